@@ -1,0 +1,27 @@
+"""fastloa: fast losses, optimisers and activations for NumPy and CuPy arrays."""
+
+from fastloa import activations, losses, optimizers, schedules, stopping
+from fastloa.activations import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.backends import available_backends, get_backend, to_backend, use_backend
+from fastloa.batches import minibatches
+from fastloa.config import show_config
+from fastloa.losses import *  # noqa: F403
+from fastloa.optimizers import *  # noqa: F403
+from fastloa.training import minimize
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "available_backends",
+    "get_backend",
+    "minibatches",
+    "minimize",
+    "schedules",
+    "show_config",
+    "stopping",
+    "to_backend",
+    "use_backend",
+]
+__all__ += activations.__all__
+__all__ += losses.__all__
+__all__ += optimizers.__all__

@@ -1,0 +1,111 @@
+"""One call's arrays: made ready for the engine on the way in, put where the caller wants them on the way out."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from fastloa import backends
+
+
+class Call:
+    """The arrays of one call, all of one library, and the engine that runs them.
+
+    Parameters
+    ----------
+    function : str
+        The public name, for errors.
+    arrays : dict of str to array or None
+        All array arguments by name, buffers for results included.
+    backend : str or None
+        The caller's choice.
+    """
+
+    def __init__(self, function: str, arrays: dict[str, Any], backend: str | None) -> None:
+        self.function = function
+        self.home = backends.common_library(function, arrays)
+        self.engine = backends.choose(function, self.home, backend)
+        self.moved = self.engine.library != self.home
+        self._inputs: list[Any] = []
+        if self.home == "cupy":
+            self._device = next(array.device for array in arrays.values() if array is not None)
+
+    @property
+    def home_namespace(self) -> Any:
+        """The caller's library."""
+        return backends.namespace_of(self.home)
+
+    def on_device(self) -> AbstractContextManager[Any]:
+        """The device of the caller's arrays as the current one."""
+        return self._device if self.home == "cupy" else nullcontext()
+
+    def ready(self, array: Any, dtype: Any, *, mapped: bool = False) -> Any:
+        """`array` on the engine: C-contiguous, aligned, of exactly `dtype`; itself if it is all that.
+
+        What is only `mapped` may keep its layout where the engine's maps take any.
+        """
+        self._inputs.append(array)
+        if self.moved:
+            array = self.engine.bring(_native_order(array) if self.home == "numpy" else array)
+        if isinstance(array, np.ndarray | np.generic):
+            fits = array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
+            return np.asarray(array) if fits else np.array(array, dtype, order="C", copy=True, subok=False)
+        if mapped and self.engine.strided and array.dtype == dtype:
+            return array
+        return self.engine.xp.asarray(array, dtype, order="C")
+
+    def buffer(self, name: str, out: Any, shape: tuple[int, ...], result: Any, compute: Any) -> Any:
+        """Where the engine writes a result: the caller's own array if it fits, else a new one."""
+        if out is None:
+            return self.engine.xp.empty(shape, compute)
+        check_out(self.function, name, out, shape, result)
+        fits = not self.moved and out.dtype == compute and out.flags.c_contiguous and _aligned(out)
+        if fits and (type(out) is np.ndarray or self.home == "cupy") and not self._overlaps(out):
+            return out
+        return self.engine.xp.empty(shape, compute)
+
+    def give(self, buffer: Any, out: Any, result: Any) -> Any:
+        """The result for the caller: in `out` if there is one, in the caller's library and dtype."""
+        if buffer is out:
+            return out
+        value = buffer if buffer.dtype == result else buffer.astype(result)
+        if self.moved:
+            value = backends.bring_home(value, self.home)
+        if out is None:
+            return value
+        out[...] = value
+        return out
+
+    def scalar(self, value: Any) -> Any:
+        """A reduced value for the caller: a NumPy scalar, or a 0-d array that stays on the device."""
+        if not self.moved:
+            return value[()] if self.home == "numpy" else value
+        return np.asarray(value.get())[()] if self.home == "numpy" else backends.bring_home(value, self.home)
+
+    def is_input(self, out: Any) -> bool:
+        """Whether `out` shares memory with an input."""
+        return any(self.home_namespace.may_share_memory(x, out) for x in self._inputs)
+
+    def _overlaps(self, out: Any) -> bool:
+        """Whether `out` shares memory with an input in any other way than being that input."""
+        shares = self.home_namespace.may_share_memory
+        return any(x is not out and shares(x, out) for x in self._inputs)
+
+
+def _native_order(array: Any) -> Any:
+    """`array` in this machine's byte order: no device takes another."""
+    return np.asarray(array, array.dtype.newbyteorder("="))
+
+
+def _aligned(out: Any) -> bool:
+    return bool(out.flags.aligned) if isinstance(out, np.ndarray) else True
+
+
+def check_out(function: str, name: str, out: Any, shape: tuple[int, ...], result: Any) -> None:
+    """Raise unless `out` is a writable array of exactly that shape and dtype."""
+    if out.shape != shape:
+        raise ValueError(f"{function}: {name} must have shape {tuple(shape)}, got {tuple(out.shape)}")
+    if out.dtype != result:
+        raise TypeError(f"{function}: {name} must be {result}, got {out.dtype}")
+    if isinstance(out, np.generic) or (isinstance(out, np.ndarray) and not out.flags.writeable):
+        raise ValueError(f"{function}: {name} must be writable, got a read-only array")

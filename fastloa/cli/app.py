@@ -1,0 +1,90 @@
+"""The commands and their options; the work is done in the modules they name, imported when they are called."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastloa.cli.console import fail
+
+app = typer.Typer(
+    help="Fast losses, optimisers and activations for NumPy and CuPy arrays.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Names = list[str] | None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from fastloa import __version__
+
+        typer.echo(f"fastloa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Fast losses, optimisers and activations for NumPy and CuPy arrays."""
+
+
+@app.command()
+def demo(
+    backend: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda or cupy.")] = "auto",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 30,
+    output: Annotated[Path, typer.Option(help="The directory for the picture.")] = Path("fastloa-demo"),
+    seed: Annotated[int, typer.Option(min=0, help="What split, weights and batches are drawn from.")] = 0,
+    table: Annotated[bool, typer.Option("--table/--no-table", help="Measure the operations' speed at the end.")] = True,
+) -> None:
+    """Train a network on handwritten digits, draw how it learns, and see how fast the operations are."""
+    try:
+        from fastloa.cli import demo as command
+    except ModuleNotFoundError as error:
+        fail(f"the demo needs {error.name}: pip install 'fastloa[demo]'")
+    command.run(backend, epochs, output, seed, table=table)
+
+
+@app.command()
+def bench(
+    op: Annotated[Names, typer.Option(help="Operations, such as relu or relu.backward; all by default.")] = None,
+    size: Annotated[Names, typer.Option(help="Sizes: elements (1000000, 1e6) or rows and columns (8192x1000).")] = None,
+    dtype: Annotated[Names, typer.Option(help="float32 (default), float64, float16 or bfloat16.")] = None,
+    backend: Annotated[Names, typer.Option(help="Backends; all that can run here by default.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Samples of each competitor.")] = 9,
+    compare: Annotated[bool, typer.Option("--compare", help="Compare with PyTorch as well.")] = False,
+    allocate: Annotated[
+        bool, typer.Option("--allocate", help="Let every call allocate its result, instead of giving it one.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the machine and all results to this file.")] = None,
+) -> None:
+    """Measure the throughput of every operation: GB/s, share of a copy's, and against NumPy and PyTorch.
+
+    Options may be repeated, or take several values with commas: --op relu,sigmoid.
+    """
+    from fastloa.cli import bench as command
+
+    chosen = command.choose(*(_split(names) for names in (op, size, dtype, backend)))
+    command.run(chosen, command.Settings(repeat, compare, allocate), json)
+
+
+@app.command()
+def info(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """Print versions, backends (and why one is missing), threads and caches."""
+    from fastloa.config import config, show_config
+
+    if as_json:
+        typer.echo(json.dumps(config(), indent=2))
+    else:
+        show_config()
+
+
+def _split(names: Names) -> list[str]:
+    """What repeated options and commas name together."""
+    return [name.strip() for given in names or [] for name in given.split(",") if name.strip()]

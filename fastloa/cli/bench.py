@@ -1,0 +1,208 @@
+"""``fastloa bench``: how fast each operation is, beside a copy, NumPy and PyTorch, all in one run."""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastloa_kernels.engines import MODULES
+from tqdm.auto import tqdm
+
+import fastloa as fl
+from fastloa import backends
+from fastloa.cli import bench_report
+from fastloa.cli.bench_cases import Case, Place, Shape, cases
+from fastloa.cli.bench_torch import Torch
+from fastloa.cli.console import fail
+from fastloa.cli.timing import Competitor, Time, copies, measure
+from fastloa.config import config
+
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+SIZES = ("3", "1000000", "16777216")
+ROW_SIZES = ("1x3", "65536x10", "8192x1000", "512x50257")
+TOLERANCE = {2: 2e-2, 4: 1e-4, 8: 1e-9}  # by the dtype's bytes: formulas as people write them lose digits
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to measure; no sizes mean each case's own."""
+
+    cases: tuple[Case, ...]
+    sizes: tuple[str, ...]
+    dtypes: tuple[Any, ...]
+    backends: tuple[str, ...]
+
+    def points(self) -> Iterator[tuple[Case, Shape, Any, str]]:
+        """Name everything to measure, one backend and dtype after the other."""
+        for backend, dtype, case in product(self.backends, self.dtypes, self.cases):
+            for size in self.sizes or (ROW_SIZES if case.rows else SIZES):
+                yield case, shape_of(size, rows=case.rows), dtype, backend
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure."""
+
+    repeat: int = 9
+    compare: bool = False
+    allocate: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement: who took how long, and why somebody was not timed."""
+
+    case: Case
+    shape: Shape
+    dtype: str
+    backend: str
+    size: int
+    times: dict[str, Time] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, name: str) -> float | None:
+        """How many times as long somebody else takes; the fastest of those whose names begin so."""
+        theirs = [time.median for other, time in self.times.items() if other.startswith(name)]
+        return min(theirs) / self.times["fastloa"].median if theirs else None
+
+
+def choose(ops: list[str], sizes: list[str], dtypes: list[str], names: list[str]) -> Choice:
+    """Check what the command line names, and fail in one line that lists the choices."""
+    found = cases()
+    chosen = [case for case in found.values() if not ops or {case.name, case.operation} & set(ops)]
+    known = {name for case in found.values() for name in (case.name, case.operation)}
+    _check("--op", ops, known, sorted({case.operation for case in found.values()}))
+    _check("--dtype", dtypes, DTYPES, DTYPES)
+    _check("--backend", names, MODULES, MODULES)
+    for size in sizes:
+        if shape_of(size, rows=False) is None:
+            fail(f"--size must be a number of elements (1000000, 1e6) or rows and columns (8192x1000), got {size!r}")
+    for name in names:
+        reason = backends.missing_because(name)
+        if reason is not None:
+            fail(reason)
+    return Choice(
+        tuple(chosen), tuple(sizes), tuple(map(_dtype, dtypes or ["float32"])), tuple(names or fl.available_backends())
+    )
+
+
+def _check(option: str, given: list[str], known: Any, listed: Any) -> None:
+    for name in given:
+        if name not in known:
+            fail(f"{option} must be one of {', '.join(listed)}, got {name!r}")
+
+
+def _dtype(name: str) -> Any:
+    if name != "bfloat16":
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+    except ModuleNotFoundError:
+        fail("bfloat16 arrays of NumPy need ml_dtypes: pip install ml_dtypes")
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def shape_of(size: str, *, rows: bool) -> Any:
+    """The shape that a size means, or None: 3, 1e6 or 8192x1000; for rows a number of elements is cut into rows."""
+    try:
+        numbers = [float(number) for number in size.split("x")]
+    except ValueError:
+        return None
+    if len(numbers) > 2 or not all(number.is_integer() and number >= 1 for number in numbers):
+        return None
+    shape = tuple(map(int, numbers))
+    if rows and len(shape) == 1:
+        columns = min(shape[0], 1000 if shape[0] >= 10_000 else 10)
+        return shape[0] // columns, columns
+    return shape
+
+
+def run(choice: Choice, settings: Settings, path: Path | None) -> None:
+    """Measure, print tables, and write the file."""
+    if path is not None:
+        try:
+            path.open("a").close()
+        except OSError as error:
+            fail(f"cannot write {path}: {error.strerror}")
+    described = {**config(), "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None}
+    points: list[Point] = []
+    total = list(choice.points())
+    try:
+        for case, shape, dtype, backend in tqdm(total, unit="point", disable=not sys.stderr.isatty(), leave=False):
+            points.append(point(case, shape, dtype, backend, settings))
+    except KeyboardInterrupt:
+        print(f"interrupted after {len(points)} of {len(total)} points")
+    bench_report.show(points, settings, described)
+    if path is not None:
+        bench_report.write(path, points, settings, described)
+        print(f"written: {path}")
+
+
+def point(case: Case, shape: Shape, dtype: Any, backend: str, settings: Settings) -> Point:
+    """Measure one point; whoever fails or disagrees is noted, and not timed."""
+    place = Place(backend, settings.allocate)
+    with place.chosen():
+        try:
+            inputs = case.inputs(np.random.default_rng(0), shape, dtype)
+            made = Point(case, shape, str(dtype), backend, case.size(inputs))
+            ours = case.ours(inputs, place)
+            expected = _host(ours.outcome())
+        except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+            return Point(case, shape, str(dtype), backend, 0, notes={"fastloa": f"{error}"})
+        competitors = {"fastloa": ours, **copies(place.xp, made.size, place.wait)}
+        with np.errstate(all="ignore"):
+            for name, other in _others(case, inputs, place, settings, made.notes).items():
+                note = _disagreement(expected, other, TOLERANCE[dtype.itemsize])
+                if note is None:
+                    competitors[name] = other
+                else:
+                    made.notes[name] = note
+            made.times.update(measure(competitors, settings.repeat))
+    return made
+
+
+def _others(
+    case: Case, inputs: list[Any], place: Place, settings: Settings, notes: dict[str, str]
+) -> dict[str, Competitor]:
+    """Who else does the same work; the reasons of those who do not are noted."""
+    found = {"NumPy": case.plain(inputs, place)}
+    if settings.compare:
+        try:
+            found["PyTorch"] = case.torch(_torch(place), inputs, place)
+        except ModuleNotFoundError as error:
+            notes["PyTorch"] = f"{error.name} is not installed"
+    notes.update({name: "has no such call" for name, other in found.items() if other is None})
+    return {name: other for name, other in found.items() if other is not None}
+
+
+def _torch(place: Place) -> Torch:
+    import numba
+
+    return Torch(gpu=place.gpu, threads=numba.get_num_threads())
+
+
+def _disagreement(expected: list[Any], other: Competitor, tolerance: float) -> str | None:
+    """Why somebody's results are not ours, or None."""
+    try:
+        results = _host(other.outcome())
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        return f"failed: {' '.join(str(error).split())}"
+    for ours, theirs in zip(expected, results, strict=True):
+        scale = float(np.abs(ours[np.isfinite(ours)]).max(initial=0.0))
+        if not np.allclose(theirs, ours, rtol=tolerance, atol=tolerance * scale, equal_nan=True):
+            worst = float(np.nanmax(np.abs(theirs - ours), initial=0.0))
+            return f"disagrees by {worst:.2g} where the largest result is {scale:.2g}"
+    return None
+
+
+def _host(results: Any) -> list[Any]:
+    """Results of whatever library as NumPy's float64 arrays."""
+    arrays = []
+    for result in results:
+        array = result.detach().cpu().double().numpy() if hasattr(result, "detach") else result
+        arrays.append(np.asarray(array.get() if hasattr(array, "get") else array, np.float64))
+    return arrays

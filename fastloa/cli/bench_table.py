@@ -1,0 +1,238 @@
+"""The table of the benchmark: each operation as people write it in NumPy, and what it is fed.
+
+An operation without a row is measured all the same, on normal numbers and without NumPy beside it; PyTorch's function
+of the same name is found without a row. A key is the operation's name, with options in brackets where it has several
+rows. The formulas take the array library `xp` first, so CuPy runs them too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Formula = Callable[..., Any]
+Draw = Callable[[np.random.Generator, tuple[int, ...]], tuple[Any, Any]]
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Predictions and targets for any regression."""
+    return rng.standard_normal(shape, np.float32), rng.standard_normal(shape, np.float32)
+
+
+def logits(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Logits, and labels 0.0 and 1.0."""
+    return rng.standard_normal(shape, np.float32), rng.integers(0, 2, shape).astype(np.float32)
+
+
+def probabilities(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Probabilities away from 0 and 1, and labels."""
+    return 0.01 + 0.98 * rng.random(shape, np.float32), rng.integers(0, 2, shape).astype(np.float32)
+
+
+def classes(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Scores of classes, and the number of one class for each row."""
+    return rng.standard_normal(shape, np.float32), rng.integers(0, shape[-1], shape[:-1])
+
+
+@dataclass(frozen=True)
+class Aten:
+    """PyTorch's backward of an activation: its name in ``torch.ops.aten``, and its arguments from the two tensors."""
+
+    name: str
+    arguments: Callable[[Any, Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the benchmark should know of one operation, or of one choice of its options.
+
+    Parameters
+    ----------
+    numpy : mapping of str to callable
+        For each form (value, backward, backward_from_output, value_and_grad, step) how people write it in NumPy.
+    torch : mapping of str to Aten
+        For each form of an activation's backward what PyTorch calls it.
+    options : mapping of str to object
+        Options of the call, the same for PyTorch.
+    states : int
+        For a step on bare arrays, the states that its options add to those of its record.
+    draw : callable
+        For a loss, ``draw(rng, shape)`` gives predictions and targets.
+    """
+
+    numpy: Mapping[str, Formula] = field(default_factory=dict)
+    torch: Mapping[str, Aten] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    states: int = 0
+    draw: Draw | None = None
+
+
+def _masked(xp: Any, g: Any, x: Any) -> Any:
+    return g * (x > 0)
+
+
+def _leaky_backward(xp: Any, g: Any, x: Any) -> Any:
+    return g * xp.where(x > 0, 1.0, 0.01).astype(x.dtype)
+
+
+def _sigmoid(xp: Any, x: Any) -> Any:
+    return 1 / (1 + xp.exp(-x))
+
+
+def _sigmoid_backward(xp: Any, g: Any, x: Any) -> Any:
+    y = _sigmoid(xp, x)
+    return g * y * (1 - y)
+
+
+def _softmax(xp: Any, x: Any) -> Any:
+    exponentials = xp.exp(x - x.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def _softmax_from_output(xp: Any, g: Any, y: Any) -> Any:
+    return y * (g - (g * y).sum(axis=-1, keepdims=True))
+
+
+def _log_softmax(xp: Any, x: Any) -> Any:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _log_softmax_from_output(xp: Any, g: Any, y: Any) -> Any:
+    return g - xp.exp(y) * g.sum(axis=-1, keepdims=True)
+
+
+def _l1(xp: Any, x: Any, t: Any) -> tuple[Any, Any]:
+    return xp.abs(x - t).mean(), xp.sign(x - t) / x.size
+
+
+def _mse(xp: Any, x: Any, t: Any) -> tuple[Any, Any]:
+    return ((x - t) ** 2).mean(), 2 * (x - t) / x.size
+
+
+def _bce(xp: Any, p: Any, t: Any) -> tuple[Any, Any]:
+    return -(t * xp.log(p) + (1 - t) * xp.log(1 - p)).mean(), (p - t) / (p * (1 - p)) / p.size
+
+
+def _bce_logits(xp: Any, z: Any, t: Any) -> tuple[Any, Any]:
+    value = (xp.maximum(z, 0) - z * t + xp.log1p(xp.exp(-xp.abs(z)))).mean()
+    return value, (_sigmoid(xp, z) - t) / z.size
+
+
+def _cross_entropy(xp: Any, x: Any, labels: Any) -> tuple[Any, Any]:
+    rows = xp.arange(len(x))
+    logs = _log_softmax(xp, x)
+    grad = xp.exp(logs)
+    grad[rows, labels] -= 1
+    return -logs[rows, labels].mean(), grad / len(x)
+
+
+def _nll(xp: Any, x: Any, labels: Any) -> tuple[Any, Any]:
+    rows, grad = xp.arange(len(x)), xp.zeros_like(x)
+    grad[rows, labels] = -1 / len(x)
+    return -x[rows, labels].mean(), grad
+
+
+def _sgd(xp: Any, p: Any, g: Any) -> None:
+    p -= 1e-3 * g
+
+
+def _momentum(xp: Any, p: Any, g: Any, velocity: Any) -> None:
+    velocity *= 0.9
+    velocity += g
+    p -= 1e-3 * velocity
+
+
+def _adam(xp: Any, p: Any, g: Any, m: Any, v: Any) -> None:
+    m *= 0.9
+    m += 0.1 * g
+    v *= 0.999
+    v += 0.001 * g**2
+    p -= 1e-3 * (m / (1 - 0.9)) / (xp.sqrt(v / (1 - 0.999)) + 1e-8)
+
+
+def _adamw(xp: Any, p: Any, g: Any, m: Any, v: Any) -> None:
+    p *= 1 - 1e-3 * 0.01
+    _adam(xp, p, g, m, v)
+
+
+_MOMENTUM = {"momentum": 0.9}
+
+ROWS: dict[str, Row] = {
+    "relu": Row(
+        {"value": lambda xp, x: xp.maximum(x, 0), "backward": _masked, "backward_from_output": _masked},
+        {
+            "backward": Aten("threshold_backward", lambda g, x: (g, x, 0.0)),
+            "backward_from_output": Aten("threshold_backward", lambda g, y: (g, y, 0.0)),
+        },
+    ),
+    "leaky_relu": Row(
+        {
+            "value": lambda xp, x: xp.where(x > 0, x, 0.01 * x),
+            "backward": _leaky_backward,
+            "backward_from_output": _leaky_backward,
+        },
+        {
+            "backward": Aten("leaky_relu_backward", lambda g, x: (g, x, 0.01, False)),
+            "backward_from_output": Aten("leaky_relu_backward", lambda g, y: (g, y, 0.01, True)),
+        },
+    ),
+    "elu": Row(
+        {
+            "value": lambda xp, x: xp.where(x > 0, x, xp.exp(x) - 1),
+            "backward": lambda xp, g, x: g * xp.where(x > 0, 1, xp.exp(x)),
+            "backward_from_output": lambda xp, g, y: g * xp.where(y > 0, 1, y + 1),
+        },
+        {
+            "backward": Aten("elu_backward", lambda g, x: (g, 1.0, 1.0, 1.0, False, x)),
+            "backward_from_output": Aten("elu_backward", lambda g, y: (g, 1.0, 1.0, 1.0, True, y)),
+        },
+    ),
+    "sigmoid": Row(
+        {
+            "value": _sigmoid,
+            "backward": _sigmoid_backward,
+            "backward_from_output": lambda xp, g, y: g * y * (1 - y),
+        },
+        {"backward_from_output": Aten("sigmoid_backward", lambda g, y: (g, y))},
+    ),
+    "tanh": Row(
+        {
+            "value": lambda xp, x: xp.tanh(x),
+            "backward": lambda xp, g, x: g * (1 - xp.tanh(x) ** 2),
+            "backward_from_output": lambda xp, g, y: g * (1 - y**2),
+        },
+        {"backward_from_output": Aten("tanh_backward", lambda g, y: (g, y))},
+    ),
+    "softmax": Row(
+        {
+            "value": _softmax,
+            "backward": lambda xp, g, x: _softmax_from_output(xp, g, _softmax(xp, x)),
+            "backward_from_output": _softmax_from_output,
+        },
+        {"backward_from_output": Aten("_softmax_backward_data", lambda g, y: (g, y, -1, g.dtype))},
+    ),
+    "log_softmax": Row(
+        {
+            "value": _log_softmax,
+            "backward": lambda xp, g, x: _log_softmax_from_output(xp, g, _log_softmax(xp, x)),
+            "backward_from_output": _log_softmax_from_output,
+        },
+        {"backward_from_output": Aten("_log_softmax_backward_data", lambda g, y: (g, y, -1, g.dtype))},
+    ),
+    "l1_loss": Row({"value_and_grad": _l1}),
+    "mse_loss": Row({"value_and_grad": _mse}),
+    "binary_cross_entropy": Row({"value_and_grad": _bce}, draw=probabilities),
+    "binary_cross_entropy_with_logits": Row({"value_and_grad": _bce_logits}, draw=logits),
+    "cross_entropy": Row({"value_and_grad": _cross_entropy}),
+    "nll_loss": Row({"value_and_grad": _nll}),
+    "sgd_step": Row({"step": _sgd}),
+    "sgd_step(momentum=0.9)": Row({"step": _momentum}, options=_MOMENTUM, states=1),
+    "adam_step": Row({"step": _adam}),
+    "adamw_step": Row({"step": _adamw}),
+    "SGD": Row({"step": _sgd}),
+    "SGD(momentum=0.9)": Row({"step": _momentum}, options=_MOMENTUM),
+    "Adam": Row({"step": _adam}),
+    "AdamW": Row({"step": _adamw}),
+}

@@ -1,0 +1,200 @@
+"""The callable objects behind the losses of one prediction and one target: value, gradient and Hessian in one pass."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, overload
+
+import numpy as np
+from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
+from fastloa_kernels.records import PairwiseLoss
+
+from fastloa import checks, dtypes
+from fastloa.calls import Call
+from fastloa.operations import Array, Operation
+
+P = ParamSpec("P")
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class LossOperation(Operation[P], Generic[P]):
+    """A loss: calling it gives the value, its methods the gradient with respect to the first argument, and more.
+
+    Every method takes the options of the function itself. ``out=``, ``grad_out=`` and ``hess_out=`` name arrays to
+    write to, for the results that a method returns (``out`` for ``reduction="none"`` only).
+    """
+
+    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    @overload
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
+    @overload
+    def __call__(self, /, *args: Any, out: Array, **kwargs: Any) -> Array: ...
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Array:
+        """Return the value of the loss."""
+        return self._run("value", args, kwargs)[0]
+
+    @overload
+    def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
+    @overload
+    def grad(self, /, *args: Any, grad_out: Array, **kwargs: Any) -> Array: ...
+    def grad(self, /, *args: Any, **kwargs: Any) -> Array:
+        """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
+        return self._run("grad", args, kwargs)[0]
+
+    @overload
+    def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]: ...
+    @overload
+    def value_and_grad(
+        self, /, *args: Any, out: Array | None = None, grad_out: Array | None = None, **kwargs: Any
+    ) -> tuple[Array, Array]: ...
+    def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
+        """Return the value and the gradient, computed together in one pass."""
+        value, grad = self._run("value_and_grad", args, kwargs)
+        return value, grad
+
+    @overload
+    def grad_and_hess(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]: ...
+    @overload
+    def grad_and_hess(
+        self, /, *args: Any, grad_out: Array | None = None, hess_out: Array | None = None, **kwargs: Any
+    ) -> tuple[Array, Array]: ...
+    def grad_and_hess(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
+        """Return the gradient and the diagonal of the Hessian, computed together in one pass."""
+        grad, hess = self._run("grad_and_hess", args, kwargs)
+        return grad, hess
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a definition makes of its options: the formula's parameters, an array operand, a weight of each element."""
+
+    parameters: tuple[float, ...] = ()
+    operand: Array | None = None
+    weight: Array | None = None
+    record: PairwiseLoss | None = None
+    probabilities: bool = False
+
+
+class Loss(LossOperation[P]):
+    """A loss of arrays of predictions and targets of one shape."""
+
+    record: PairwiseLoss
+
+    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
+        buffers = take_buffers(function, form, options)
+        reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
+        backend, terms = options.pop("backend", None), self._definition(*args, **options)
+        checks.choice(function, "reduction", reduction, REDUCTIONS)
+        given = {"input": args[0], "target": args[1], "pos_weight": terms.operand, "weight": terms.weight}
+        call = Call(function, {**given, "sample_weight": sample_weight, **buffers}, backend)
+        with call.on_device():
+            return self._compute(call, form, args, terms, reduction, sample_weight, buffers)
+
+    def _compute(
+        self, call: Call, form: str, args: tuple[Any, ...], terms: Terms, reduction: str, sample_weight: Any,
+        buffers: dict[str, Any],
+    ) -> tuple[Any, ...]:  # fmt: skip
+        function, engine, shape = call.function, call.engine, args[0].shape
+        kind = dtypes.kind_of(function, "input", args[0])
+        dtypes.real(function, "target", args[1])
+        dtypes.same_shape(function, ("input", "target"), args)
+        summed = reduction != "none"
+        if summed and buffers.get("out") is not None:
+            raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+        inputs = [call.ready(x, kind.compute) for x in args]
+        if terms.operand is not None:
+            inputs.append(expanded(call, "pos_weight", terms.operand, shape, kind.compute))
+        weight, divisor = self._weight(call, terms.weight, sample_weight, reduction, shape, kind.compute)
+        names = [name for name in RESULTS[form] if not (name == "out" and summed)]
+        targets = {name: (kind.value if name == "out" else kind.result) for name in names}
+        results = [call.buffer(name, buffers.get(name), shape, targets[name], kind.compute) for name in names]
+        if terms.probabilities:
+            check_probabilities(call, ("input", "target"), inputs[:2], kind.compute)
+        name = ("" if weight is None else "weighted_") + form + ("_summed" if summed and "value" in form else "")
+        kernel = engine.load(terms.record or self.record, name, kind.compute)
+        operands = tuple(inputs) if weight is None else (weight, *inputs)
+        total = kernel(operands, tuple(results), (divisor,), terms.parameters)
+        given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
+        return tuple(given) if not (summed and "value" in form) else (call.scalar(total), *given)
+
+    def _weight(
+        self, call: Call, weight: Any, sample_weight: Any, reduction: str, shape: tuple[int, ...], dtype: str
+    ) -> tuple[Any, Any]:
+        """Each element's weight (or None), and what the mean divides by."""
+        size = int(np.prod(shape, dtype=np.int64))
+        divisor: Any = float(size) if reduction == "mean" else 1.0
+        total = None
+        if sample_weight is not None:
+            check_sample_weight(call.function, sample_weight, shape)
+            total = expanded(call, "sample_weight", sample_weight, shape, dtype)
+            if reduction == "mean":
+                divisor = call.engine.load(IDENTITY, "value_summed", dtype)((total,), (), (), ())
+        if weight is not None:
+            own = expanded(call, "weight", weight, shape, dtype)
+            total = own if total is None else own * total
+        return total, divisor
+
+
+RESULTS = {
+    "value": ("out",),
+    "grad": ("grad_out",),
+    "value_and_grad": ("out", "grad_out"),
+    "grad_and_hess": ("grad_out", "hess_out"),
+}
+
+
+def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The arrays to write to, taken out of `options`."""
+    buffers: dict[str, Any] = {name: options.pop(name) for name in ("out", "grad_out", "hess_out") if name in options}
+    for name, buffer in buffers.items():
+        if name not in RESULTS[form] and buffer is not None:
+            raise TypeError(f"{function}: {name} is not a result of this call")
+    return buffers
+
+
+def expanded(call: Call, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> Any:
+    """`array` broadcast to `shape` and made ready."""
+    dtypes.real(call.function, name, array)
+    try:
+        wide = call.home_namespace.broadcast_to(array, shape)
+    except ValueError:
+        raise ValueError(
+            f"{call.function}: {name} must broadcast to shape {tuple(shape)}, got {tuple(array.shape)}"
+        ) from None
+    return call.ready(array if array.shape == shape else wide, dtype)
+
+
+def check_sample_weight(function: str, weight: Any, shape: tuple[int, ...]) -> None:
+    """A weight for each element, or one for each slice along axes where the weight has length 1."""
+    fits = len(weight.shape) == len(shape) and all(w in (1, n) for w, n in zip(weight.shape, shape, strict=True))
+    if not fits:
+        raise ValueError(
+            f"{function}: sample_weight must have shape {tuple(shape)}, or 1 in place of some of its numbers, "
+            f"got {tuple(weight.shape)}"
+        )
+
+
+def check_probabilities(call: Call, names: tuple[str, ...], arrays: list[Any], dtype: str) -> None:
+    """Raise for a number outside [0, 1]. On a GPU that would wait for the device, and gives NaN instead."""
+    if call.engine.name != "cpu":
+        return
+    kernel = call.engine.load(NOT_A_PROBABILITY, "value_summed", dtype)
+    for name, array in zip(names, arrays, strict=True):
+        if kernel((array,), (), (), ()) > 0:
+            at = int(np.argmax((array < 0) | (array > 1)))
+            value = array.reshape(-1)[at]
+            place = index(at, array.shape)
+            raise ValueError(f"{call.function}: {name} must be in [0, 1], got {value} at index {place}")
+
+
+def index(at: int, shape: tuple[int, ...]) -> Any:
+    """A flat index as the caller would write it."""
+    place = tuple(int(i) for i in np.unravel_index(at, shape))
+    return place[0] if len(place) == 1 else place
+
+
+def loss(record: PairwiseLoss) -> Callable[[Callable[P, Any]], Loss[P]]:
+    """Make a loss of a definition that returns `Terms`."""
+    return lambda function: Loss(function, record)

@@ -1,0 +1,78 @@
+"""Plumbing: how formulas become kernels on a CPU or a GPU. Nothing here knows any mathematics.
+
+An engine is imported when it is first asked for. `Engine` is all that the rest of the library knows of one.
+"""
+
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+MODULES = {
+    "cpu": "fastloa_kernels.engines.numba_cpu.engine",
+    "cupy": "fastloa_kernels.engines.cupy_native.engine",
+    "cuda": "fastloa_kernels.engines.numba_cuda.engine",
+}
+
+
+class Unavailable(RuntimeError):
+    """An engine cannot run here; the message says why and what to do about it."""
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """What a row loss computes, and from what."""
+
+    value: bool
+    grad: bool
+    hess: bool
+    labels: bool
+    weighted: bool
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """Numbers of a row loss: the target is w(c) * (keep * q(c) + smoothing); `divisor` divides the summed value."""
+
+    ignore_index: int
+    keep: float
+    smoothing: float
+    weight_sum: float
+    divisor: Any
+
+
+class Engine(Protocol):
+    """Kernels take C-contiguous, aligned arrays of one compute dtype in the engine's own `library`.
+
+    ``load`` gives, by the record's kind and the form's:
+
+    - a map, ``kernel(inputs, outputs, leading, parameters)``; an output that is an input is overwritten in place;
+    - a summed form, the same with the first output left out, returning its sum over the leading divisor as a 0-d value;
+    - a row activation, ``kernel(inputs, out)`` on 2-d arrays;
+    - a row loss, ``kernel(x, target, class_weight, sample_weight, options, out, dx, h)``, returning like a summed form
+      where `out` is None.
+    """
+
+    name: str
+    library: str
+    xp: Any
+    strided: bool  # whether maps also take arrays that are not C-contiguous
+
+    def load(self, record: Any, form: Any, dtype: str) -> Any: ...
+
+    def label_weights(
+        self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int
+    ) -> tuple[Any, Any]:
+        """The first row whose label is out of range (or -1), and the sum of the weights of the rows not ignored."""
+        ...
+
+    def bring(self, array: Any) -> Any:
+        """`array`, of whatever library, in this engine's."""
+        ...
+
+
+@functools.cache
+def load_engine(name: str) -> Engine:
+    """The engine called `name`; raises `Unavailable` where it cannot run."""
+    engine: Engine = importlib.import_module(MODULES[name]).Engine()
+    return engine

@@ -1,0 +1,55 @@
+"""The CUDA C++ engine: kernels written from the formulas, compiled by NVRTC, launched on CuPy's current stream."""
+
+import functools
+from typing import Any
+
+from fastloa_kernels import forms
+from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver
+from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
+from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel
+from fastloa_kernels.formulas.totals import IDENTITY
+from fastloa_kernels.records import RowLoss, Rowwise
+
+
+class Engine:
+    """Kernels for CuPy's arrays; for those of another library, with another driver."""
+
+    name = "cupy"
+    strided = True
+    strided = True
+
+    def __init__(self, driver: Driver | None = None) -> None:
+        self._driver = CupyDriver() if driver is None else driver
+        self.library, self.xp = self._driver.library, self._driver.xp
+
+    @functools.cache  # noqa: B019  (one engine lives as long as the process)
+    def load(self, record: Any, form: Any, dtype: str) -> Any:
+        if isinstance(record, Rowwise):
+            return RowKernel(self._driver, record, form, dtype)
+        if isinstance(record, RowLoss):
+            slots = self.load(IDENTITY, "value_summed", "float64")
+            return RowLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
+        found = forms.form(record, form)
+        label, parameters = source.map_label(record, form), len(record.parameters)
+        if found.summed:
+            return SumKernel(self._driver, label, found, parameters, dtype, self._finish(dtype))
+        return MapKernel(self._driver, label, found, parameters, dtype)
+
+    @functools.cache  # noqa: B019
+    def _finish(self, dtype: str) -> Finish:
+        return Finish(self._driver, dtype)
+
+    @functools.cache  # noqa: B019
+    def _label_weights(self, dtype: str) -> LabelWeights:
+        return LabelWeights(self._driver, dtype)
+
+    def label_weights(
+        self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int
+    ) -> tuple[Any, Any]:
+        weights = [w for w in (class_weight, sample_weight) if w is not None]
+        dtype = weights[0].dtype.name if weights else "float64"
+        return self._label_weights(dtype)(labels, class_weight, sample_weight, ignore_index, classes)
+
+    def bring(self, array: Any) -> Any:
+        return self.xp.asarray(array)

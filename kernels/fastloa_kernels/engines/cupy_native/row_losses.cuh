@@ -1,0 +1,251 @@
+// Losses of rows of class scores: a row's value, gradient and Hessian's diagonal while its team has it.
+//
+// A row's target is t(c) = w(c) * (keep * q(c) + smoothing), where w are the class weights and q is 1 at the label or
+// the row's probabilities. The loss is the sum of t(c) * value(c), its gradient mass * p(c) - t(c) and its Hessian's
+// diagonal mass * p(c) * (1 - p(c)), where mass is the sum of t. At the label the gradient is taken apart, so that
+// -(1 - p) keeps its digits where p is nearly 1. What is float64 here is float64 in the CPU engine as well.
+#pragma once
+
+#include "rows.cuh"
+
+namespace fastloa {
+
+template <class T>
+struct RowLossArguments {
+  const T* x;
+  const long long* labels;
+  const T* probabilities;
+  const T* class_weight;
+  const T* sample_weight;
+  T* out;         // the rows' losses for the caller,
+  double* slots;  // or to be summed
+  T* dx;
+  T* h;
+  long long rows, classes, ignore_index;
+  double keep, smoothing;
+  Number weight_sum, divisor;
+};
+
+template <class Row, class Team>
+__device__ __forceinline__ void store_loss(const RowLossArguments<typename Row::T>& a, const Team& team, double loss) {
+  if (team.place(0) != 0) return;
+  if (a.slots != nullptr)
+    a.slots[team.row()] = loss;
+  else
+    a.out[team.row()] = typename Row::T(loss);
+}
+
+// One number for all that is asked of a row: 0 where the label is ignored, NaN where it is no class. A wrong label must
+// not read beyond the row, nor leave a plausible number.
+template <class Row, class Team>
+__device__ __forceinline__ void fill_row(const RowLossArguments<typename Row::T>& a, const Team& team, double number) {
+  using T = typename Row::T;
+  if constexpr (Row::VALUE) store_loss<Row>(a, team, number);
+  spans<Team>(a.classes, [&](long long start) {
+#pragma unroll
+    for (int k = 0; k < Team::EACH; ++k) {
+      const long long i = start + team.place(k), at = team.row() * a.classes + i;
+      if (i >= a.classes) continue;
+      if constexpr (Row::GRAD) a.dx[at] = T(number);
+      if constexpr (Row::HESS) a.h[at] = T(number);
+    }
+  });
+}
+
+template <class Row, class Team>
+__device__ __forceinline__ double label_loss(
+    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T at_label, double own) {
+  using T = typename Row::T;
+  double loss = a.keep * own * Row::value(Row::distance(at_label, scores.m), scores.rest);
+  if (a.smoothing == 0.0) return loss;
+  Part total{0.0, 0.0};
+  spans<Team>(scores.n, [&](long long start) {
+    scores.load(start);
+    Held<T, Team> terms;
+#pragma unroll
+    for (int k = 0; k < Team::EACH; ++k) {
+      const long long i = start + scores.team.place(k);
+      const T value = Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
+      terms.at[k] = Row::WEIGHTED && i < scores.n ? a.class_weight[i] * value : value;
+    }
+    terms.sums(scores.team, scores.n, start, [&](Part sum) { total = added<true>(total, sum); });
+  });
+  return loss + a.smoothing * whole(total);
+}
+
+// The gradient is factor * p - pull(i), the Hessian's diagonal factor * (p * (1 - p)).
+template <class Row, class Team, class Pull>
+__device__ __forceinline__ void store_derivatives(
+    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T factor, Pull pull) {
+  using T = typename Row::T;
+  const long long offset = scores.team.row() * scores.n;
+  spans<Team>(scores.n, [&](long long start) {
+    scores.load_exponentials(start);
+#pragma unroll
+    for (int k = 0; k < Team::EACH; ++k) {
+      const long long i = start + scores.team.place(k);
+      if (i >= scores.n) continue;
+      const T p = Row::probability(scores.e.at[k], scores.rest);
+      if constexpr (Row::HESS)
+        a.h[offset + i] = factor * (p * Row::complement(scores.e.at[k], scores.rest));
+      a.dx[offset + i] = pull(i, factor * p);
+    }
+  });
+}
+
+template <class Row, class Team>
+__device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T>& a) {
+  using T = typename Row::T;
+  const Team team;
+  const long long row = team.row();
+  if (row >= a.rows) return;
+  const long long label = a.labels[row];
+  if (label == a.ignore_index || label < 0 || label >= a.classes)
+    return fill_row<Row>(a, team, label == a.ignore_index ? 0.0 : double(not_a_number<T>()));
+  const T at_label = a.x[row * a.classes + label];
+  const double own = Row::WEIGHTED ? double(a.class_weight[label]) : 1.0;
+  double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
+  Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes);
+  if constexpr (Row::VALUE) store_loss<Row>(a, team, scale * label_loss<Row>(a, scores, at_label, own));
+  if constexpr (Row::GRAD) {
+    scale /= read(a.divisor);
+    const double weight_sum = read(a.weight_sum);
+    const T factor = T((a.keep * own + a.smoothing * weight_sum) * scale), pull = T(a.smoothing * scale);
+    const T e = Row::exponential(at_label, scores.m);
+    const double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
+    const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
+    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T mass) {
+      if (i == label) return correction;
+      if (pull == T(0)) return mass;
+      return mass - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
+    });
+  }
+}
+
+template <class Row>
+__device__ __forceinline__ typename Row::T target(
+    typename Row::T q, const typename Row::T* class_weight, long long i, typename Row::T keep, typename Row::T smoothing) {
+  const typename Row::T t = keep * q + smoothing;
+  return Row::WEIGHTED ? class_weight[i] * t : t;
+}
+
+// The sums of t(c) * value(c), and of t(c), over a row.
+template <class Row, class Team>
+__device__ __forceinline__ void probability_sums(
+    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, Held<typename Row::T, Team>& q, double* loss,
+    double* mass) {
+  using T = typename Row::T;
+  const T keep = T(a.keep), smoothing = T(a.smoothing);
+  Part total{0.0, 0.0};
+  *loss = 0.0;
+  spans<Team>(scores.n, [&](long long start) {
+    scores.load(start);
+    if (!Team::WHOLE) q.load(scores.team, a.probabilities + scores.team.row() * scores.n, scores.n, start);
+    Held<T, Team> t, terms;
+#pragma unroll
+    for (int k = 0; k < Team::EACH; ++k) {
+      const long long i = start + scores.team.place(k);
+      t.at[k] = i < scores.n ? target<Row>(q.at[k], a.class_weight, i, keep, smoothing) : T(0);
+      const T term = t.at[k] * Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
+      terms.at[k] = t.at[k] == T(0) ? T(0) : term;  // 0 * log 0 = 0
+    }
+    if constexpr (Row::VALUE)
+      terms.sums(scores.team, scores.n, start, [&](Part sum) { *loss += whole(sum); });
+    if constexpr (Row::GRAD) t.sums(scores.team, scores.n, start, [&](Part sum) { total = added<true>(total, sum); });
+  });
+  *mass = whole(total);
+}
+
+template <class Row, class Team>
+__device__ __forceinline__ void probability_row(const RowLossArguments<typename Row::T>& a) {
+  using T = typename Row::T;
+  const Team team;
+  const long long row = team.row();
+  if (row >= a.rows) return;
+  double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
+  Held<T, Team> q;
+  if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, a.classes, 0);
+  Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes);
+  double loss, mass;
+  probability_sums<Row>(a, scores, q, &loss, &mass);
+  if constexpr (Row::VALUE) store_loss<Row>(a, team, scale * loss);
+  if constexpr (Row::GRAD) {
+    scale /= read(a.divisor);
+    const T keep = T(a.keep * scale), smoothing = T(a.smoothing * scale);
+    store_derivatives<Row, Team>(a, scores, T(mass * scale), [&](long long i, T pushed) {
+      // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
+      return pushed - target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
+    });
+  }
+}
+
+template <class T>
+struct LabelArguments {
+  const long long* labels;
+  const T* class_weight;
+  const T* sample_weight;
+  long long size, ignore_index, classes;
+  double* high;
+  double* low;
+  unsigned long long* first_bad;  // of each block; all bits set where there is none, which is -1 to the caller
+};
+
+__device__ __forceinline__ unsigned long long least(unsigned long long a, unsigned long long b) { return a < b ? a : b; }
+
+// The sums of sample_weight * class_weight[label] over the blocks of rows, without the ignored and the wrong.
+template <class T, int BLOCK>
+__device__ __forceinline__ void label_weights(const LabelArguments<T>& a) {
+  __shared__ unsigned long long bad_of_warp[THREADS / WARP];
+  const long long first = static_cast<long long>(blockIdx.x) * BLOCK + threadIdx.x;
+  unsigned long long bad = ~0ull;
+  Part own[BLOCK / THREADS];
+#pragma unroll
+  for (int k = 0; k < BLOCK / THREADS; ++k) {
+    const long long i = first + k * THREADS;
+    const long long label = i < a.size ? a.labels[i] : a.ignore_index;
+    const bool counted = label != a.ignore_index, inside = label >= 0 && label < a.classes;
+    if (counted && !inside) bad = least(bad, i);
+    double weight = 0.0;
+    if (counted && inside) {
+      weight = a.sample_weight != nullptr ? double(a.sample_weight[i]) : 1.0;
+      if (a.class_weight != nullptr) weight *= double(a.class_weight[label]);
+    }
+    own[k] = {weight, 0.0};
+  }
+#pragma unroll
+  for (int width = WARP / 2; width > 0; width /= 2) bad = least(bad, __shfl_xor_sync(ALL, bad, width));
+  if (threadIdx.x % WARP == 0) bad_of_warp[threadIdx.x / WARP] = bad;
+  const Part total = block_tree<true>(tree<true, BLOCK / THREADS>(own));
+  if (threadIdx.x != 0) return;
+#pragma unroll
+  for (int i = 0; i < THREADS / WARP; ++i) bad = least(bad, bad_of_warp[i]);
+  a.high[blockIdx.x] = total.high;
+  a.low[blockIdx.x] = total.low;
+  a.first_bad[blockIdx.x] = bad;
+}
+
+struct FinishLabelArguments {
+  const double* high;
+  const double* low;
+  const unsigned long long* first_bad;
+  long long count;
+  double* total;
+  unsigned long long* bad;
+};
+
+template <int LANES>
+__device__ __forceinline__ void finish_label_weights(const FinishLabelArguments& a) {
+  __shared__ unsigned long long bad_of_warp[LANES / WARP];
+  unsigned long long bad = ~0ull;
+  for (long long i = threadIdx.x; i < a.count; i += LANES) bad = least(bad, a.first_bad[i]);
+#pragma unroll
+  for (int width = WARP / 2; width > 0; width /= 2) bad = least(bad, __shfl_xor_sync(ALL, bad, width));
+  if (threadIdx.x % WARP == 0) bad_of_warp[threadIdx.x / WARP] = bad;
+  const double total = finished<LANES>(a.high, a.low, a.count);
+  if (threadIdx.x != 0) return;
+  for (int i = 0; i < LANES / WARP; ++i) bad = least(bad, bad_of_warp[i]);
+  *a.total = total;
+  *a.bad = bad;
+}
+
+}  // namespace fastloa

@@ -1,0 +1,109 @@
+"""Launches the kernels of rows: row activations, row losses, and the weights of labels."""
+
+import functools
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
+from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
+from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.sums import BLOCK, LANES
+
+
+class _Teams:
+    """The kernels of one piece of work, one for each kind of team, compiled when rows of a length first ask for it."""
+
+    def __init__(
+        self, driver: Driver, teams: tuple[source.Team, ...], text: Callable[[source.Team], source.Source]
+    ) -> None:
+        self._driver, self._text, self._teams = driver, text, teams
+        self._launches: dict[source.Team, Launch] = {}
+
+    def launch(self, rows: int, classes: int, arguments: bytes) -> None:
+        team = next(team for team in self._teams if team.limit is None or classes <= team.limit)
+        launch = self._launches.get(team)
+        if launch is None:
+            (launch,) = self._driver.load(self._text(team))
+            self._launches[team] = launch
+        launch(-(-rows // team.rows), team.threads, arguments)
+
+
+class RowKernel:
+    """An activation of the rows of contiguous 2-d arrays."""
+
+    def __init__(self, driver: Driver, record: Rowwise, form: str, dtype: str) -> None:
+        self._driver = driver
+        self._pack = struct.Struct("PPPqq").pack
+        self._teams = _Teams(
+            driver, source.activation_teams(dtype), functools.partial(source.row_source, record, form, dtype)
+        )
+
+    def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
+        if out.size:
+            place = self._driver.pointer
+            rows, classes = out.shape
+            self._teams.launch(
+                rows, classes, self._pack(place(inputs[0]), place(inputs[-1]), place(out), rows, classes)
+            )
+
+
+class RowLossKernel:
+    """A loss of the rows of contiguous 2-d arrays."""
+
+    def __init__(
+        self, driver: Driver, record: RowLoss, form: RowForm, dtype: str, total: SumKernel, finish: Finish
+    ) -> None:
+        self._driver, self._form = driver, form
+        self._total, self._finish = total, finish
+        self._pack = struct.Struct(f"9Pqqqdd{NUMBER}{NUMBER}").pack
+        self._teams = _Teams(
+            driver, source.loss_teams(dtype), functools.partial(source.row_loss_source, record, form, dtype)
+        )
+
+    def __call__(
+        self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
+    ) -> Any:
+        summed = self._form.value and out is None
+        slots = self._driver.xp.empty(x.shape[0], "float64") if summed else None
+        if x.size:
+            labels, probabilities = (target, None) if self._form.labels else (None, target)
+            arrays = x, labels, probabilities, class_weight, sample_weight, out, slots, dx, h
+            places = [0 if array is None else self._driver.pointer(array) for array in arrays]
+            numbers = number(self._driver, options.weight_sum) + number(self._driver, options.divisor)
+            rows, classes = x.shape
+            self._teams.launch(
+                rows, classes,
+                self._pack(*places, rows, classes, options.ignore_index, options.keep, options.smoothing, *numbers),
+            )  # fmt: skip
+        if not summed:
+            return None
+        return self._finish(*self._total.partials((slots,), (), (), ()), options.divisor)
+
+
+class LabelWeights:
+    """The first wrong label, and the sum of the weights of the rows that are not ignored; both stay on the device."""
+
+    def __init__(self, driver: Driver, dtype: str) -> None:
+        self._driver = driver
+        self._pack, self._pack_finish = struct.Struct("PPPqqqPPP").pack, struct.Struct("PPPqPP").pack
+        launches: tuple[Launch, ...] = driver.load(source.label_weights_source(dtype))
+        self._launch, self._finish = launches
+
+    def __call__(
+        self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int
+    ) -> tuple[Any, Any]:
+        driver, size = self._driver, labels.size
+        blocks = -(-size // BLOCK)
+        partials = driver.xp.empty(3 * blocks, "float64")
+        high = driver.pointer(partials)
+        places = high, high + 8 * blocks, high + 16 * blocks
+        if blocks:
+            weights = [0 if array is None else driver.pointer(array) for array in (class_weight, sample_weight)]
+            arguments = self._pack(driver.pointer(labels), *weights, size, ignore_index, classes, *places)
+            self._launch(blocks, source.THREADS, arguments)
+        bad, total = driver.xp.empty((), "int64"), driver.xp.empty((), "float64")
+        self._finish(1, LANES, self._pack_finish(*places, blocks, driver.pointer(total), driver.pointer(bad)))
+        return bad, total

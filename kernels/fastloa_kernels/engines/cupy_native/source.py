@@ -1,0 +1,212 @@
+"""The text of every kernel: the formulas of a record, and the few lines that give them to a skeleton."""
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastloa_kernels.engines import RowForm
+from fastloa_kernels.engines.cupy_native.emit import SCALAR, Emitter
+from fastloa_kernels.forms import Form
+from fastloa_kernels.formulas import rowwise
+from fastloa_kernels.records import Formula, RowLoss, Rowwise
+from fastloa_kernels.sums import BLOCK, LANES
+
+THREADS = 256  # as in map.cuh
+RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
+SIZES = {"float32": 4, "float64": 8}
+LONG_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class Source:
+    """One piece of text, and the names of the kernels in it."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Team:
+    """A way to share out the rows: up to `limit` classes, `rows` of them to a block of `threads`."""
+
+    suffix: str
+    kind: str
+    limit: int | None
+    rows: int
+    threads: int
+
+
+@functools.cache
+def teams(dtype: str, held: int) -> tuple[Team, ...]:
+    """The kinds of teams, for longer and longer rows, whose threads hold `held` elements each."""
+    scalar, size = SCALAR[dtype], BLOCK // held
+    found = [Team("warp", f"WarpTeam<{scalar}, {held}>", 32 * held, THREADS // 32, THREADS)]
+    span = 64 * held
+    while span <= BLOCK:
+        found.append(Team(f"span{span}", f"BlockTeam<{scalar}, {held}, {span}, 1, true>", span, 1, span // held))
+        span *= 2
+    groups = LONG_THREADS // size
+    return *found, Team("long", f"BlockTeam<{scalar}, {held}, {BLOCK}, {groups}, false>", None, 1, LONG_THREADS)
+
+
+def activation_teams(dtype: str) -> tuple[Team, ...]:
+    return teams(dtype, 32 // SIZES[dtype])
+
+
+def loss_teams(dtype: str) -> tuple[Team, ...]:
+    return teams(dtype, 16 // SIZES[dtype])  # fewer: there are the target and the weights to hold as well
+
+
+@functools.cache
+def headers() -> dict[str, str]:
+    """The skeletons by name."""
+    return {path.name: path.read_text() for path in sorted(Path(__file__).parent.glob("*.cuh"))}
+
+
+@dataclass
+class _Text:
+    """Collects a struct of formulas and the kernels that use it."""
+
+    label: str
+    include: str
+    dtype: str
+    emitter: Emitter = field(default_factory=Emitter)
+    members: list[str] = field(default_factory=list)
+    entries: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def constants(self, **numbers: int) -> None:
+        text = ", ".join(f"{name} = {int(number)}" for name, number in numbers.items())
+        self.members.append(f"static constexpr int {text};")
+
+    def member(self, name: str, formula: Formula, arguments: str, *, wide: bool = False) -> None:
+        """A static function of the struct; `wide` ones are float64 whatever the dtype."""
+        dtype = "float64" if wide else self.dtype
+        names = arguments.split()
+        called = self.emitter.function(formula, dtype, len(names))
+        typed = ", ".join(f"{SCALAR[dtype]} {name}" for name in names)
+        self.members.append(
+            f"static __device__ __forceinline__ {SCALAR[dtype]} {name}({typed}) "
+            f"{{ return {called}({', '.join(names)}); }}"
+        )
+
+    def entry(self, suffix: str, arguments: str, threads: int, call: str, *, limited: bool = False) -> None:
+        """A kernel of that many threads in a block; a `limited` one is kept from taking more than 64 registers."""
+        bounds = f"{threads}, {RESIDENT // threads}" if limited else str(threads)
+        self.entries.append((suffix, arguments, bounds, call))
+
+    def source(self, struct: str) -> Source:
+        members = "\n".join(f"  {member}" for member in ("using T = " + SCALAR[self.dtype] + ";", *self.members))
+        inner = f"{self.emitter.text}\nstruct {struct} {{\n{members}\n}};"
+        # The digest keeps kernels of equal label apart: two records may be called by one formula's name.
+        digest = hashlib.sha256(f"{self.include}{inner}{self.entries}".encode()).hexdigest()[:10]
+        label = f"{self.label}_{'f32' if self.dtype == 'float32' else 'f64'}_{digest}"
+        lines, names = [f'#include "{self.include}"', f"namespace formulas_{label} {{", inner, "}"], []
+        for suffix, arguments, bounds, call in self.entries:
+            name = f"{label}{suffix}"
+            operation = f"formulas_{label}::{struct}"
+            lines.append(
+                f'extern "C" __global__ void __launch_bounds__({bounds}) {name}'
+                f"(const __grid_constant__ fastloa::{arguments.format(operation)} a) {{\n"
+                f"  fastloa::{call.format(operation)}(a);\n}}"
+            )
+            names.append(name)
+        return Source("\n".join(lines) + "\n", tuple(names))
+
+
+def _operation(text: _Text, form: Form, parameters: int) -> None:
+    arity = form.leading + form.inputs + parameters
+    called = text.emitter.function(form.formula, text.dtype, arity)
+    text.constants(
+        INPUTS=form.inputs, OUTPUTS=form.outputs, LEADING=form.leading, PARAMETERS=parameters, SUMMED=form.summed
+    )
+    counts = (("leading", form.leading), ("in", form.inputs), ("parameters", parameters))
+    call = f"{called}({', '.join(f'{name}[{i}]' for name, count in counts for i in range(count))})"
+    arguments = "const T* leading, const T* in, const T* parameters"
+    text.members.append(
+        f"static __device__ __forceinline__ fastloa::Values<T, {form.outputs}> apply({arguments}) "
+        f"{{ return {call if form.outputs > 1 else '{' + call + '}'}; }}"
+    )
+
+
+def map_source(label: str, form: Form, parameters: int, dtype: str, *, strided: bool = False) -> Source:
+    """The map of `form` over contiguous arrays, or over arrays of any layout."""
+    text = _Text(f"{label}_strided" if strided else label, "map.cuh", dtype)
+    _operation(text, form, parameters)
+    if strided:
+        text.entry("", "StridedArguments<{0}>", THREADS, "strided_map<{0}>")
+    else:
+        text.entry("", "MapArguments<{0}>", THREADS, "map<{0}>")
+    return text.source("Operation")
+
+
+def sum_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
+    """The partial sums of a summed form."""
+    text = _Text(label, "sum.cuh", dtype)
+    _operation(text, form, parameters)
+    text.entry("", "SumArguments<{0}>", THREADS, f"sum<{{0}}, {BLOCK}>", limited=True)
+    return text.source("Operation")
+
+
+def finish_source(dtype: str) -> Source:
+    """One number from partial sums."""
+    text = _Text("finish", "sum.cuh", dtype)
+    scalar = SCALAR[dtype]
+    text.entry("", f"FinishArguments<{scalar}>", LANES, f"finish<{scalar}, {LANES}>")
+    return text.source("Nothing")
+
+
+def row_source(record: Rowwise, form: str, dtype: str, team: Team) -> Source:
+    """A row activation's value or backward."""
+    text = _Text(f"{record.name}_{form}", "rows.cuh", dtype)
+    if form == "value":
+        _scores(text, normalised=True)
+        text.constants(OF_EXPONENTIAL=record.of_exponential)
+        text.member("value", record.value, "at rest")
+        call = "rowwise_value"
+    else:
+        text.member("summand", record.summand, "g y")
+        text.member("backward", record.backward, "g y total")
+        call = "rowwise_backward"
+    return _of_team(text, team, "RowArguments", call)
+
+
+def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> Source:
+    """A row loss."""
+    asked = "_".join(name for name, wanted in vars(form).items() if wanted)
+    text = _Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
+    _scores(text, normalised=record.normalised)
+    text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, WEIGHTED=form.weighted)
+    text.member("value", record.value, "d rest")
+    text.member("probability", record.probability, "e rest")
+    text.member("complement", record.complement, "e rest")
+    return _of_team(text, team, "RowLossArguments", "label_row" if form.labels else "probability_row")
+
+
+def _of_team(text: _Text, team: Team, arguments: str, call: str) -> Source:
+    text.entry(
+        f"_{team.suffix}", f"{arguments}<{SCALAR[text.dtype]}>", team.threads, f"{call}<{{0}}, fastloa::{team.kind}>"
+    )
+    return text.source("Row")
+
+
+def _scores(text: _Text, *, normalised: bool) -> None:
+    text.constants(NORMALISED=normalised)
+    text.member("distance", rowwise.distance, "x m")
+    text.member("exponential", rowwise.exponential, "x m")
+    text.member("other", rowwise.other, "e")
+    text.member("rest", rowwise.rest, "excess m", wide=True)
+
+
+def label_weights_source(dtype: str) -> Source:
+    """The partial sums of the labels' weights, and one number from them."""
+    text = _Text("label_weights", "row_losses.cuh", dtype)
+    scalar = SCALAR[dtype]
+    text.entry("", f"LabelArguments<{scalar}>", THREADS, f"label_weights<{scalar}, {BLOCK}>")
+    text.entry("_finish", "FinishLabelArguments", LANES, f"finish_label_weights<{LANES}>")
+    return text.source("Nothing")
+
+
+def map_label(record: Any, form: str) -> str:
+    return f"{record.name}_{form}"

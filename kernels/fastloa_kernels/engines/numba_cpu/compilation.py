@@ -1,0 +1,74 @@
+"""Compiles a kernel for one signature, or finds it in numba's disk cache, whatever other processes do there.
+
+numba keeps all kernels that one skeleton makes under that skeleton's name, in files it numbers: two processes that
+compile two of them at once can give both the same number, and then one kernel's results are another's. So a kernel is
+renamed before numba sees it, after a digest of all that its machine code follows from: its own code and what it closes
+over, the signature, every source file of this engine, numba's version and the processor. Whoever else writes to a file
+of that name writes the same kernel.
+"""
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core.registry import cpu_target
+from numba.core.serialize import dumps
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "fastloa"
+
+
+def _version() -> str:
+    """A hash of every file that machine code follows from; numba itself looks only at the kernel's own file."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
+    for path in sorted(ROOT.rglob("*.py")):
+        if "cuda" not in path.parts[-2] and "cupy" not in path.parts[-2]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+VERSION = _version()  # of the files as they are imported, not as they may be edited later
+
+
+@functools.cache
+def _processor() -> tuple[Any, ...]:
+    found: tuple[Any, ...] = cpu_target.target_context.codegen().magic_tuple()
+    return found
+
+
+def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool = False) -> Any:
+    """`function` compiled for exactly `signature`; any other argument is a TypeError."""
+    cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
+    content = dumps((function.__code__.co_code, cells, str(signature), parallel, _processor()))
+    function.__qualname__ = f"{PREFIX}_{VERSION}_{hashlib.sha256(content).hexdigest()[:32]}"
+    compiler = functools.partial(numba.njit, function, nogil=True, error_model="numpy", parallel=parallel)
+    try:
+        made = compiler(cache=True)
+    except RuntimeError:  # numba found no directory that it may write to
+        made = compiler(cache=False)
+    made.compile(signature)
+    made.disable_compile()
+    if made.stats.cache_misses and made.stats.cache_path:
+        _forget_older(made.stats.cache_path)
+    return made
+
+
+def compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool) -> Callable[..., Any]:
+    """The compiled entry point of `function` for exactly `signature`, which trusts its arguments."""
+    (overload,) = dispatcher(function, signature, parallel=parallel).overloads.values()
+    entry: Callable[..., Any] = overload.entry_point
+    return entry
+
+
+@functools.cache
+def _forget_older(directory: str) -> None:
+    """Remove what other versions of these files left in the cache, or every edit would add to it."""
+    for path in Path(directory).glob(f"*.{PREFIX}_*.nb[ic]"):
+        if f"{PREFIX}_{VERSION}_" not in path.name:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,0 +1,265 @@
+"""Loads and calls the CPU kernels.
+
+Kernels are compiled for one signature and called through their compiled entry point: numba's own dispatch would cost
+more than a small array's work. That entry point trusts its arguments, so callers must pass exactly what it was
+compiled for: C-contiguous, aligned arrays of the right dtype.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.core import types
+
+from fastloa_kernels import forms
+from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines.numba_cpu import maps, row_losses, rows, summation, threads
+from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.compilation import compiled, dispatcher
+from fastloa_kernels.formulas.totals import IDENTITY
+from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.sums import BLOCK
+
+PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it
+
+SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
+
+NUMBER = {"float32": types.float32, "float64": types.float64}
+
+
+def _array(dtype: Any, ndim: int = 1, *, written: bool = False) -> types.Array:
+    return types.Array(dtype, ndim, "C", readonly=not written)
+
+
+class Pair:
+    """The serial and the parallel kernel of one piece of work, each compiled when it is first needed."""
+
+    __slots__ = ("_functions", "_signature", "run_parallel", "run_serial")
+
+    def __init__(self, functions: tuple[Callable[..., Any], Callable[..., Any]], signature: tuple[Any, ...]) -> None:
+        self._functions, self._signature = functions, signature
+        self.run_serial = self._first_serial
+        self.run_parallel = self._first_parallel
+
+    def _first_serial(self, *arguments: Any) -> Any:
+        self.run_serial = compiled(self._functions[0], self._signature, parallel=False)
+        return self.run_serial(*arguments)
+
+    def _first_parallel(self, *arguments: Any) -> Any:
+        self.run_parallel = compiled(self._functions[1], self._signature, parallel=True)
+        return self.run_parallel(*arguments)
+
+    def __call__(self, size: int, *arguments: Any) -> Any:
+        if size < PARALLEL or not threads.enter():
+            return self.run_serial(*arguments)
+        try:
+            return self.run_parallel(*arguments)
+        finally:
+            threads.leave()
+
+
+class MapKernel:
+    """Maps `inputs` arrays onto outputs; one compiled variant for each way outputs may lie on inputs."""
+
+    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
+        self._form, self._dtype, self._parameters = form, dtype, parameters
+        self._formula = bind(form.formula, dtype)
+        self._scalars = tuple(types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
+        self._variants: dict[tuple[int, ...], Pair] = {}
+        self._apart = self._variant(form.in_place or tuple(range(form.inputs, form.inputs + form.outputs)))
+        self._small: Any = None
+
+    def _variant(self, places: tuple[int, ...]) -> Pair:
+        if places not in self._variants:
+            count = max(self._form.inputs, max(places) + 1)
+            functions = maps.map_kernels(self._formula, count, self._form.inputs, places)
+            arrays = types.Tuple([_array(NUMBER[self._dtype], written=i in places) for i in range(count)])
+            self._variants[places] = Pair(functions, (self._scalars[0], arrays, self._scalars[1]))
+        return self._variants[places]
+
+    def __call__(
+        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
+    ) -> None:
+        arrays, variant = inputs + outputs, self._apart
+        if len(outputs) == 1:  # the hot path: one output, and an input or two
+            if outputs[0] is inputs[0] or outputs[0] is inputs[-1]:
+                arrays, variant = self._overlaid(inputs, outputs)
+        elif any(out is x for out in outputs for x in inputs):
+            arrays, variant = self._overlaid(inputs, outputs)
+        first = arrays[0]
+        if first.ndim != 1:
+            arrays = tuple([x.reshape(-1) for x in arrays])
+        if first.size < PARALLEL:
+            variant.run_serial(leading, arrays, parameters)
+        else:
+            variant(first.size, leading, arrays, parameters)
+
+    def small(self) -> Callable[..., bool]:
+        """For one dimension: the result's ``(*inputs, out[, parameters])`` checks its arrays, and says if it could."""
+        if self._small is None:
+            inputs, number = self._form.inputs, NUMBER[self._dtype]
+            signature: tuple[Any, ...] = (*[_array(number)] * inputs, _array(number, written=True))
+            if self._parameters:
+                signature += (types.UniTuple(types.float64, self._parameters),)
+            function = maps.small_kernel(self._formula, inputs, self._parameters, self._dtype)
+            self._small = dispatcher(function, signature)
+        return self._small
+
+    def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Pair]:
+        arrays, places = list(inputs), []
+        for out in outputs:
+            place = next((i for i, x in enumerate(inputs) if x is out), len(arrays))
+            if place == len(arrays):
+                arrays.append(out)
+            places.append(place)
+        return tuple(arrays), self._variant(tuple(places))
+
+
+class SumKernel:
+    """Like a map whose first output is summed and divided by the leading divisor."""
+
+    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
+        count = form.inputs + form.outputs - 1
+        functions = maps.sum_kernels(bind(form.formula, dtype), count, form.inputs, form.outputs, dtype)
+        arrays = types.Tuple([_array(NUMBER[dtype], written=i >= form.inputs) for i in range(count)])
+        leading, trailing = (types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
+        self._pair = Pair(functions, (leading, arrays, trailing, _PARTIALS, _PARTIALS))
+        self._scalar = np.dtype(dtype).type
+
+    def __call__(
+        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
+    ) -> Any:
+        arrays = tuple([x if x.ndim == 1 else x.reshape(-1) for x in inputs + outputs])
+        size = arrays[0].size
+        high, low = _partials(size)
+        self._pair(size, leading, arrays, parameters, high, low)
+        return self._scalar(_divided(_finish()(high, low), leading[0] if leading else 1.0))
+
+
+_PARTIALS = _array(types.float64, written=True)
+
+
+def _partials(size: int) -> tuple[Any, Any]:
+    blocks = (size + BLOCK - 1) // BLOCK
+    return np.empty(blocks), np.empty(blocks)
+
+
+@functools.cache
+def _finish() -> Callable[[Any, Any], float]:
+    return compiled(summation.finish, (_PARTIALS, _PARTIALS), parallel=False)
+
+
+def _divided(total: float, divisor: float) -> np.float64:
+    with np.errstate(all="ignore"):
+        return np.float64(total) / np.float64(divisor)
+
+
+class RowKernel:
+    """An activation of the rows of 2-d arrays."""
+
+    def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
+        build = rows.rowwise_value if form == "value" else rows.rowwise_backward_from_output
+        matrices = [_array(NUMBER[dtype], 2)] * 2 + [_array(NUMBER[dtype], 2, written=True)]
+        self._pair = Pair(build(record, dtype), tuple(matrices))
+
+    def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
+        self._pair(out.size, inputs[0], inputs[-1], out)
+
+
+class RowLossKernel:
+    """A loss of the rows of a 2-d array."""
+
+    def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
+        self._record, self._form, self._dtype, self._total = record, form, dtype, total
+        self._pairs: dict[bool, Pair] = {}
+        self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
+        self._scalar = np.dtype(dtype).type
+
+    def _pair(self, general: bool) -> Pair:
+        """Class weights and smoothed labels share a kernel, or there would be four of each to compile."""
+        if general not in self._pairs:
+            number, form = NUMBER[self._dtype], self._form
+            options = types.Tuple([types.int64, *[types.float64] * 4])
+            target = _array(types.int64) if form.labels else _array(number, 2)
+            matrix = _array(number, 2, written=True)
+            functions = row_losses.kernels(
+                self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess,
+                labels=form.labels, general=general,
+            )  # fmt: skip
+            read = (_array(number, 2), target, _array(number), _array(number), options)
+            self._pairs[general] = Pair(functions, (*read, _PARTIALS, matrix, matrix))
+        return self._pairs[general]
+
+    def __call__(
+        self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
+    ) -> Any:
+        numbers = (options.ignore_index, options.keep, options.smoothing, options.weight_sum, options.divisor)
+        rows, classes = x.shape
+        general = class_weight is not None or options.smoothing != 0.0
+        if class_weight is None:
+            class_weight = np.ones(classes, self._dtype) if general else self._none
+        pair, sums = self._pair(general), []
+        # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
+        step = SLOTS if self._form.value else max(rows, 1)
+        for start in range(0, rows, step):
+            part = slice(start, min(rows, start + step))
+            slots = np.empty(part.stop - start if self._form.value else 0)
+            pair(
+                (part.stop - start) * classes, x[part], target[part], class_weight,
+                self._none if sample_weight is None else sample_weight[part], numbers, slots,
+                self._none2 if dx is None else dx[part], self._none2 if h is None else h[part],
+            )  # fmt: skip
+            if out is not None:
+                out[part] = slots
+            elif self._form.value:
+                sums.append(self._total((slots,), (), (), ()))
+        if out is not None or not self._form.value:
+            return None
+        return self._scalar(_divided(_exact_sum(sums), options.divisor))
+
+
+def _exact_sum(values: list[float]) -> float:
+    total = sum(values)
+    return math.fsum(values) if math.isfinite(total) else total
+
+
+class Engine:
+    """numba on the CPU's cores."""
+
+    name = "cpu"
+    strided = False
+    library = "numpy"
+    xp = np
+
+    @functools.cache  # noqa: B019  (one engine lives as long as the process)
+    def load(self, record: Any, form: Any, dtype: str) -> Any:
+        if isinstance(record, Rowwise):
+            return RowKernel(record, form, dtype)
+        if isinstance(record, RowLoss):
+            return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
+        found = forms.form(record, form)
+        return (SumKernel if found.summed else MapKernel)(found, len(record.parameters), dtype)
+
+    def label_weights(
+        self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int
+    ) -> tuple[int, float]:
+        weights = [w for w in (class_weight, sample_weight) if w is not None]
+        dtype = str(weights[0].dtype) if weights else "float64"
+        none, (high, low) = np.empty(0, dtype), _partials(labels.size)
+        bad = _label_weights(dtype, class_weight is not None)(
+            labels, none if class_weight is None else class_weight, none if sample_weight is None else sample_weight,
+            ignore_index, classes, high, low,
+        )  # fmt: skip
+        return bad, _finish()(high, low)
+
+    def bring(self, array: Any) -> Any:
+        return array if isinstance(array, np.ndarray) else array.get()
+
+
+@functools.cache
+def _label_weights(dtype: str, weighted: bool) -> Callable[..., int]:
+    weights = _array(NUMBER[dtype])
+    signature = (_array(types.int64), weights, weights, types.int64, types.int64, _PARTIALS, _PARTIALS)
+    return compiled(row_losses.label_weights(weighted=weighted), signature, parallel=False)

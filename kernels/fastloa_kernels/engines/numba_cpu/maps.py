@@ -1,0 +1,135 @@
+"""Skeletons for elementwise work: a map of some arrays onto others, and one that sums its first output.
+
+Every loop runs over arrays sliced to its own range (numba does not vectorise an offset index) and loads all inputs
+before its first store (or LLVM, fearing aliases, computes twice).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numba.extending import register_jitable
+
+from fastloa_kernels.engines.numba_cpu import arrays, summation
+from fastloa_kernels.sums import BLOCK
+
+SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
+GRAIN = 8192  # elements a thread takes at a time: 32 kB of float32, so that loop overhead vanishes
+
+
+def map_kernels(
+    formula: Any, count: int, inputs: int, places: tuple[int, ...]
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """A serial and a parallel ``kernel(leading, arrays, parameters)``.
+
+    The first `inputs` of the `count` arrays are read, those at `places` written.
+    """
+    load, cut, store, outputs = arrays.LOAD[inputs], arrays.CUT[count], arrays.store(places), len(places)
+    as_tuple = arrays.as_tuple(outputs)
+
+    def run(leading, operands, parameters):
+        for i in range(operands[0].size):
+            store(operands, i, as_tuple(formula(*leading, *load(operands, i), *parameters)))
+
+    run = register_jitable(run)
+
+    def serial(leading, operands, parameters):
+        run(leading, operands, parameters)
+
+    def parallel(leading, operands, parameters):
+        size = operands[0].size
+        for block in prange((size + GRAIN - 1) // GRAIN):
+            start = block * GRAIN
+            run(leading, cut(operands, start, min(size, start + GRAIN)), parameters)
+
+    return serial, parallel
+
+
+def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Callable[..., bool]:
+    """``kernel(*inputs, out[, parameters])`` for small arrays of one dimension: whether it did the work.
+
+    It refuses arrays that are not small or differ in length, and overlaps other than in place, so that its caller need
+    not look.
+    """
+
+    def apart(x, out):
+        a, b = x.ctypes.data, out.ctypes.data
+        return x.size == out.size and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
+
+    apart = register_jitable(apart)
+    narrow = arrays.narrowed(np.dtype(dtype).type, parameters)
+
+    def run(x, out, parameters):
+        if out.size > SMALL or not apart(x, out):
+            return False
+        narrowed = narrow(parameters)
+        for i in range(out.size):
+            out[i] = formula(x[i], *narrowed)
+        return True
+
+    def run_two(x, y, out, parameters):
+        if out.size > SMALL or not apart(x, out) or not apart(y, out):
+            return False
+        narrowed = narrow(parameters)
+        for i in range(out.size):
+            out[i] = formula(x[i], y[i], *narrowed)
+        return True
+
+    run, run_two = register_jitable(run), register_jitable(run_two)
+
+    def one(x, out):
+        return run(x, out, ())
+
+    def two(x, y, out):
+        return run_two(x, y, out, ())
+
+    def one_with(x, out, parameters):
+        return run(x, out, parameters)
+
+    def two_with(x, y, out, parameters):
+        return run_two(x, y, out, parameters)
+
+    return ((one, two), (one_with, two_with))[parameters > 0][inputs - 1]
+
+
+def sum_kernels(
+    formula: Any, count: int, inputs: int, outputs: int, dtype: str
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """A serial and a parallel ``kernel(leading, arrays, parameters, high, low)``.
+
+    They leave the sums of the first output's blocks, and their errors, in `high` and `low`, and write the other outputs
+    to the arrays after the first `inputs`.
+    """
+    load, cut, as_tuple = arrays.LOAD[inputs], arrays.CUT[count], arrays.as_tuple(outputs)
+    store = arrays.store(tuple(range(inputs, count)), first=1)
+    leaf, scratch, chunk_size = summation.leaf(dtype), summation.scratch, summation.CHUNK
+
+    def run(leading, operands, parameters, buffer):
+        for i in range(operands[0].size):
+            values = as_tuple(formula(*leading, *load(operands, i), *parameters))
+            buffer[i] = values[0]
+            store(operands, i, values)
+
+    run = register_jitable(run)
+
+    def chunk(leading, operands, parameters, first, last, high, low):
+        buffer, upper, lower = scratch(operands[0], last - first)
+        for start in range(first, last, BLOCK):
+            stop = min(last, start + BLOCK)
+            run(leading, cut(operands, start, stop), parameters, buffer[: stop - start])
+            block = start // BLOCK
+            high[block], low[block] = leaf(buffer, stop - start, upper, lower)
+
+    chunk = register_jitable(chunk)
+
+    def serial(leading, operands, parameters, high, low):
+        chunk(leading, operands, parameters, 0, operands[0].size, high, low)
+
+    def parallel(leading, operands, parameters, high, low):
+        size = operands[0].size
+        for part in prange((size + chunk_size - 1) // chunk_size):
+            first = part * chunk_size
+            chunk(leading, operands, parameters, first, min(size, first + chunk_size), high, low)
+
+    return serial, parallel

@@ -1,0 +1,220 @@
+"""The skeleton of losses over rows of class scores: value, gradient and Hessian of a row while it is in the cache.
+
+A row's target is t(c) = w(c) * (keep * q(c) + smoothing), where w are the class weights, q is 1 at the label or the
+row's probabilities, keep = 1 - label_smoothing and smoothing = label_smoothing / classes. The row's loss is the sum of
+t(c) * value(c), its gradient mass * p(c) - t(c) and its Hessian's diagonal mass * p(c) * (1 - p(c)), where mass is the
+sum of t. At the label the gradient is taken apart, so that -(1 - p) keeps its digits where p is nearly 1.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numba.extending import register_jitable
+
+from fastloa_kernels.engines.numba_cpu import summation
+from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.rows import GRAIN, row_sum, statistics
+from fastloa_kernels.engines.numba_cpu.summation import corrected
+from fastloa_kernels.formulas import rowwise
+from fastloa_kernels.sums import BLOCK
+
+
+def kernels(
+    record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """A serial and a parallel ``kernel(x, target, class_weight, sample_weight, options, out, dx, h)``.
+
+    Only `general` ones read class weights and smooth labels. `out` takes the losses of the rows in float64; `options`
+    is (ignore_index, keep, smoothing, the class weights' sum, divisor). What a call does without is empty.
+    """
+    row_of = _label_row if labels else _probability_row
+    one_row, scratch = row_of(record, dtype, value, grad, hess, general), summation.scratch
+
+    def run(x, target, class_weight, sample_weight, options, out, dx, h, first, last):
+        room = scratch(dx if grad else x, x.shape[1])
+        for row in range(first, last):
+            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, room)
+            if value:
+                out[row] = loss
+
+    run = register_jitable(run)
+
+    def serial(x, target, class_weight, sample_weight, options, out, dx, h):
+        run(x, target, class_weight, sample_weight, options, out, dx, h, 0, x.shape[0])
+
+    def parallel(x, target, class_weight, sample_weight, options, out, dx, h):
+        rows, step = x.shape[0], max(1, GRAIN // x.shape[1])
+        for part in prange((rows + step - 1) // step):
+            last = min(rows, part * step + step)
+            run(x, target, class_weight, sample_weight, options, out, dx, h, part * step, last)
+
+    return serial, parallel
+
+
+def label_weights(*, weighted: bool) -> Callable[..., int]:
+    """``kernel(labels, class_weight, sample_weight, ignore_index, classes, high, low)``: the first bad row or -1.
+
+    The sums of sample_weight * class_weight[label] over the blocks of rows, without the ignored, go to `high`, `low`.
+    """
+    scratch, leaf = summation.scratch, summation.leaf("float64")
+
+    def kernel(labels, class_weight, sample_weight, ignore_index, classes, high, low):
+        buffer, upper, lower = scratch(high, labels.size)
+        for start in range(0, labels.size, BLOCK):
+            part = labels[start : start + BLOCK]
+            for i in range(part.size):
+                label = part[i]
+                buffer[i] = 0.0
+                if label != ignore_index:
+                    if label < 0 or label >= classes:
+                        return start + i
+                    weight = np.float64(sample_weight[start + i]) if sample_weight.size else 1.0
+                    buffer[i] = weight * class_weight[label] if weighted else weight
+            block = start // BLOCK
+            high[block], low[block] = leaf(buffer, part.size, upper, lower)
+        return -1
+
+    return kernel
+
+
+def _reader(record: Any, dtype: str, stored: bool) -> Any:
+    """Reads a row's (m, rest); with `stored`, leaves exp(x - m) in the row of the gradient."""
+    if record.normalised:
+        return statistics(dtype, stored=stored)
+    scalar = np.dtype(dtype).type
+
+    def read(x, e, values, upper, lower):
+        return scalar(0.0), 0.0
+
+    return register_jitable(read)
+
+
+def _hessian(record: Any, dtype: str) -> Any:
+    """``fill(e, rest, factor, h)``: factor * p * (1 - p)."""
+    probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+
+    def fill(e, rest, factor, h):
+        for i in range(h.size):
+            ei = e[i]
+            h[i] = factor * (probability(ei, rest) * complement(ei, rest))
+
+    return register_jitable(fill)
+
+
+def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
+    loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
+    exponential = bind(rowwise.exponential, dtype)
+    probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    read, hessian, scalar = _reader(record, dtype, grad), _hessian(record, dtype), np.dtype(dtype).type
+
+    def weighted_term(x, w, statistics):
+        return w * loss_of(distance(x, statistics[0]), statistics[1])
+
+    all_classes = row_sum(dtype, register_jitable(weighted_term))
+
+    def gradient(rest, factor, pull, class_weight, dx):
+        for i in range(dx.size):
+            p = factor * probability(dx[i], rest)
+            dx[i] = p - pull * class_weight[i] if general else p
+
+    gradient = register_jitable(gradient)
+
+    def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, room):
+        ignore_index, keep, smoothing, weight_sum, divisor = options
+        values, upper, lower = room
+        if label == ignore_index:
+            for i in range(x.size):
+                if grad:
+                    dx[row, i] = scalar(0.0)
+                if hess:
+                    h[row, i] = scalar(0.0)
+            return 0.0
+        at_label = x[label]
+        own = np.float64(class_weight[label]) if general else 1.0
+        scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
+        m, wide = read(x, dx[row] if grad else x, values, upper, lower)
+        rest, d = scalar(wide), distance(at_label, m)
+        loss = 0.0
+        if value:
+            loss = keep * own * loss_of(d, rest)
+            if general and smoothing != 0.0:
+                total, error = all_classes(x, class_weight, (m, rest), values, upper, lower)
+                loss += smoothing * corrected(total, error)
+            loss *= scale
+        if grad:
+            scale /= divisor
+            factor, e = scalar((keep * own + smoothing * weight_sum) * scale), exponential(at_label, m)
+            if hess:
+                hessian(dx[row], rest, factor, h[row])
+            gradient(rest, factor, scalar(smoothing * scale), class_weight, dx[row])
+            pulled = smoothing * (weight_sum * probability(e, rest) - own)
+            dx[row, label] = scalar(scale * (pulled - keep * own * complement(e, rest)))
+        return loss
+
+    return register_jitable(row_loss)
+
+
+def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
+    loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
+    probability, hessian = bind(record.probability, dtype), _hessian(record, dtype)
+    read, scalar = _reader(record, dtype, grad), np.dtype(dtype).type
+
+    @register_jitable
+    def target(q, w, keep, smoothing):
+        t = keep * q + smoothing
+        return w * t if general else t
+
+    def mass_term(q, w, extra):
+        return target(q, w, extra[0], extra[1])
+
+    mass_of = row_sum(dtype, register_jitable(mass_term))
+
+    def losses(x, q, class_weight, m, rest, keep, smoothing, out):
+        for i in range(x.size):
+            t = target(q[i], class_weight[i] if general else q[i], keep, smoothing)
+            term = t * loss_of(distance(x[i], m), rest)
+            out[i] = scalar(0.0) if t == scalar(0.0) else term  # 0 * log 0 = 0
+
+    losses = register_jitable(losses)
+    leaf = summation.leaf(dtype)
+
+    def loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower):
+        total = 0.0
+        for start in range(0, x.size, BLOCK):
+            stop = min(x.size, start + BLOCK)
+            weights = class_weight[start:stop]
+            losses(x[start:stop], q[start:stop], weights, m, rest, keep, smoothing, values[: stop - start])
+            high, low = leaf(values, stop - start, upper, lower)
+            total += corrected(high, low)
+        return total
+
+    loss_sum = register_jitable(loss_sum)
+
+    def gradient(q, class_weight, rest, factor, keep, smoothing, dx):
+        for i in range(dx.size):
+            t = target(q[i], class_weight[i] if general else q[i], keep, smoothing)
+            dx[i] = factor * probability(dx[i], rest) - t
+
+    gradient = register_jitable(gradient)
+
+    def row_loss(x, q, class_weight, sample_weight, options, dx, h, row, room):
+        values, upper, lower = room
+        keep, smoothing = scalar(options[1]), scalar(options[2])
+        scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
+        m, wide = read(x, dx[row] if grad else x, values, upper, lower)
+        rest, loss = scalar(wide), 0.0
+        if value:
+            loss = scale * loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower)
+        if grad:
+            scale /= options[4]
+            weights = class_weight if general else q
+            mass, error = mass_of(q, weights, (keep, smoothing), values, upper, lower)
+            factor = scalar(corrected(mass, error) * scale)
+            if hess:
+                hessian(dx[row], rest, factor, h[row])
+            gradient(q, class_weight, rest, factor, scalar(options[1] * scale), scalar(options[2] * scale), dx[row])
+        return loss
+
+    return register_jitable(row_loss)

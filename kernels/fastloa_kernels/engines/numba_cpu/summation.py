@@ -1,0 +1,107 @@
+"""The fixed-order sum of `fastloa_kernels.sums` on the CPU: leaf blocks, then their partial sums.
+
+A leaf is read from a block of values in their own dtype, since a loop that stores float64 beside float32 work is not
+vectorised.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+from fastloa_kernels.sums import BLOCK, LANES
+
+CHUNK = 16 * BLOCK  # what one thread takes at a time; scratch is allocated once per chunk
+
+
+@register_jitable
+def _width(count):
+    width = 1
+    while width < count:
+        width *= 2
+    return width
+
+
+@register_jitable
+def _leaf32(values, count, high, low):
+    """float64 has room enough for the rounding errors of a sum of float32 values."""
+    width = _width(count)
+    for i in range(count, width):
+        values[i] = 0.0
+    if width < 4:
+        return np.float64(values[0]) + (np.float64(values[1]) if width == 2 else 0.0), 0.0
+    width //= 4  # two levels of the tree at a time: half the traffic
+    a, b, c, d = values[:width], values[width : 2 * width], values[2 * width : 3 * width], values[3 * width : 4 * width]
+    for i in range(a.size):
+        high[i] = (np.float64(a[i]) + np.float64(c[i])) + (np.float64(b[i]) + np.float64(d[i]))
+    while width >= 4:
+        width //= 4
+        e, f, g, h = high[:width], high[width : 2 * width], high[2 * width : 3 * width], high[3 * width : 4 * width]
+        for i in range(e.size):
+            p, q, r, s = e[i], f[i], g[i], h[i]
+            e[i] = (p + r) + (q + s)
+    return high[0] + (high[1] if width == 2 else 0.0), 0.0
+
+
+@register_jitable
+def _tree_compensated(high, low, width):
+    while width > 1:
+        width //= 2
+        a, b = high[:width], high[width : 2 * width]
+        c, d = low[:width], low[width : 2 * width]
+        for i in range(a.size):
+            x, y = a[i], b[i]
+            s = x + y
+            t = s - x
+            a[i] = s
+            c[i] += d[i] + ((x - (s - t)) + (y - t))
+    return high[0], low[0]
+
+
+@register_jitable
+def _leaf64(values, count, high, low):
+    """The sum and its error."""
+    width = _width(count)
+    for i in range(count, width):
+        values[i] = 0.0
+    for i in range(width):
+        low[i] = 0.0
+    return _tree_compensated(values, low, width)
+
+
+def _corrected(total, error):
+    """A sum and its error as one number; an infinite sum's error is NaN (inf - inf) and must not reach it."""
+    both = total + error
+    return both if both == both else total
+
+
+corrected = register_jitable(_corrected)
+
+
+def leaf(dtype: str) -> Any:
+    """``leaf(values, count, high, low) -> (sum, error)`` of the first `count` values; all three are overwritten."""
+    return _leaf32 if dtype == "float32" else _leaf64
+
+
+@register_jitable
+def scratch(values, count):
+    """Room for one block of at most `count` values of the dtype of `values`, and what `leaf` needs beside it."""
+    width = _width(min(count, BLOCK))
+    return np.empty(width, values.dtype), np.empty(width), np.empty(width)
+
+
+def finish(high, low):
+    """One number from the blocks' partial sums. A kernel of its own: compiled once, not into every sum."""
+    count = high.size
+    width = _width(min(count, LANES))
+    total, error = np.zeros(width), np.zeros(width)
+    for start in range(0, count, LANES):
+        added, carried = high[start : start + LANES], low[start : start + LANES]
+        for i in range(added.size):
+            x, y = total[i], added[i]
+            s = x + y
+            t = s - x
+            total[i] = s
+            error[i] += carried[i] + ((x - (s - t)) + (y - t))
+    s, e = _tree_compensated(total, error, width)
+    return corrected(s, e)

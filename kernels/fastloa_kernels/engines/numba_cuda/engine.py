@@ -1,0 +1,215 @@
+"""Calls the skeletons of numba-cuda: allocates what they need beside their operands, and counts blocks.
+
+Nothing here waits for the device. A divisor may be a number or a 0-d array of the device's; sums are 0-d arrays.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from fastloa_kernels import forms
+from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines.numba_cuda import label_weights, maps, row_losses, rows, summation
+from fastloa_kernels.engines.numba_cuda.binding import bind
+from fastloa_kernels.engines.numba_cuda.toolchain import (
+    GRID,
+    SIMULATED,
+    THREADS,
+    Kernel,
+    array_module,
+    pointers,
+    scalars,
+    types,
+)
+from fastloa_kernels.formulas.totals import IDENTITY
+from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.sums import BLOCK
+
+Arrays = tuple[Any, ...]
+
+
+def _blocks(count: int, size: int) -> int:
+    return (count + size - 1) // size
+
+
+class Numbers:
+    """Numbers for a kernel: by value, or where one of them is an array of the device's, all as such arrays."""
+
+    def __init__(self, xp: Any, values: tuple[Any, ...], dtype: str) -> None:
+        self.on_device = any(isinstance(value, xp.ndarray) for value in values)
+        if self.on_device:
+            # A host's number is filled in by a kernel: copying it over could wait for the device.
+            self.values = tuple(
+                value.astype(dtype) if isinstance(value, xp.ndarray) else xp.full((), value, dtype) for value in values
+            )
+        else:
+            self.values = tuple(map(np.dtype(dtype).type, values))
+        self.signature = (pointers if self.on_device else scalars)(dtype, len(values))
+
+
+class FormKernel:
+    """A form's map, or the sum of its first output over the leading divisor; outputs may be inputs."""
+
+    def __init__(self, form: forms.Form, parameters: int, dtype: str, xp: Any) -> None:
+        self._form, self._parameters, self._dtype, self._xp = form, parameters, dtype, xp
+        self._formula, self._scalar = bind(form.formula, dtype), np.dtype(dtype).type
+        self._kernels: dict[bool, Kernel] = {}
+
+    def _kernel(self, leading: Numbers) -> Kernel:
+        if leading.on_device not in self._kernels:
+            form, dtype = self._form, self._dtype
+            read = maps.reader(form.leading, on_device=leading.on_device)
+            if form.summed:
+                function = maps.sum_kernel(self._formula, form.inputs, form.outputs, dtype, read)
+                count = form.inputs + form.outputs - 1
+            else:
+                places = form.in_place or tuple(range(form.inputs, form.inputs + form.outputs))
+                function = maps.map_kernel(self._formula, form.inputs, places, read)
+                count = max(form.inputs, max(places) + 1)
+            self._kernels[leading.on_device] = Kernel(
+                function, types.int64, leading.signature, pointers(dtype, count), scalars(dtype, self._parameters),
+                pointers("float64", 2 if form.summed else 0),
+            )  # fmt: skip
+        return self._kernels[leading.on_device]
+
+    def launch(self, inputs: Arrays, outputs: Arrays, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> Arrays:
+        """Runs the kernel; a summed form's block sums, and their errors."""
+        operands = inputs if self._form.in_place else inputs + outputs
+        size, sums = operands[0].size, Arrays()
+        blocks = min(_blocks(size, THREADS), GRID)
+        if self._form.summed:
+            blocks = _blocks(size, BLOCK)
+            sums = self._xp.empty(blocks), self._xp.empty(blocks)
+        if size:
+            numbers = Numbers(self._xp, leading, self._dtype)
+            typed = tuple(map(self._scalar, parameters))
+            self._kernel(numbers)(blocks, np.int64(size), numbers.values, operands, typed, sums)
+        return sums
+
+    def __call__(self, inputs: Arrays, outputs: Arrays, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> Any:
+        sums = self.launch(inputs, outputs, leading, parameters)
+        return finish(self._xp, sums, leading[0] if leading else 1.0, self._dtype) if sums else None
+
+
+@functools.cache
+def _finish_kernel(dtype: str, on_device: bool) -> Kernel:
+    divisor = (pointers if on_device else scalars)("float64", 1)
+    function = summation.finish(dtype, maps.reader(1, on_device=on_device))
+    return Kernel(function, types.int64, pointers("float64", 2), divisor, pointers(dtype, 1))
+
+
+def finish(xp: Any, sums: Arrays, divisor: Any, dtype: str) -> Any:
+    """The blocks' sums added up and divided: a 0-d array."""
+    numbers, result = Numbers(xp, (divisor,), "float64"), xp.empty((), dtype)
+    _finish_kernel(dtype, numbers.on_device)(1, np.int64(sums[0].size), sums, numbers.values, (result,))
+    return result
+
+
+class RowKernel:
+    """An activation of the rows of 2-d arrays."""
+
+    def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
+        build, operands = (rows.value_kernel, 2) if form == "value" else (rows.backward_kernel, 3)
+        self._kernel = Kernel(build(record, dtype), types.int64, types.int64, pointers(dtype, operands))
+
+    def __call__(self, inputs: Arrays, out: Any) -> None:
+        count, columns = out.shape
+        if out.size:
+            self._kernel(min(count, GRID), np.int64(count), np.int64(columns), (*inputs, out))
+
+
+class RowLossKernel:
+    """A loss of the rows of a 2-d array."""
+
+    def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: FormKernel, xp: Any) -> None:
+        self._record, self._form, self._dtype, self._total, self._xp = record, form, dtype, total, xp
+        self._kernels: dict[tuple[str, bool], Kernel] = {}
+
+    def _kernel(self, losses: str, totals: Numbers) -> Kernel:
+        """`losses` is the dtype of the rows' losses: the caller's, or float64 where they are to be summed."""
+        key = losses, totals.on_device
+        if key not in self._kernels:
+            read = maps.reader(2, on_device=totals.on_device)
+            function = row_losses.loss_kernel(self._record, self._dtype, self._form, read)
+            target = pointers("int64" if self._form.labels else self._dtype, 1)
+            outputs = types.Tuple((*pointers(losses, 1), *pointers(self._dtype, 2)))
+            self._kernels[key] = Kernel(
+                function, *[types.int64] * 4, scalars("float64", 2), totals.signature,
+                pointers(self._dtype, 3), target, outputs,
+            )  # fmt: skip
+        return self._kernels[key]
+
+    def __call__(
+        self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
+    ) -> Any:
+        count, classes = x.shape
+        summed = self._form.value and out is None
+        losses = self._xp.empty(count) if summed else out
+        # What a call does without is never touched; x lends its address.
+        operands, outputs = (
+            tuple(x if array is None else array for array in arrays)
+            for arrays in ((x, class_weight, sample_weight), (losses, dx, h))
+        )
+        if count:
+            totals = Numbers(self._xp, (options.weight_sum, options.divisor), "float64")
+            self._kernel(str(outputs[0].dtype), totals)(
+                min(count, GRID), np.int64(count), np.int64(classes), np.int64(options.ignore_index),
+                np.int64(sample_weight is not None), (np.float64(options.keep), np.float64(options.smoothing)),
+                totals.values, operands, (target,), outputs,
+            )  # fmt: skip
+        if not summed:
+            return None
+        return finish(self._xp, self._total.launch((losses,), (), (), ()), options.divisor, self._dtype)
+
+
+@functools.cache
+def _label_kernels(dtype: str, weighted: bool) -> tuple[Kernel, Kernel]:
+    integer, firsts = types.int64, pointers("int64", 1)
+    blocks = Kernel(
+        label_weights.block_kernel(weighted=weighted),
+        *[integer] * 4, firsts, pointers(dtype, 2), pointers("float64", 2), firsts,
+    )  # fmt: skip
+    return blocks, Kernel(label_weights.first_kernel(), integer, integer, firsts, firsts)
+
+
+class Engine:
+    """numba-cuda on CuPy's arrays; in the simulator, on NumPy's."""
+
+    name = "cuda"
+    strided = False
+    library = "numpy" if SIMULATED else "cupy"
+
+    def __init__(self) -> None:
+        self.xp = array_module()
+
+    @functools.cache  # noqa: B019  (one engine lives as long as the process)
+    def load(self, record: Any, form: Any, dtype: str) -> Any:
+        if isinstance(record, Rowwise):
+            return RowKernel(record, form, dtype)
+        if isinstance(record, RowLoss):
+            return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
+        return FormKernel(forms.form(record, form), len(record.parameters), dtype, self.xp)
+
+    def label_weights(
+        self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int
+    ) -> tuple[Any, Any]:
+        """Both results are 0-d arrays; an out-of-range label adds nothing to the sum."""
+        weights = class_weight, sample_weight
+        dtype = next((str(array.dtype) for array in weights if array is not None), "float64")
+        check, first = _label_kernels(dtype, class_weight is not None)
+        rows, blocks = np.int64(labels.size), _blocks(labels.size, BLOCK)
+        sums = self.xp.empty(blocks), self.xp.empty(blocks)
+        firsts, bad = self.xp.empty(blocks, "int64"), self.xp.empty((), "int64")
+        if blocks:
+            check(
+                blocks, rows, np.int64(classes), np.int64(ignore_index), np.int64(sample_weight is not None),
+                (labels,), tuple(labels if array is None else array for array in weights), sums, (firsts,),
+            )  # fmt: skip
+        first(1, np.int64(blocks), rows, (firsts,), (bad,))
+        return bad, finish(self.xp, sums, 1.0, "float64")
+
+    def bring(self, array: Any) -> Any:
+        if self.xp is np:
+            return array if isinstance(array, np.ndarray) else array.get()
+        return self.xp.asarray(array)

@@ -1,0 +1,30 @@
+"""Arithmetic with a rounding error carried along: a pair (high, low) stands for the unevaluated sum high + low.
+
+Algorithms 4.3 (Fast2Sum), 4.4 (2Sum) and section 5 of Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed.
+"""
+
+from fastloa_kernels.primitives import fma
+
+
+def fast_two_sum(a, b):
+    """a + b exactly, where |a| >= |b| or the sum a + b is exact."""
+    high = a + b
+    return high, (a - high) + b
+
+
+def two_sum(a, b):
+    """a + b exactly."""
+    high = a + b
+    moved = high - a
+    return high, (a - (high - moved)) + (b - moved)
+
+
+def quotient(high, low, whole, part):
+    """(high + low) / (whole + part), rounded nearly once, at the price of one division.
+
+    For |part| <= |whole| / 2, or part = whole * e with 0 <= e <= 1: there high - whole * estimate is exact.
+    """
+    reciprocal = 1.0 / (whole + part)
+    estimate = high * reciprocal
+    rest = fma(-estimate, part, fma(-estimate, whole, high)) + low
+    return fma(rest, reciprocal, estimate)

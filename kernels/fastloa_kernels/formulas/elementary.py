@@ -1,0 +1,12 @@
+"""The vocabulary of formulas: our own elementary functions, because libm is slow, and differs between machines.
+
+Both versions have the same names; in plain Python, where every number is a float64, a name means that version.
+"""
+
+from fastloa_kernels.formulas import elementary32, elementary64
+from fastloa_kernels.formulas.elementary64 import exp, exp_pair, expm1, expm1_pair, log, log1p, sigmoid, tanh
+
+__all__ = ["VERSIONS", "VOCABULARY", "exp", "exp_pair", "expm1", "expm1_pair", "log", "log1p", "sigmoid", "tanh"]
+
+VERSIONS = {"float32": elementary32, "float64": elementary64}
+VOCABULARY = {name: getattr(elementary64, name) for name in __all__ if name.islower()}

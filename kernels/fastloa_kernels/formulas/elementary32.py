@@ -1,0 +1,129 @@
+"""Elementary functions in float32, branch-free so that compilers vectorise them.
+
+`benchmarks/coefficients.py` prints the polynomials and says how they were fitted. They stand in Estrin's order, for a
+vector unit waits for the result of one step much longer than it works on it.
+"""
+
+from fastloa_kernels.formulas.compensated import fast_two_sum, quotient
+from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
+
+LOG2_E = 1.4426950408889634
+# ln(2) and what rounding it leaves. With fma, x - k * LN2_HIGH is exact all the same wherever it is below ln(2).
+LN2_HIGH = 0.693147182464599609375
+LN2_LOW = -1.904654323148236e-09
+# Cody and Waite's two parts of it: any exponent times the first is exact.
+LN2_HEAD = 0.693145751953125
+LN2_REST = 1.4286068203094173e-06
+# The greatest power of two that divides a normal number and leaves one, and its reciprocal.
+UP, DOWN = 2.0**126, 2.0**-126
+SMALL, LIFT, DROP = 2.0**-100, 2.0**64, 2.0**-64
+TWO_THIRDS = 0.6666666
+SIXTH = 0.16666666  # the polynomial's own
+
+
+def exp_reduced(x, k):
+    """r, r**2, p, rest of exp(x) = 2**k * (1 + r + r**2 / 2 + SIXTH * r**3 + p * r**4 + rest); k is about x / ln(2)."""
+    r = fma(-k, LN2_HIGH, x)
+    rest = k * -LN2_LOW
+    square = r * r
+    p = fma(fma(1.9760274e-04, r, 1.3932335e-03), square, fma(8.333547e-03, r, 4.1666493e-02))
+    return r, square, p, fma(rest, r, rest)
+
+
+def exp_parts(x):
+    """k, high and low of exp(x) = 2**k * (high + low); below -174.0, which power_of_two can split, that of -174.0."""
+    x = -174.0 if x < -174.0 else x
+    k = round_even(x * LOG2_E)
+    r, square, p, rest = exp_reduced(x, k)
+    high, low = fast_two_sum(1.0, r)
+    return k, high, low + fma(square, fma(p, square, fma(SIXTH, r, 0.5)), rest)
+
+
+def exp_pair(x):
+    """high, low and factor of exp(x) = (high + low) * factor.
+
+    The factor is a power of two that keeps high normal. So high * factor is rounded once where it is subnormal, and
+    what is to lift a tiny exp(x) to normal size again is multiplied into the factor first.
+    """
+    k, high, low = exp_parts(89.0 if x > 89.0 else x)  # beyond, infinity
+    high, low = fast_two_sum(high, low)
+    half = round_even(0.5 * k)
+    scale = power_of_two(half)
+    # The 0 is for -inf, and spares the processor a slow underflow.
+    return high * scale, low * scale, 0.0 if x < -174.0 else power_of_two(k - half)
+
+
+def exp(x):
+    high, _, factor = exp_pair(x)
+    return high * factor
+
+
+def expm1_pair(x):
+    """high, low and factor of exp(x) - 1 = (high + low) * factor; the factor is 1 for x < 88."""
+    x = -18.2 if x < -18.2 else (89.0 if x > 89.0 else x)  # beyond, the pair rounds to -1, or is infinite
+    # From k = -24.0 on, 2**k - 1 is exact; the few x below may have an r beyond ln(2) / 2, where little depends on it.
+    k = round_even(x * LOG2_E)
+    k = -24.0 if k < -24.0 else k
+    r, square, p, rest = exp_reduced(x, k)
+    # Near 0, r**2 / 2 is too large a part of the result to be rounded with the smaller ones.
+    tail = fma(square, 0.5, fma(square * r, fma(p, r, SIXTH), rest))
+    power = 127.0 if k > 127.0 else k
+    scale = power_of_two(power)
+    # (scale - 1) + scale * r + scale * tail: the larger stands first, and nothing cancels much.
+    whole = scale - 1.0
+    high, low = fast_two_sum(whole, scale * r)
+    low = low + ((scale - whole) - 1.0)
+    high, low = fast_two_sum(high, fma(scale, tail, low))
+    return high, low, 1.0 + (k - power)
+
+
+def expm1(x):
+    high, _, factor = expm1_pair(x)
+    return copysign(high * factor, x)
+
+
+def log_reduced(e, f):
+    """e * ln(2) + log(1 + f), for a whole number e and f from -1/4 to 1/2."""
+    square = f * f
+    p = fma(fma(3.769849e-02, f, -9.112868e-02), square, fma(1.1695777e-01, f, -1.2727259e-01))
+    p = fma(p, square, fma(1.4276882e-01, f, -1.6655369e-01))
+    p = fma(p, square, fma(1.9999573e-01, f, -2.5000164e-01))
+    p = fma(p, f, 3.333334e-01)
+    high, low = fast_two_sum(e * LN2_HEAD, f)
+    small = fma(square * f, p, fma(e, LN2_REST, low))
+    # The square is too large a part of the result to be rounded: what that loses goes to the small terms.
+    high, low = fast_two_sum(high, -0.5 * square)
+    return high + (low + fma(-0.5, fma(f, f, -square), small))
+
+
+def log(x):
+    # Scaled so that neither a subnormal x nor the power of two that divides a huge one leaves the normal range.
+    small = x < SMALL
+    y = x * (LIFT if small else 0.25)
+    e = 1.0 + exponent(y * TWO_THIRDS)
+    f = fma(y, power_of_two(-e), -1.0)
+    value = log_reduced(e + (-64.0 if small else 2.0), f)
+    return (value if x < inf else inf) if x > 0.0 else (-inf if x == 0.0 else nan)
+
+
+def log1p(x):
+    # 1 + x = 2**e * (1 + f) with f from -1/4 to 1/2: there, scale * x + (scale - 1) is exact (Sterbenz).
+    e = 1.0 + exponent((1.0 + x) * TWO_THIRDS)
+    scale = power_of_two(64.0 - e) * DROP
+    value = copysign(log_reduced(e, fma(scale, x, scale - 1.0)), x)
+    return (value if x < inf else inf) if x > -1.0 else (-inf if x == -1.0 else nan)
+
+
+def sigmoid(x):
+    # exp(x) / (1 + exp(x)) below zero and 1 / (1 + exp(-x)) above: no overflow, and no digit lost on either side.
+    k, high, low = exp_parts(-abs(x))
+    scale = power_of_two(k + 126.0)
+    e = (high + low) * (scale * DOWN)
+    upper = x > 0.0
+    return quotient(UP if upper else high * scale, 0.0 if upper else low * scale, 1.0, e) * DOWN
+
+
+def tanh(x):
+    # With m = exp(-2|x|) - 1, tanh(|x|) is -m / (2 + m).
+    high, low, _ = expm1_pair(-2.0 * abs(x))
+    return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)

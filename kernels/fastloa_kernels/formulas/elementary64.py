@@ -1,0 +1,130 @@
+"""Elementary functions in float64, branch-free so that compilers vectorise them.
+
+`benchmarks/coefficients.py` prints the polynomials and says how they were fitted. They stand in Estrin's order, for a
+vector unit waits for the result of one step much longer than it works on it.
+"""
+
+from fastloa_kernels.formulas.compensated import fast_two_sum, quotient
+from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
+
+LOG2_E = 1.4426950408889634
+# ln(2) and what rounding it leaves. With fma, x - k * LN2_HIGH is exact all the same wherever it is below ln(2).
+LN2_HIGH = 0.6931471805599453
+LN2_LOW = 2.3190468138462996e-17
+# Cody and Waite's two parts of it: any exponent times the first is exact.
+LN2_HEAD = 6.93147180369123816490e-01
+LN2_REST = 1.90821492927058770002e-10
+# The greatest power of two that divides a normal number and leaves one, and its reciprocal.
+UP, DOWN = 2.0**1022, 2.0**-1022
+SMALL, LIFT, DROP = 2.0**-900, 2.0**128, 2.0**-128
+TWO_THIRDS = 0.666666666666666
+
+
+def exp_reduced(x, k):
+    """r and tail of exp(x) = 2**k * (1 + r + tail), for the whole number k next to x / ln(2)."""
+    r = fma(-k, LN2_HIGH, x)
+    rest = k * -LN2_LOW
+    s = r + rest
+    z = s * s
+    p = fma(2.0900211546658985e-09, z, fma(2.5108629929066054e-08, s, 2.755730808214716e-07))
+    p = fma(p, z, fma(2.7557245246361494e-06, s, 2.48015873043239e-05))
+    p = fma(p, z, fma(1.9841269885328988e-04, s, 1.3888888888882124e-03))
+    p = fma(p, z, fma(8.333333333321773e-03, s, 4.16666666666667e-02))
+    p = fma(p, s, 0.16666666666666677)
+    return r, fma(z, 0.5, fma(z * s, p, rest))
+
+
+def exp_parts(x):
+    """k, high and low of exp(x) = 2**k * (high + low); below -1416.0, which power_of_two can split, that of -1416.0."""
+    x = -1416.0 if x < -1416.0 else x
+    k = round_even(x * LOG2_E)
+    r, tail = exp_reduced(x, k)
+    high, low = fast_two_sum(1.0, r)
+    return k, high, low + tail
+
+
+def exp_pair(x):
+    """high, low and factor of exp(x) = (high + low) * factor.
+
+    The factor is a power of two that keeps high normal. So high * factor is rounded once where it is subnormal, and
+    what is to lift a tiny exp(x) to normal size again is multiplied into the factor first.
+    """
+    k, high, low = exp_parts(710.0 if x > 710.0 else x)  # beyond, infinity
+    high, low = fast_two_sum(high, low)
+    half = round_even(0.5 * k)
+    scale = power_of_two(half)
+    # The 0 is for -inf, and spares the processor a slow underflow.
+    return high * scale, low * scale, 0.0 if x < -1416.0 else power_of_two(k - half)
+
+
+def exp(x):
+    high, _, factor = exp_pair(x)
+    return high * factor
+
+
+def expm1_pair(x):
+    """high, low and factor of exp(x) - 1 = (high + low) * factor; the factor is 1 for x < 709."""
+    x = -38.2 if x < -38.2 else (710.0 if x > 710.0 else x)  # beyond, the pair rounds to -1, or is infinite
+    # From k = -53.0 on, 2**k - 1 is exact; the few x below may have an r beyond ln(2) / 2, where little depends on it.
+    k = round_even(x * LOG2_E)
+    k = -53.0 if k < -53.0 else k
+    r, tail = exp_reduced(x, k)
+    power = 1023.0 if k > 1023.0 else k
+    scale = power_of_two(power)
+    # (scale - 1) + scale * r + scale * tail: the larger stands first, and nothing cancels much.
+    whole = scale - 1.0
+    high, low = fast_two_sum(whole, scale * r)
+    low = low + ((scale - whole) - 1.0)
+    high, low = fast_two_sum(high, fma(scale, tail, low))
+    return high, low, 1.0 + (k - power)
+
+
+def expm1(x):
+    high, _, factor = expm1_pair(x)
+    return copysign(high * factor, x)
+
+
+def log_reduced(e, f):
+    """e * ln(2) + log(1 + f), for a whole number e and f from -1/4 to 1/2."""
+    # With s = f / (2 + f): log(1 + f) = 2 * atanh(s) = f - s * f + s**3 * p, and s * f = f**2 / 2 - s * f**2 / 2.
+    s = f / (2.0 + f)
+    z = s * s
+    p = fma(fma(1.3842437269991112e-01, z, 1.317368668046761e-01), z, 1.5391106920979267e-01)
+    p = fma(fma(fma(p, z, 1.8181666020519785e-01), z, 2.2222224294303572e-01), z, 2.85714285558439e-01)
+    p = fma(fma(p, z, 4.0000000000056635e-01), z, 6.66666666666666e-01)
+    half_square = 0.5 * f * f
+    high, low = fast_two_sum(e * LN2_HEAD, f)
+    return high - (half_square - fma(s, fma(z, p, half_square), fma(e, LN2_REST, low)))
+
+
+def log(x):
+    # Scaled so that neither a subnormal x nor the power of two that divides a huge one leaves the normal range.
+    small = x < SMALL
+    y = x * (LIFT if small else 0.25)
+    e = 1.0 + exponent(y * TWO_THIRDS)
+    f = fma(y, power_of_two(-e), -1.0)
+    value = log_reduced(e + (-128.0 if small else 2.0), f)
+    return (value if x < inf else inf) if x > 0.0 else (-inf if x == 0.0 else nan)
+
+
+def log1p(x):
+    # 1 + x = 2**e * (1 + f) with f from -1/4 to 1/2: there, scale * x + (scale - 1) is exact (Sterbenz).
+    e = 1.0 + exponent((1.0 + x) * TWO_THIRDS)
+    scale = power_of_two(128.0 - e) * DROP
+    value = copysign(log_reduced(e, fma(scale, x, scale - 1.0)), x)
+    return (value if x < inf else inf) if x > -1.0 else (-inf if x == -1.0 else nan)
+
+
+def sigmoid(x):
+    # exp(x) / (1 + exp(x)) below zero and 1 / (1 + exp(-x)) above: no overflow, and no digit lost on either side.
+    k, high, low = exp_parts(-abs(x))
+    scale = power_of_two(k + 1022.0)
+    e = (high + low) * (scale * DOWN)
+    upper = x > 0.0
+    return quotient(UP if upper else high * scale, 0.0 if upper else low * scale, 1.0, e) * DOWN
+
+
+def tanh(x):
+    # With m = exp(-2|x|) - 1, tanh(|x|) is -m / (2 + m).
+    high, low, _ = expm1_pair(-2.0 * abs(x))
+    return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)

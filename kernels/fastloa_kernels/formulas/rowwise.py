@@ -1,0 +1,78 @@
+"""Operations on a whole row of class scores: what is computed of each score x from its row's maximum m.
+
+A row is read through d = x - m <= 0, e = exp(d) and rest = sum(e) - 1, which keep every digit where the textbook's
+log(sum(exp(x))) loses them: for the largest score 1 - p = rest / (1 + rest) and -log p = log1p(rest), however small.
+"""
+
+from fastloa_kernels.formulas.elementary import exp, log1p
+from fastloa_kernels.primitives import inf, nan
+from fastloa_kernels.records import RowLoss, Rowwise
+
+
+def distance(x, m):
+    return 0.0 if x == m else x - m  # inf - inf would be NaN where the limit is 0
+
+
+def exponential(x, m):
+    return exp(0.0 if x == m else x - m)
+
+
+def other(e):
+    return 0.0 if e == 1.0 else e  # all but the largest score, where all others are far smaller
+
+
+def rest(excess, m):
+    limited = excess if excess < 0.5 else nan  # of two infinite scores neither has a limit
+    return (limited if m == inf else excess) if m > -inf else nan
+
+
+def softmax(e, rest):
+    return e / (1.0 + rest)
+
+
+def softmax_summand(g, y):
+    return g * y
+
+
+def softmax_backward(g, y, total):
+    return y * (g - total)
+
+
+def log_softmax(d, rest):
+    return d - log1p(rest)
+
+
+def log_softmax_summand(g, y):
+    return g
+
+
+def log_softmax_backward(g, y, total):
+    return g - exp(y) * total
+
+
+SOFTMAX = Rowwise(softmax, softmax_summand, softmax_backward, of_exponential=True)
+LOG_SOFTMAX = Rowwise(log_softmax, log_softmax_summand, log_softmax_backward)
+
+
+def cross_entropy(d, rest):
+    return log1p(rest) - d
+
+
+def cross_entropy_complement(e, rest):
+    return (rest if e == 1.0 else 1.0 + rest - e) / (1.0 + rest)
+
+
+def nll_loss(d, rest):
+    return -d
+
+
+def zero(e, rest):
+    return 0.0
+
+
+def one(e, rest):
+    return 1.0
+
+
+CROSS_ENTROPY = RowLoss(cross_entropy, softmax, cross_entropy_complement)
+NLL_LOSS = RowLoss(nll_loss, zero, one, normalised=False)

@@ -1,0 +1,109 @@
+"""What an operation is to the engines: its formulas, and how many arrays they take. Nothing here knows an array."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Formula = Callable[..., Any]
+
+
+class _Named:
+    """A record is called what its formula for the value is called."""
+
+    value: Formula
+
+    @property
+    def name(self) -> str:
+        return self.value.__name__
+
+    @property
+    def arrays(self) -> int:
+        """How many of the formula's arguments are arrays; the rest are parameters, the same for all elements."""
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(inspect.signature(self.value).parameters)[self.arrays :]
+
+
+@dataclass(frozen=True)
+class Elementwise(_Named):
+    """An activation: ``value(x, *parameters)`` and ``derivative(x, *parameters)``.
+
+    ``derivative_from_output(y, *parameters)`` is there where the derivative follows from y = value(x) alone.
+    """
+
+    value: Formula
+    derivative: Formula
+    derivative_from_output: Formula | None = None
+
+    @property
+    def arrays(self) -> int:
+        return 1
+
+
+@dataclass(frozen=True)
+class PairwiseLoss(_Named):
+    """A loss of one prediction and one target: its value and first and second derivative in the prediction.
+
+    All three take ``(prediction, target, *parameters)``. With ``operands=3`` the first parameter is an array as well.
+    """
+
+    value: Formula
+    derivative: Formula
+    second: Formula
+    operands: int = 2
+
+    @property
+    def arrays(self) -> int:
+        return self.operands
+
+
+@dataclass(frozen=True)
+class Rowwise(_Named):
+    """An activation of a whole row, through the row's maximum m and rest = sum(exp(x - m)) - 1.
+
+    ``value(d, rest)`` gives an element from d = x - m, or with `of_exponential` from exp(d) in its place. The backward
+    is ``backward(g, y, total)``, where total is the row's sum of ``summand(g, y)`` and y an element of the output.
+    """
+
+    value: Formula
+    summand: Formula
+    backward: Formula
+    of_exponential: bool = False
+
+    @property
+    def arrays(self) -> int:
+        return 2
+
+
+@dataclass(frozen=True)
+class RowLoss(_Named):
+    """A loss of one row of class scores against a label or a row of class probabilities.
+
+    ``value(d, rest)`` is the loss of a class whose score lies d = x - m below the row's maximum m, with rest =
+    sum(exp(x - m)) - 1. `probability` and `complement` give the class's p and 1 - p from exp(d) and rest. With
+    ``normalised=False`` the scores are log-probabilities already: they are d themselves, and rest is 0.
+    """
+
+    value: Formula
+    probability: Formula
+    complement: Formula
+    normalised: bool = True
+
+    @property
+    def arrays(self) -> int:
+        return 2
+
+
+@dataclass(frozen=True)
+class Step(_Named):
+    """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states."""
+
+    value: Formula
+    states: tuple[str, ...] = ()
+
+    @property
+    def arrays(self) -> int:
+        return 2 + len(self.states)

@@ -1,0 +1,63 @@
+"""Every record there is, and the text of every kernel made of it."""
+
+import importlib
+import pkgutil
+
+from fastloa_kernels import forms, formulas
+from fastloa_kernels.engines import RowForm
+from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.records import RowLoss, Rowwise
+
+DTYPES = ("float32", "float64")
+MAPPED = tuple(forms.FORMS)
+
+
+def records(*kinds):
+    """Give the records of these kinds by the names they have in the modules of formulas."""
+    found = {}
+    for info in pkgutil.iter_modules(formulas.__path__):
+        module = importlib.import_module(f"{formulas.__name__}.{info.name}")
+        found |= {f"{info.name}.{name}": value for name, value in vars(module).items() if isinstance(value, kinds)}
+    return found
+
+
+def map_sources(dtype, *, strided=False):
+    """Give the text of every form of every elementwise record; the layouts of the strided ones are no form's own."""
+    for record in records(*MAPPED).values():
+        for name, form in forms.FORMS[type(record)](record).items():
+            made = source.sum_source if form.summed else source.map_source
+            label, parameters = source.map_label(record, name), len(record.parameters)
+            yield made(label, form, parameters, dtype)
+            if strided and not form.summed:
+                yield source.map_source(label, form, parameters, dtype, strided=True)
+
+
+def row_sources(dtype):
+    """Give the text of every form of every row activation, for every kind of team."""
+    for record in records(Rowwise).values():
+        for form in ("value", "backward_from_output"):
+            for team in source.activation_teams(dtype):
+                yield source.row_source(record, form, dtype, team)
+
+
+def row_loss_forms(record):
+    """Give what can be asked of a row loss: probabilities are for scores that it normalises itself."""
+    asked = ((True, False, False), (False, True, False), (True, True, False), (False, True, True))
+    for labels in (True, False) if record.normalised else (True,):
+        for weighted in (False, True):
+            yield from (RowForm(*results, labels=labels, weighted=weighted) for results in asked)
+
+
+def row_loss_sources(dtype, suffixes=None):
+    """Give the text of every form of every row loss, for the teams of these suffixes or for all."""
+    for record in records(RowLoss).values():
+        for form in row_loss_forms(record):
+            for team in source.loss_teams(dtype):
+                if suffixes is None or team.suffix in suffixes:
+                    yield source.row_loss_source(record, form, dtype, team)
+
+
+def other_sources(dtype):
+    """Give the text of the kernels that belong to no record."""
+    yield source.finish_source(dtype)
+    yield source.label_weights_source(dtype)

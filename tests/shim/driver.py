@@ -1,0 +1,115 @@
+"""A driver for the CUDA C++ engine that needs no GPU: the same text, built by g++ and run on NumPy arrays."""
+
+import ctypes
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from fastloa_kernels.engines.cupy_native import source
+
+SHIM = Path(__file__).with_name("shim.hpp")
+FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-gnu-unique", "-shared", "-fPIC", "-pthread", "-w")
+WRONG = {1: "the arguments are not laid out as the kernel's struct", 2: "a barrier is not reached by all threads"}
+BATCH = 24  # texts in one translation unit: most of the time goes to starting the compiler and reading its headers
+
+
+def compiler():
+    """The C++ compiler, or None."""
+    return shutil.which("g++")
+
+
+@cache
+def _version():
+    return subprocess.run([compiler(), "--version"], capture_output=True, check=True, text=True).stdout
+
+
+class ShimDriver:
+    """Builds what it is told to `prepare` in few, large pieces; anything else when it is loaded."""
+
+    library = "numpy"
+    xp = np
+    array = np.ndarray
+
+    def __init__(self, *flags):
+        self._flags = (*FLAGS, *flags)
+        self._launches = {}
+
+    def prepare(self, sources):
+        """Build these texts, two batches at a time."""
+        wanted = sorted(
+            {s.text: s for s in sources if s.names[0] not in self._launches}.values(), key=lambda s: s.names
+        )
+        batches = [wanted[i : i + BATCH] for i in range(0, len(wanted), BATCH)]
+        with ThreadPoolExecutor(2) as pool:
+            for batch, library in zip(batches, pool.map(self._built, batches), strict=True):
+                self._add(batch, library)
+
+    def load(self, text):
+        if text.names[0] not in self._launches:
+            self._add([text], self._built([text]))
+        return tuple(self._launches[name] for name in text.names)
+
+    def pointer(self, array):
+        return array.ctypes.data
+
+    def _add(self, sources, library):
+        loaded = ctypes.CDLL(str(library))
+        for name in (name for s in sources for name in s.names):
+            run = loaded[f"run_{name}"]
+            run.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_char_p, ctypes.c_ulong]
+            self._launches[name] = _launch(name, run)
+
+    def _built(self, sources):
+        text = "\n".join([f'#include "{SHIM.name}"', *(s.text for s in sources), *map(_entry, _names(sources)), ""])
+        digest = hashlib.sha256()
+        for part in (text, SHIM.read_text(), *source.headers().values(), *self._flags, _version()):
+            digest.update(part.encode() + b"\0")
+        folder = Path(tempfile.gettempdir()) / f"fastloa-shim-{os.getuid()}"
+        folder.mkdir(exist_ok=True)
+        library = folder / f"{digest.hexdigest()}.so"
+        # Test processes side by side want the same libraries: one builds, the others wait.
+        with open(library.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not library.exists():
+                with tempfile.TemporaryDirectory(dir=folder) as work:
+                    _compile(text, self._flags, Path(work))
+                    os.replace(Path(work) / "library.so", library)
+        return library
+
+
+def _names(sources):
+    return [name for s in sources for name in s.names]
+
+
+def _entry(name):
+    return (
+        f'extern "C" int run_{name}(unsigned blocks, unsigned threads, const void* arguments, unsigned long size) '
+        f"{{ return shim::launch({name}, blocks, threads, arguments, size); }}"
+    )
+
+
+def _compile(text, flags, folder):
+    for name, content in source.headers().items():
+        (folder / name).write_text(content)
+    (folder / SHIM.name).write_text(SHIM.read_text())
+    (folder / "text.cpp").write_text(text)
+    command = [compiler(), *flags, "-o", str(folder / "library.so"), str(folder / "text.cpp")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr[:20_000])
+
+
+def _launch(name, run):
+    def launch(blocks, threads, arguments):
+        wrong = run(blocks, threads, arguments, len(arguments))
+        if wrong:
+            raise RuntimeError(f"{name}: {WRONG[wrong]}")
+
+    return launch

@@ -1,0 +1,51 @@
+"""Runs sums and rows under ThreadSanitizer: ``python -m tests.shim.race [barrier]``, with its library loaded first.
+
+With the number of a barrier, the text runs without it, and there should be something to report.
+"""
+
+import os
+import re
+import sys
+
+import numpy as np
+from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas.losses import MSE_LOSS
+from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY
+
+from tests.shim.driver import ShimDriver
+
+FLAGS = ("-DSHIM_THREADS", "-fsanitize=thread", "-g")
+
+
+def without_barrier(headers, number):
+    """Give the skeletons without the barrier of that number, counted over all of them."""
+    counts = iter(range(1000))
+    return {
+        name: re.sub(r"__syncthreads\(\);", lambda found: ";" if next(counts) == number else found.group(), text)
+        for name, text in headers.items()
+    }
+
+
+def main(number=None):
+    """Launch every skeleton that has barriers, for rows and blocks long enough to use them more than once."""
+    if number is not None:
+        changed = without_barrier(source.headers(), number)
+        source.headers = lambda: changed
+    engine = Engine(ShimDriver(*FLAGS))
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(2, 2100)).astype("float32")
+    engine.load(MSE_LOSS, "value_and_grad_summed", "float32")((x, t), (x.copy(),), (2100.0,), ())
+    engine.label_weights(rng.integers(0, 5, 2100), None, None, -100, 5)
+    form = RowForm(value=True, grad=True, hess=True, labels=True, weighted=False)
+    for dtype, classes in (("float32", 300), ("float32", 4100), ("float64", 2049)):
+        rows = rng.normal(size=(1, classes)).astype(dtype)
+        options = RowOptions(-100, 0.9, 0.1 / classes, float(classes), 2.0)
+        dx, h = rows.copy(), rows.copy()
+        engine.load(CROSS_ENTROPY, form, dtype)(rows, np.array([1]), None, None, options, None, dx, h)
+
+
+if __name__ == "__main__":
+    os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for this process, not for the compilers it starts
+    main(*map(int, sys.argv[1:]))

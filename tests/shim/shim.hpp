@@ -1,0 +1,232 @@
+// Lets a C++ compiler read the CUDA text and run it on the CPU: the words of CUDA, its intrinsics, and a launch.
+//
+// A block's threads are fibers that change places at barriers and shuffles, which is fast and tells when one of them
+// waits for ever. With SHIM_THREADS they are real threads, for ThreadSanitizer to find a missing barrier. Blocks run
+// one after the other.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#ifdef SHIM_THREADS
+#include <barrier>
+#include <thread>
+#define SHIM_LOCAL static thread_local
+#else
+#include <csetjmp>
+#include <ucontext.h>
+#define SHIM_LOCAL static
+#endif
+
+#define __host__
+#define __device__
+#define __global__
+#define __shared__ static
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
+#define __align__(n) __attribute__((aligned(n)))
+
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(16) double2 {
+  double x, y;
+};
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline double2 make_double2(double x, double y) { return {x, y}; }
+
+struct Index {
+  unsigned x, y, z;
+};
+SHIM_LOCAL Index threadIdx, blockIdx;
+
+template <class To, class From>
+To shim_cast(From x) {
+  To y;
+  static_assert(sizeof x == sizeof y);
+  std::memcpy(&y, &x, sizeof y);
+  return y;
+}
+inline int __float_as_int(float x) { return shim_cast<int>(x); }
+inline float __int_as_float(int x) { return shim_cast<float>(x); }
+inline long long __double_as_longlong(double x) { return shim_cast<long long>(x); }
+inline double __longlong_as_double(long long x) { return shim_cast<double>(x); }
+inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
+inline double __fma_rn(double x, double y, double z) { return std::fma(x, y, z); }
+inline float __fsqrt_rn(float x) { return std::sqrt(x); }
+inline double __dsqrt_rn(double x) { return std::sqrt(x); }
+
+namespace shim {
+
+constexpr unsigned WARP = 32;
+
+struct Block;
+static Block* block = nullptr;
+
+#ifdef SHIM_THREADS
+
+struct Block {
+  std::barrier<> all;
+  std::vector<std::unique_ptr<std::barrier<>>> warps;
+  std::vector<unsigned long long> lanes;
+
+  explicit Block(unsigned threads) : all(threads), lanes(threads) {
+    for (unsigned first = 0; first < threads; first += WARP)
+      warps.push_back(std::make_unique<std::barrier<>>(threads - first < WARP ? threads - first : WARP));
+  }
+  void wait() { all.arrive_and_wait(); }
+  void wait_for_warp() { warps[threadIdx.x / WARP]->arrive_and_wait(); }
+
+  template <class Kernel>
+  bool run(unsigned threads, Kernel kernel) {
+    std::vector<std::thread> running;
+    const Index at = blockIdx;
+    for (unsigned i = 0; i < threads; ++i)
+      running.emplace_back([=] {
+        blockIdx = at;
+        threadIdx = {i, 0, 0};
+        kernel();
+      });
+    for (auto& thread : running) thread.join();
+    return true;
+  }
+};
+
+#else
+
+struct Gate {
+  unsigned expected = 0, arrived = 0, turn = 0;
+};
+
+// A fiber starts by swapcontext; from then on it changes places by longjmp, which spares two system calls a time.
+struct Fiber {
+  ucontext_t start;
+  jmp_buf place;
+  bool started = false;
+  std::unique_ptr<char[]> stack;
+  bool ended = false;
+};
+
+constexpr std::size_t STACK = 64 * 1024;
+static ucontext_t origin;
+static jmp_buf scheduler;
+static std::vector<Fiber> fibers;
+static void (*body)(const void*) = nullptr;
+static const void* closure = nullptr;
+static unsigned current = 0;
+static bool moved = false;
+
+struct Block {
+  Gate all;
+  std::vector<Gate> warps;
+  std::vector<unsigned long long> lanes;
+
+  explicit Block(unsigned threads) : lanes(threads) {
+    all.expected = threads;
+    for (unsigned first = 0; first < threads; first += WARP)
+      warps.push_back({threads - first < WARP ? threads - first : WARP});
+  }
+  static void pass(Gate& gate) {
+    const unsigned turn = gate.turn;
+    moved = true;
+    if (++gate.arrived == gate.expected) {
+      gate.arrived = 0;
+      ++gate.turn;
+    }
+    while (gate.turn == turn)
+      if (_setjmp(fibers[current].place) == 0) _longjmp(scheduler, 1);
+  }
+  static void resume(Fiber& fiber) {
+    if (_setjmp(scheduler) != 0) return;
+    if (fiber.started) _longjmp(fiber.place, 1);
+    fiber.started = true;
+    swapcontext(&origin, &fiber.start);
+  }
+  void wait() { pass(all); }
+  void wait_for_warp() { pass(warps[threadIdx.x / WARP]); }
+
+  static void enter() {
+    body(closure);
+    fibers[current].ended = moved = true;
+    _longjmp(scheduler, 1);
+  }
+
+  // False when all threads that are left wait at barriers that not all of them reach.
+  template <class Kernel>
+  bool run(unsigned threads, Kernel kernel) {
+    while (fibers.size() < threads) {
+      fibers.emplace_back();
+      fibers.back().stack.reset(new char[STACK]);
+    }
+    closure = &kernel;
+    body = [](const void* k) { (*static_cast<const Kernel*>(k))(); };
+    for (unsigned i = 0; i < threads; ++i) {
+      getcontext(&fibers[i].start);
+      fibers[i].start.uc_stack.ss_sp = fibers[i].stack.get();
+      fibers[i].start.uc_stack.ss_size = STACK;
+      fibers[i].started = fibers[i].ended = false;
+      makecontext(&fibers[i].start, reinterpret_cast<void (*)()>(&Block::enter), 0);
+    }
+    for (unsigned ended = 0; ended < threads;) {
+      ended = 0;
+      moved = false;
+      for (current = 0; current < threads; ++current) {
+        if (!fibers[current].ended) {
+          threadIdx = {current, 0, 0};
+          resume(fibers[current]);
+        }
+        ended += fibers[current].ended;
+      }
+      if (!moved) return false;
+    }
+    return true;
+  }
+};
+
+#endif
+
+template <class T>
+T shuffled(T value, unsigned lane) {
+  static_assert(sizeof value <= 8);
+  const unsigned first = threadIdx.x / WARP * WARP;
+  std::memcpy(&block->lanes[threadIdx.x], &value, sizeof value);
+  block->wait_for_warp();
+  if (lane < WARP) std::memcpy(&value, &block->lanes[first + lane], sizeof value);
+  block->wait_for_warp();
+  return value;
+}
+
+// 0; 1 where the struct is not `size` bytes long; 2 where a barrier is not reached by all.
+template <class Arguments>
+int launch(void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, unsigned long size) {
+  if (size != sizeof(Arguments)) return 1;
+  alignas(16) std::remove_const_t<Arguments> a;
+  std::memcpy(&a, arguments, size);
+  for (unsigned i = 0; i < blocks; ++i) {
+    Block here(threads);
+    block = &here;
+    blockIdx = {i, 0, 0};
+    if (!here.run(threads, [&] { kernel(a); })) return 2;
+  }
+  return 0;
+}
+
+}  // namespace shim
+
+inline void __syncthreads() { shim::block->wait(); }
+template <class T>
+T __shfl_sync(unsigned, T value, int lane) {
+  return shim::shuffled(value, static_cast<unsigned>(lane));
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, unsigned distance) {
+  return shim::shuffled(value, threadIdx.x % shim::WARP + distance);
+}
+template <class T>
+T __shfl_xor_sync(unsigned, T value, unsigned mask) {
+  return shim::shuffled(value, (threadIdx.x % shim::WARP) ^ mask);
+}

@@ -1,0 +1,325 @@
+"""The table of cases as subjects: what is computed of which arrays, and what it should give.
+
+Parameters are taken in the dtype of the arrays, as the library does: a slope of 0.01 in float32 is the float32 next to
+0.01.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+import fastloa as fl
+from tests import cases
+from tests import references as ref
+from tests.harness import PRECISION, exact
+
+DTYPES = ("float32", "float64")
+# A derivative's 2 ulp and the rounding of what it is multiplied with.
+PRODUCT = {"float32": 3.0, "float64": 3.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """One result: its reference ``(arrays, dtype) -> numbers``, the ulp it may be off, and of what size these are."""
+
+    reference: Callable[..., Any]
+    allowed: Mapping[str, float]
+    scale: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One form of one operation with one set of options: ``call(*operands, **more)`` and what it should give.
+
+    `rows` says that the results of a row belong together; `buffers` names the arguments that results can be written to.
+    """
+
+    operation: str
+    form: str
+    call: Callable[..., Any]
+    outputs: tuple[Output, ...]
+    sample: Callable[[str], tuple[np.ndarray, ...]]
+    buffers: tuple[str, ...] = ("out",)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    rows: bool = False
+
+    def __str__(self):
+        return "-".join((self.operation, self.form, *(f"{key}={value}" for key, value in self.options.items())))
+
+    @cache  # noqa: B019 - subjects are made once
+    def operands(self, dtype):
+        """Give the same operands every time, so that references are computed once."""
+        arrays = self.sample(dtype)
+        for array in arrays:
+            array.flags.writeable = False
+        return arrays
+
+    @cache  # noqa: B019
+    def exact(self, dtype):
+        """Give the references of the operands."""
+        arrays = self.operands(dtype)
+        with mp.workprec(PRECISION[dtype]):
+            return tuple(self._exact(out, arrays, dtype) for out in self.outputs)
+
+    def _exact(self, out, arrays, dtype):
+        values, scales = out.reference(arrays, dtype), out.scale and out.scale(arrays, dtype)
+        shape = arrays[0].shape if len(values) == arrays[0].size else arrays[0].shape[:-1]  # one for each row
+        return exact(values, dtype, shape, scales)
+
+
+def rng_for(*names):
+    return np.random.default_rng(zlib.crc32("-".join(names).encode()))
+
+
+def stratified(rng, low, high, count, dtype):
+    """Give one number of each of `count` equal parts of the domain, in random order, and both ends."""
+    inner = low + (high - low) * (np.arange(count) + rng.random(count)) / count
+    return np.concatenate([rng.permutation(inner), [low, high]]).astype(dtype)
+
+
+def magnitudes(rng, low, high, count, dtype):
+    """Give numbers of all magnitudes, as far as they lie in the domain."""
+    info = np.finfo(dtype)
+    size = 2.0 ** rng.uniform(info.minexp - info.nmant, np.log2(max(abs(low), abs(high))), count)
+    points = (size * rng.choice([-1.0, 1.0], count)).astype(dtype)
+    return points[(points >= low) & (points <= high)]
+
+
+def common_hard(dtype):
+    """Give the points at which every elementwise function is asked."""
+    info = np.finfo(dtype)
+    ends = (
+        0.0,
+        info.smallest_subnormal,
+        info.tiny,
+        info.eps,
+        1.0,
+        np.nextafter(info.dtype.type(1), 2),
+        info.max,
+        np.inf,
+    )
+    return [*ends, *(-x for x in ends)]
+
+
+def points_of(rng, domain, dtype, count, hard=()):
+    """Give a sample of a domain, and the hard points."""
+    inside = [stratified(rng, *domain, count, dtype), magnitudes(rng, *domain, count // 2, dtype)]
+    return np.concatenate([*inside, np.array(hard, dtype)])
+
+
+def lifted(function, options):
+    """Make a reference of arrays of one of numbers."""
+
+    def reference(arrays, dtype):
+        rounded = {key: mpf(float(np.dtype(dtype).type(value))) for key, value in options.items()}
+        return [function(*map(mpf, element), **rounded) for element in zip(*(a.tolist() for a in arrays), strict=True)]
+
+    return reference
+
+
+def times_gradient(function):
+    return lambda g, x, **options: ref.times(function(x, **options), g)
+
+
+def with_gradient(name, x, dtype):
+    g = rng_for(name, "gradient", dtype).uniform(0.5, 2.0, x.size)
+    return (g * np.where(np.arange(x.size) % 3, 1.0, -1.0)).astype(dtype), x
+
+
+def activation_subjects(case):
+    name, operation = case.name, getattr(fl, case.name)
+    functions = {form: getattr(ref, name + tail) for form, tail in (
+        ("value", ""), ("derivative", "_derivative"), ("backward_from_output", "_derivative_from_output"),
+    )}  # fmt: skip
+
+    def inputs(form, dtype):
+        hard = (*common_hard(dtype), *case.hard.get(dtype, ()))
+        return points_of(rng_for(name, form, dtype), case.domain[dtype], dtype, 260, hard)
+
+    def outputs(dtype):
+        return points_of(rng_for(name, "outputs", dtype), case.outputs, dtype, 120, (0.0, *case.outputs))
+
+    for given in case.options:
+        made = partial(Subject, name, options=given)
+        lift = partial(lifted, options={**case.defaults, **given})
+        call, derivative = partial(operation, **given), partial(operation.derivative, **given)
+        backward, from_output = partial(operation.backward, **given), partial(operation.backward_from_output, **given)
+        product = lift(times_gradient(functions["derivative"]))
+        yield made("value", call, (Output(lift(functions["value"]), case.value),), lambda d: (inputs("value", d),))
+        yield made(
+            "derivative", derivative, (Output(lift(functions["derivative"]), case.derivative),),
+            lambda d: (inputs("derivative", d),),
+        )  # fmt: skip
+        yield made(
+            "backward", backward, (Output(product, PRODUCT),), lambda d: with_gradient(name, inputs("derivative", d), d)
+        )
+        product = lift(times_gradient(functions["backward_from_output"]))
+        yield made(
+            "backward_from_output", from_output, (Output(product, PRODUCT),),
+            lambda d: with_gradient(name, outputs(d), d),
+        )  # fmt: skip
+
+
+RESULTS = {
+    "value": (("out", ""),),
+    "grad": (("grad_out", "_derivative"),),
+    "value_and_grad": (("out", ""), ("grad_out", "_derivative")),
+    "grad_and_hess": (("grad_out", "_derivative"), ("hess_out", "_second")),
+}
+
+
+def form_of(operation, form):
+    return operation if form == "value" else getattr(operation, form)
+
+
+def loss_subjects(case):
+    name, operation = case.name, getattr(fl, case.name)
+
+    def pairs(dtype):
+        rng = rng_for(name, dtype)
+        hard = np.array(case.hard_inputs[dtype], dtype), np.array(case.hard_targets, dtype)
+        grid = [axis.reshape(-1) for axis in np.meshgrid(*hard)]
+        p = points_of(rng, case.inputs[dtype], dtype, 160, grid[0])
+        count = p.size - grid[0].size
+        t = np.resize(stratified(rng, *case.targets[dtype], 160, dtype), count)
+        if case.probabilities or case.targets[dtype] == (0.0, 1.0):
+            t = np.where(np.arange(count) % 2, t, t > 0.5)  # half of the targets are labels
+        return p, np.concatenate([t, grid[1]]).astype(dtype)
+
+    for given in case.options:
+        lift = partial(lifted, options={**case.defaults, **given})
+        for form, results in RESULTS.items():
+            yield Subject(
+                name, form, partial(form_of(operation, form), reduction="none", **given),
+                tuple(Output(lift(getattr(ref, name + tail)), cases.TWO) for _, tail in results),
+                pairs, tuple(buffer for buffer, _ in results), given,
+            )  # fmt: skip
+
+
+def matrix(dtype):
+    """Give rows whose differences are exact, of all widths; well classified rows; and rows with infinities."""
+    rng, info, inf = rng_for("matrix", dtype), np.finfo(dtype), np.inf
+    wide = 80.0 if dtype == "float32" else 700.0
+    rows = [np.round(rng.normal(size=7) * scale * 64) / 64 for scale in (0.05, 0.5, 1, 2, 5, 10, 20, 40) * 3]
+    rows += [np.roll([0.0, gap, gap - 1, gap / 2, -gap, 1, 2], i) for i, gap in enumerate((17, 20, 40, wide, 2 * wide))]
+    rows += [
+        [1.5] * 7, [0.0] * 7, [-inf, 0, 1, -inf, 2, 0, 0], [inf, 0, 1, -inf, 2, 0, 0], [inf, inf, 0, 0, 0, 0, 0],
+        [-inf] * 7, [inf] * 7, [float(info.max), float(-info.max), 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 0, -inf],
+    ]  # fmt: skip
+    return np.array(rows, dtype)
+
+
+def by_row(function):
+    """Make a reference of matrices of one of rows."""
+
+    def reference(arrays, dtype):
+        rows = zip(*([[mpf(x) for x in row] for row in a.tolist()] for a in arrays), strict=True)
+        return [result for row in rows for result in function(*row)]
+
+    return reference
+
+
+def row_subjects(case):
+    name, operation = case.name, getattr(fl, case.name)
+    yield Subject(
+        name, "value", operation, (Output(by_row(getattr(ref, name)), cases.TWO),), lambda d: (matrix(d),), rows=True
+    )
+    for form in ("backward", "backward_from_output"):
+        function, scale = (getattr(ref, f"{name}_{tail}") for tail in (form, f"{form}_scale"))
+
+        def gradients(dtype, form=form):
+            x = matrix(dtype)
+            x = x[np.isfinite(x).all(axis=1)]
+            if form == "backward_from_output":
+                with mp.workprec(PRECISION[dtype]):
+                    x = exact(by_row(getattr(ref, name))([x], dtype), dtype, x.shape).nearest
+            return rng_for(name, form, dtype).normal(size=x.shape).astype(dtype), x
+
+        output = Output(by_row(function), PRODUCT, by_row(scale))
+        yield Subject(name, form, getattr(operation, form), (output,), gradients, rows=True)
+
+
+def labels_for(x):
+    """Give the class of the greatest score in every other row, and any class in the others."""
+    rng = rng_for("labels")
+    return np.where(np.arange(len(x)) % 2, np.argmax(x, axis=1), rng.integers(0, x.shape[1], len(x)))
+
+
+def shares_for(x):
+    """Give rows of class probabilities, some of them 0."""
+    shares = rng_for("shares").random(x.shape)
+    shares[:, 0] = 0.0
+    return (shares / shares.sum(axis=1, keepdims=True)).astype(x.dtype)
+
+
+def row_loss_subjects(case):
+    name, operation = case.name, getattr(fl, case.name)
+    kinds = {"labels": labels_for, **({"probabilities": shares_for} if case.probabilities else {})}
+    places = {"out": 0, "grad_out": 1, "hess_out": 2}
+
+    def lift(target_for, place):
+        def reference(arrays, dtype):
+            x = arrays[0]
+            found = ref.row_loss(case.row, x, target_for(x), reduction="none")[place]
+            return found if place == 0 else [number for row in found for number in row]
+
+        return reference
+
+    def scale(arrays, dtype):
+        """Give the sum of the terms whose difference the gradient is."""
+        x = arrays[0]
+        pairs = zip(x.tolist(), shares_for(x).tolist(), strict=True)
+        return [p + mpf(t) for row, own in pairs for p, t in zip(ref.softmax([mpf(z) for z in row]), own, strict=True)]
+
+    for kind, target_for in kinds.items():
+        for form in ("value", "grad", "value_and_grad", "grad_and_hess") if kind == "labels" else ("value_and_grad",):
+            names = tuple(buffer for buffer, _ in RESULTS[form])
+            yield Subject(
+                name, form, lambda x, o=operation, n=form, t=target_for, **more: (
+                    form_of(o, n)(x, t(x), reduction="none", **more)
+                ),
+                tuple(
+                    Output(
+                        lift(target_for, places[n]), PRODUCT if n == "hess_out" else cases.TWO,
+                        scale if n == "grad_out" and kind != "labels" else None,
+                    )
+                    for n in names
+                ),
+                lambda d: (matrix(d),), names, {"target": kind}, rows=True,
+            )  # fmt: skip
+
+
+KINDS = {
+    cases.ActivationCase: activation_subjects,
+    cases.LossCase: loss_subjects,
+    cases.RowCase: row_subjects,
+    cases.RowLossCase: row_loss_subjects,
+}
+
+
+def subjects_of(case):
+    """Give all that is computed elementwise, or row by row, of one operation."""
+    return tuple(KINDS[type(case)](case)) if type(case) in KINDS else ()
+
+
+SUBJECTS = tuple(subject for case in cases.CASES for subject in subjects_of(case))
+
+
+def group(operation, dtype):
+    """Keep the tests that share kernels in one worker: compiling a kernel costs more than running it."""
+    return pytest.mark.xdist_group(f"{operation}-{dtype}")
+
+
+def walk(subjects=SUBJECTS, dtypes=DTYPES):
+    """Give a row for each subject and dtype, for ``parametrize(("subject", "dtype"), ...)``."""
+    return [
+        pytest.param(subject, dtype, id=f"{subject}-{dtype}", marks=group(subject.operation, dtype))
+        for subject in subjects
+        for dtype in dtypes
+    ]

@@ -1,0 +1,178 @@
+"""Every refusal, in full, and that it comes before anything is written."""
+
+import numpy as np
+import pytest
+
+import fastloa as fl
+
+X = np.zeros((2, 3))
+LABELS = np.array([0, 2])
+
+
+def read_only(shape=(2, 3), dtype=float):
+    array = np.zeros(shape, dtype)
+    array.flags.writeable = False
+    return array
+
+
+REFUSALS = [
+    (lambda: fl.relu([1.0]), TypeError, "relu: x must be a NumPy or CuPy array, got list"),
+    (lambda: fl.relu(1.0), TypeError, "relu: x must be a NumPy or CuPy array, got float"),
+    (
+        lambda: fl.relu(np.ma.array([1.0])), TypeError,
+        "relu: x must be a NumPy or CuPy array, got numpy.MaskedArray of shape (1,) and dtype float64",
+    ),
+    (
+        lambda: fl.relu(X.astype(complex)), TypeError,
+        "relu: x must be float16, bfloat16, float32, float64, integer or bool, got complex128",
+    ),
+    (
+        lambda: fl.relu(X.astype(object)), TypeError,
+        "relu: x must be float16, bfloat16, float32, float64, integer or bool, got object",
+    ),
+    (
+        lambda: fl.tanh.backward(X, X.astype("f")), TypeError,
+        "tanh.backward: grad_output and x must have the same dtype, got float64 and float32",
+    ),
+    (
+        lambda: fl.tanh.backward(X, X[0]), ValueError,
+        "tanh.backward: grad_output and x must have the same shape, got (2, 3) and (3,)",
+    ),
+    (lambda: fl.relu(X, out=np.zeros(3)), ValueError, "relu: out must have shape (2, 3), got (3,)"),
+    (lambda: fl.relu(X, out=np.zeros((2, 3), "f")), TypeError, "relu: out must be float64, got float32"),
+    (lambda: fl.relu(X, out=read_only()), ValueError, "relu: out must be writable, got a read-only array"),
+    (lambda: fl.softmax(X, out=read_only()), ValueError, "softmax: out must be writable, got a read-only array"),
+    (lambda: fl.softmax(X, axis=2), ValueError, "softmax: axis must be in -2..1 for 2 dimensions, got 2"),
+    (lambda: fl.softmax(X, axis=1.0), TypeError, "softmax: axis must be an integer, got float"),
+    (lambda: fl.elu(X, alpha=np.nan), ValueError, "elu: alpha must be finite, got nan"),
+    (lambda: fl.leaky_relu(X, negative_slope="a"), TypeError, "leaky_relu: negative_slope must be a real number, got str"),
+    (
+        lambda: fl.leaky_relu.backward_from_output(X, X, negative_slope=-1.0), ValueError,
+        "leaky_relu.backward_from_output: negative_slope must be non-negative where only the output is known, got -1.0",
+    ),
+    (lambda: fl.relu.backward(X), TypeError, "relu.backward: takes grad_output and x, got 1 positional arguments"),
+    (
+        lambda: fl.relu(X, backend="gpu"), ValueError,
+        "relu: backend must be 'auto', 'cpu', 'cupy' or 'cuda', got 'gpu'",
+    ),
+    (
+        lambda: fl.use_backend("gpu"), ValueError,
+        "use_backend: name must be 'auto', 'cpu', 'cupy' or 'cuda', got 'gpu'",
+    ),
+    (
+        lambda: fl.mse_loss(np.zeros((3, 1)), np.zeros(3)), ValueError,
+        "mse_loss: input and target must have the same shape, got (3, 1) and (3,)",
+    ),
+    (
+        lambda: fl.mse_loss(X, X, reduction="avg"), ValueError,
+        "mse_loss: reduction must be 'mean', 'sum' or 'none', got 'avg'",
+    ),
+    (
+        lambda: fl.mse_loss(X, X, sample_weight=np.ones(3)), ValueError,
+        "mse_loss: sample_weight must have shape (2, 3), or 1 in place of some of its numbers, got (3,)",
+    ),
+    (lambda: fl.mse_loss(X, X, weight=np.ones(2)), ValueError, "mse_loss: weight must broadcast to shape (2, 3), got (2,)"),
+    (
+        lambda: fl.mse_loss(X, X, out=X.copy()), ValueError,
+        "mse_loss: out must be None unless reduction is 'none', got an array",
+    ),
+    (lambda: fl.mse_loss.grad(X, X, out=X.copy()), TypeError, "mse_loss.grad: out is not a result of this call"),
+    (
+        lambda: fl.binary_cross_entropy(X - 1, X), ValueError,
+        "binary_cross_entropy: input must be in [0, 1], got -1.0 at index (0, 0)",
+    ),
+    (
+        lambda: fl.binary_cross_entropy_with_logits(X, X, pos_weight=-1.0), ValueError,
+        "binary_cross_entropy_with_logits: pos_weight must be non-negative and finite, got -1.0",
+    ),
+    (
+        lambda: fl.cross_entropy(X, np.array([0, 3])), ValueError,
+        "cross_entropy: target must be in 0..2, got 3 at index 1",
+    ),
+    (lambda: fl.nll_loss(X, np.array([-1, 0])), ValueError, "nll_loss: target must be in 0..2, got -1 at index 0"),
+    (
+        lambda: fl.cross_entropy(X, LABELS[:1]), ValueError,
+        "cross_entropy: target must be integer labels of shape (2,) or floating-point probabilities of shape (2, 3), "
+        "got int64 of shape (1,)",
+    ),
+    (
+        lambda: fl.cross_entropy(X, X - 1), ValueError,
+        "cross_entropy: target must be in [0, 1], got -1.0 at index (0, 0)",
+    ),
+    (
+        lambda: fl.cross_entropy(X, LABELS, label_smoothing=1.5), ValueError,
+        "cross_entropy: label_smoothing must be in [0, 1], got 1.5",
+    ),
+    (
+        lambda: fl.cross_entropy(X, LABELS, ignore_index=1.0), TypeError,
+        "cross_entropy: ignore_index must be an integer, got float",
+    ),
+    (
+        lambda: fl.cross_entropy(X, X, ignore_index=1), ValueError,
+        "cross_entropy: ignore_index must be left alone with probabilities, got 1",
+    ),
+    (
+        lambda: fl.cross_entropy(X, LABELS, weight=np.ones(2)), ValueError,
+        "cross_entropy: weight must have shape (3,), got (2,)",
+    ),
+    (
+        lambda: fl.cross_entropy(X, LABELS, empty="none"), ValueError,
+        "cross_entropy: empty must be 'nan', 'zero' or 'raise', got 'none'",
+    ),
+    (
+        lambda: fl.cross_entropy(X, np.array([-100, -100]), empty="raise"), ValueError,
+        "cross_entropy: target must hold a label that counts, got none with a weight",
+    ),
+    (lambda: fl.SGD(X, lr=-1.0), ValueError, "SGD: lr must be non-negative and finite, got -1.0"),
+    (lambda: fl.SGD(X, lr=np.inf), ValueError, "SGD: lr must be non-negative and finite, got inf"),
+    (
+        lambda: fl.SGD(X, nesterov=True), ValueError,
+        "SGD: nesterov must come with momentum > 0 and dampening 0, got momentum 0.0 and dampening 0.0",
+    ),
+    (lambda: fl.Adam(X, betas=(0.9, 1.0)), ValueError, "Adam: betas[1] must be in [0, 1), got 1.0"),
+    (lambda: fl.Adam(X, betas=(0.9,)), ValueError, "Adam: betas must be two numbers, got 1"),
+    (lambda: fl.Adam([]), ValueError, "Adam: params must hold at least one array, got none"),
+    (lambda: fl.Adam(np.arange(3)), TypeError, "Adam: params must be floating-point, got int64"),
+    (lambda: fl.AdamW(read_only()), ValueError, "AdamW: params must be writable, got a read-only array"),
+    (
+        lambda: fl.SGD([X.copy()]).step([X, X]), ValueError,
+        "SGD.step: grads must have the structure of params, got 2 arrays",
+    ),
+    (
+        lambda: fl.SGD(X.copy()).step(X.astype("f")), TypeError,
+        "SGD.step: grads must be float64 like params, got float32",
+    ),
+    (
+        lambda: fl.adam_step(X.copy(), X, read_only(), X.copy(), step=1), ValueError,
+        "adam_step: exp_avg must be writable, got a read-only array",
+    ),
+    (
+        lambda: fl.adam_step(X.copy(), X, X.copy(), X.copy(), step=0), ValueError,
+        "adam_step: step must be an integer >= 1, got 0",
+    ),
+    (lambda: fl.get_backend("x"), TypeError, "get_backend: x must be a NumPy or CuPy array, got str"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSALS, ids=[message[:60] for *_, message in REFUSALS])
+def test_refusal(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
+    assert not X.any()
+
+
+@pytest.mark.parametrize("name", ["cupy", "cuda"])
+def test_a_backend_that_cannot_run_names_the_function_and_a_remedy(name):
+    if name in fl.available_backends():
+        pytest.skip("the backend can run here")
+    with pytest.raises(RuntimeError, match=rf"^relu: the {name} backend (needs|found) [^\n]+$"):
+        fl.relu(X, backend=name)
+
+
+@pytest.mark.parametrize("name", ["grad_out", "hess_out"])
+def test_buffers_are_left_alone_by_a_refusal(name):
+    buffer = np.full((2, 3), 7.0)
+    with pytest.raises(ValueError, match="target must be in 0"):
+        fl.cross_entropy.grad_and_hess(X, np.array([0, 9]), **{name: buffer})
+    assert (buffer == 7.0).all()

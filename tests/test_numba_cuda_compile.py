@@ -1,0 +1,203 @@
+"""The cuda engine's kernels as machine code for an H100, without a GPU: what they hold, and what they are given.
+
+The simulator shows that the skeletons are right, but in it they are plain Python. Here NVVM compiles the same kernels.
+"""
+
+import dis
+import importlib
+import pkgutil
+import re
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fastloa_kernels import forms, formulas, primitives, records
+from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines.numba_cuda import engine, toolchain
+from fastloa_kernels.formulas import resolve
+
+CAPABILITY = (9, 0)
+DTYPES = ("float32", "float64")
+
+
+def _missing():
+    if toolchain.cuda is None or toolchain.SIMULATED:
+        return "numba-cuda is not installed, or simulates"
+    nvvm = importlib.import_module("numba.cuda.cudadrv.nvvm")
+    try:
+        nvvm.NVVM()
+        nvvm.LibDevice()
+    except (nvvm.NvvmSupportError, RuntimeError, ImportError, OSError) as reason:
+        return f"numba-cuda's NVVM is not installed: {reason}".splitlines()[0]
+    return None
+
+
+MISSING = _missing()
+pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
+
+
+class Launches(list):
+    """Stands in for CuPy on NumPy arrays: launches nothing, and keeps each kernel's PTX and what it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.ndarray, self.empty, self.full, self.asarray = np.ndarray, np.empty, np.full, np.asarray
+        self.cuda = SimpleNamespace(
+            is_available=lambda: True,
+            runtime=SimpleNamespace(getDevice=lambda: 0),
+            Device=lambda number: SimpleNamespace(compute_capability="90"),
+            function=SimpleNamespace(Module=lambda: SimpleNamespace(load=self.load, get_function=self.function)),
+        )
+
+    def load(self, cubin):
+        assert cubin[:4] == b"\x7fELF"
+
+    def function(self, symbol):
+        return lambda grid, block, arguments: self.append((symbol, grid, block, arguments))
+
+
+@pytest.fixture(scope="module")
+def compiling():
+    """The engine on a stand-in for CuPy, and the PTX of every kernel by its symbol."""
+    cupy, texts, compiled = Launches(), {}, toolchain.compiled
+
+    def remembered(*arguments):
+        symbol, library = compiled(*arguments)
+        texts[symbol] = library.get_asm_str(cc=CAPABILITY)
+        return symbol, library
+
+    with pytest.MonkeyPatch.context() as patch:
+        # numba-cuda asks the current device for its capability when it compiles a nested function.
+        dispatcher = importlib.import_module("numba.cuda.dispatcher")
+        patch.setattr(dispatcher, "get_current_device", lambda: SimpleNamespace(compute_capability=CAPABILITY))
+        patch.setitem(sys.modules, "cupy", cupy)
+        patch.setattr(toolchain, "compiled", remembered)
+        yield SimpleNamespace(engine=engine.Engine(), launches=cupy, of=texts)
+    engine._finish_kernel.cache_clear()
+    engine._label_kernels.cache_clear()
+
+
+@pytest.fixture
+def ptx(compiling):
+    compiling.launches.clear()
+    return compiling
+
+
+def found(kinds):
+    """Every record of the formulas, by its name there."""
+    names = [module.name for module in pkgutil.walk_packages(formulas.__path__, formulas.__name__ + ".")]
+    return {name: x for n in names for name, x in vars(importlib.import_module(n)).items() if isinstance(x, kinds)}
+
+
+def named_fmas(formula, dtype):
+    """How many times a formula, and all that it calls, names ``fma``."""
+    formula, count = resolve.version(formula, dtype), 0
+    meanings = resolve.referenced(formula, dtype)
+    for instruction in dis.get_instructions(formula):
+        meaning = meanings.get(instruction.argval) if instruction.opname.startswith("LOAD_") else None
+        if meaning is primitives.fma:
+            count += 1
+        elif resolve.is_formula(meaning):
+            count += named_fmas(meaning, dtype)
+    return count
+
+
+def parameters_of(text):
+    """The kinds of a kernel's parameters: u64, f32 or f64."""
+    return re.findall(r"\.param \.(\w+) ", text[text.index(".entry") : text.index("{", text.index(".entry"))])
+
+
+KINDS = {np.dtype("int64"): "u64", np.dtype("float32"): "f32", np.dtype("float64"): "f64"}
+
+
+def check_launches(ptx):
+    """Each launch must hand over what its kernel takes, and no kernel may round where the formula does not say so."""
+    assert ptx.launches
+    for symbol, grid, block, arguments in ptx.launches:
+        given = ["u64" if isinstance(a, np.ndarray) else KINDS[a.dtype] for a in arguments]
+        assert given == parameters_of(ptx.of[symbol])
+        assert grid[0] > 0
+        assert block == (toolchain.THREADS,)
+        text = ptx.of[symbol]
+        # With contraction off NVVM spells out every rounding; without it ptxas might fuse what NVVM did not.
+        assert not re.search(r"\b(add|sub|mul|mad|fma)\.(ftz\.)?f(32|64)", text)
+        assert "ftz" not in text
+        assert not re.search(r"\bcall\b|\.local\b", text)
+        assert not re.search(r"\b(div|sqrt)\.(approx|full)", text)
+
+
+def run(ptx, record, form, dtype, *, on_device=False):
+    what = forms.form(record, form)
+    inputs = tuple(np.zeros(3, dtype) for _ in range(what.inputs))
+    outputs = () if what.in_place else tuple(np.zeros(3, dtype) for _ in range(what.outputs - what.summed))
+    leading = (np.array(1.0) if on_device else 1.0,) * what.leading
+    ptx.engine.load(record, form, dtype)(inputs, outputs, leading, (0.5,) * len(record.parameters))
+    return what
+
+
+MAPS = [
+    pytest.param(record, form, id=f"{name}-{form}")
+    for name, record in found((records.Elementwise, records.PairwiseLoss, records.Step)).items()
+    for form in forms.FORMS[type(record)](record)
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("record", "form"), MAPS)
+def test_maps_steps_and_sums(record, form, dtype, ptx):
+    what = run(ptx, record, form, dtype)
+    check_launches(ptx)
+    text = ptx.of[ptx.launches[0][0]]
+    if not what.summed:
+        # NVVM may unroll the loop: there are as many copies of the formula as of its stores.
+        copies = text.count("st.global") // what.outputs
+        assert text.count("fma.rn") <= named_fmas(what.formula, dtype) * copies
+        assert dtype == "float64" or not re.search(r"\.f64\b", text)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ["grad", "value_and_grad_summed"])
+def test_a_divisor_on_the_device(form, dtype, ptx):
+    run(ptx, found(records.PairwiseLoss)["MSE_LOSS"], form, dtype, on_device=True)
+    check_launches(ptx)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ["value", "backward_from_output"])
+@pytest.mark.parametrize("record", found(records.Rowwise).values(), ids=lambda record: record.name)
+def test_rows(record, form, dtype, ptx):
+    x = np.zeros((2, 3), dtype)
+    ptx.engine.load(record, form, dtype)((x,) if form == "value" else (x, x), x)
+    check_launches(ptx)
+
+
+ROW_FORMS = [
+    pytest.param(
+        RowForm(value, derivatives, derivatives, labels, weighted), id=f"{value:d}{derivatives:d}{labels:d}{weighted:d}"
+    )
+    for value, derivatives in ((True, True), (True, False), (False, True))
+    for labels, weighted in ((True, True), (True, False), (False, True), (False, False))
+    if (value and derivatives) or labels == weighted
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ROW_FORMS)
+@pytest.mark.parametrize("record", found(records.RowLoss).values(), ids=lambda record: record.name)
+def test_row_losses(record, form, dtype, ptx):
+    x, target = np.zeros((2, 3), dtype), np.zeros(2, np.int64) if form.labels else np.zeros((2, 3), dtype)
+    weights = (np.ones(3, dtype), np.ones(2, dtype)) if form.weighted else (None, None)
+    for divisor in (2.0, np.array(2.0)) if form.value and form.grad and form.weighted and form.labels else (2.0,):
+        options = RowOptions(-100, 0.9, 0.1 / 3, 3.0, divisor)
+        dx, h = (x, x.copy()) if form.grad else (None, None)
+        ptx.engine.load(record, form, dtype)(x, target, *weights, options, None, dx, h)
+    check_launches(ptx)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_label_weights(weighted, dtype, ptx):
+    weights = (np.ones(3, dtype), np.ones(2, dtype)) if weighted else (None, None)
+    ptx.engine.label_weights(np.zeros(2, np.int64), *weights, -100, 3)
+    check_launches(ptx)

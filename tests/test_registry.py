@@ -1,0 +1,119 @@
+"""Every operation has its formula and record, its public definition and its test case: the three steps of the guide."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+from fastloa_kernels import formulas
+from fastloa_kernels.records import Elementwise, PairwiseLoss, RowLoss, Rowwise, Step
+
+import fastloa as fl
+from fastloa.operations import Operation
+from fastloa.optimizer_operations import Optimizer
+from tests import cases
+
+KINDS = (Elementwise, PairwiseLoss, RowLoss, Rowwise, Step)
+# Records that serve an operation under another's name, and what is summed for its own sake.
+SERVING = {
+    "sgd_momentum": "sgd", "sgd_nesterov": "sgd", "amsgrad": "adam", "identity": None, "not_a_probability": None,
+}  # fmt: skip
+STEPS = {"sgd": ("sgd_step", "SGD"), "adam": ("adam_step", "adamw_step", "Adam", "AdamW")}
+
+
+def records():
+    """Every record under fastloa_kernels.formulas, by the name of its formula."""
+    found = {}
+    for module in pkgutil.iter_modules(formulas.__path__):
+        for value in vars(importlib.import_module(f"{formulas.__name__}.{module.name}")).values():
+            if isinstance(value, KINDS):
+                found.setdefault(value.name, value)
+    return found
+
+
+def public():
+    """Every public operation and optimizer, by name."""
+    return {
+        name: value
+        for name in fl.__all__
+        if isinstance(value := getattr(fl, name), Operation)
+        or (inspect.isclass(value) and issubclass(value, Optimizer))
+    }
+
+
+def missing_steps(found, defined, tested):
+    """What of the guide's three steps is missing, as messages."""
+    messages = []
+    for name in found:
+        served = SERVING.get(name, name)
+        if served is None:
+            continue
+        absent = [wanted for wanted in STEPS.get(served, (served,)) if wanted not in defined]
+        messages += [f"{name}: step 2 (public definition) is missing: fastloa.{wanted}" for wanted in absent]
+    for name, value in defined.items():
+        if isinstance(value, Operation) and value.record not in found.values():
+            messages.append(f"{name}: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas")
+        if name not in tested:
+            messages.append(f"{name}: step 3 (test case) is missing: tests/cases.py")
+    return messages
+
+
+def names_with_cases():
+    names = set(cases.BY_NAME)
+    return names | {case.optimizer for case in cases.CASES if isinstance(case, cases.StepCase)}
+
+
+def test_no_step_is_missing():
+    assert missing_steps(records(), public(), names_with_cases()) == []
+
+
+def double(x):
+    return 2.0 * x
+
+
+def two(x):
+    return 2.0
+
+
+def test_a_record_without_definition_is_told_its_step():
+    found = {**records(), "double": Elementwise(double, two)}
+    assert missing_steps(found, public(), names_with_cases()) == [
+        "double: step 2 (public definition) is missing: fastloa.double"
+    ]
+
+
+def test_a_definition_without_case_is_told_its_step():
+    left = names_with_cases() - {"tanh"}
+    assert missing_steps(records(), public(), left) == ["tanh: step 3 (test case) is missing: tests/cases.py"]
+
+
+def test_a_definition_without_record_is_told_its_step():
+    found = {name: record for name, record in records().items() if name != "tanh"}
+    assert missing_steps(found, public(), names_with_cases()) == [
+        "tanh: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(public()))
+def test_docstrings_are_whole(name):
+    text = inspect.getdoc(public()[name])
+    for section in ("Parameters", "Raises", "References", "Examples"):
+        assert re.search(rf"^{section}\n-+$", text, re.M), f"{name}: no section {section}"
+    documented = re.findall(r"^([\w, ]+)(?: : .*)?$", text, re.M)
+    names = {part.strip() for line in documented for part in line.split(",")}
+    target = public()[name].__init__ if inspect.isclass(public()[name]) else public()[name]
+    wanted = {p for p in inspect.signature(target).parameters if p != "self"}
+    assert wanted <= names, f"{name}: not documented: {sorted(wanted - names)}"
+
+
+@pytest.mark.parametrize("name", sorted(public()))
+def test_operations_are_documented_where_they_are_defined(name):
+    value = public()[name]
+    assert value.__module__.startswith("fastloa.")
+    assert value.__name__ == name
+
+
+def test_all_names_exist():
+    assert len(set(fl.__all__)) == len(fl.__all__)
+    assert all(hasattr(fl, name) for name in fl.__all__)

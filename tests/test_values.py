@@ -1,0 +1,183 @@
+"""Values and derivatives: their error in ulp, NaN, signed zeros, lost results and 16-bit, of every operation."""
+
+import inspect
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import fastloa as fl
+from tests import cases, harness
+from tests.subjects import DTYPES, RESULTS, SUBJECTS, group, rng_for, walk
+
+HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+ACTIVATIONS = [case for case in cases.CASES if isinstance(case, cases.ActivationCase)]
+LOSSES = [case for case in cases.CASES if isinstance(case, cases.LossCase)]
+ELEMENTWISE = [subject for subject in SUBJECTS if not subject.rows]
+
+
+def rows(given, dtypes=DTYPES):
+    """Give a row for each case and dtype."""
+    return [
+        pytest.param(case, dtype, id=f"{case.name}-{dtype}", marks=group(case.name, dtype))
+        for case in given
+        for dtype in dtypes
+    ]
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk())
+def test_error_in_ulp(subject, dtype, engine):
+    operands = subject.operands(dtype)
+    results = harness.as_tuple(subject.call(*operands, **engine))
+    assert len(results) == len(subject.outputs)
+    for got, reference, output in zip(results, subject.exact(dtype), subject.outputs, strict=True):
+        at = operands if got.shape == operands[0].shape else (np.arange(got.size),)
+        harness.check_dtype(got, dtype)
+        harness.check_accuracy(got, reference, output.allowed[dtype], at)
+        if output.scale is None:
+            harness.check_not_lost(got, reference, at)
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk([s for s in ELEMENTWISE if s.form in ("value", "derivative")]))
+def test_samples_span_the_domain(subject, dtype):
+    case = cases.BY_NAME[subject.operation]
+    x, *targets = subject.operands(dtype)
+    domain = case.domain if isinstance(case, cases.ActivationCase) else case.inputs
+    harness.check_spans(x, *domain[dtype])
+    for t in targets:
+        harness.check_spans(t, *case.targets[dtype])
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk([s for s in ELEMENTWISE if s.form == "value"]))
+def test_zeros_keep_their_sign(subject, dtype, engine):
+    case = cases.BY_NAME[subject.operation]
+    keeps = isinstance(case, cases.ActivationCase) and case.keeps_zero
+    operands = subject.operands(dtype)
+    got = subject.call(*operands, **engine)
+    harness.check_signs(got, subject.exact(dtype)[0], operands, keeps_zero=keeps)
+
+
+# The gradient of nll_loss does not depend on its input; test_losses.py has what NaN does there.
+CARRIERS = [s for s in SUBJECTS if (s.rows or not s.options) and s.operation != "nll_loss"]
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk(CARRIERS))
+def test_nan_reaches_its_element_and_no_other(subject, dtype, engine):
+    operands = tuple(x[:70] for x in subject.operands(dtype))
+    if subject.rows:
+        finite = np.all([np.isfinite(x).all(axis=1) for x in operands], axis=0)
+        operands = tuple(x[finite] for x in operands)
+
+    # This gradient takes the row's sum of g, but of y only its own element.
+    own_y = (subject.operation, subject.form) == ("log_softmax", "backward_from_output")
+
+    def row(place, i, result):
+        if own_y and place == 1:
+            return [i]
+        first, width = i // operands[0].shape[-1], result.shape[-1] if result.ndim > 1 else 1
+        return range(first * width, first * width + width)
+
+    def call(*arrays):
+        return subject.call(*arrays, **engine)
+
+    harness.check_nan(call, operands, *([row] if subject.rows else []))
+
+
+@pytest.mark.parametrize(("case", "dtype"), rows([case for case in ACTIVATIONS if case.kinks]))
+def test_kinks_have_the_subgradient_that_is_stated(case, dtype, engine):
+    operation = getattr(fl, case.name)
+    for options in case.options:
+        stated = {**case.defaults, **options}
+        for kink, subgradient in case.kinks.items():
+            x = np.array([kink, -kink], dtype)
+            wanted = np.full(2, stated[subgradient] if isinstance(subgradient, str) else subgradient, dtype)
+            harness.check_same_bits(operation.derivative(x, **options, **engine), wanted)
+            y = operation(x, **options, **engine)
+            ones = np.ones(2, dtype)
+            harness.check_same_bits(operation.backward_from_output(ones, y, **options, **engine), wanted)
+
+
+@pytest.mark.parametrize(("case", "dtype"), rows([case for case in LOSSES if case.kink_at_target is not None]))
+def test_losses_have_the_subgradient_that_is_stated(case, dtype, engine):
+    x = np.array([0.0, -0.0, 1.5, -3.0], dtype)
+    grad = getattr(fl, case.name).grad(x, x, reduction="sum", **engine)
+    np.testing.assert_array_equal(grad, np.full(4, case.kink_at_target, dtype))
+
+
+@pytest.mark.parametrize(("case", "dtype"), rows(LOSSES))
+def test_all_forms_of_a_loss_agree_to_the_bit(case, dtype, engine):
+    subjects = {s.form: s for s in SUBJECTS if s.operation == case.name and not s.options}
+    operands = subjects["value"].operands(dtype)
+    found = {}
+    for form, subject in subjects.items():
+        for (name, _), result in zip(RESULTS[form], harness.as_tuple(subject.call(*operands, **engine)), strict=True):
+            harness.check_same_bits(result, found.setdefault(name, result), f"{form}: {name}")
+    assert set(found) == {"out", "grad_out", "hess_out"}
+
+
+@pytest.mark.parametrize(("case", "dtype"), rows([*ACTIVATIONS, *LOSSES], ["float32"]))
+def test_defaults_are_those_of_the_table(case, dtype):
+    parameters = inspect.signature(getattr(fl, case.name)).parameters
+    for name, value in case.defaults.items():
+        # PyTorch's pos_weight is None, which is 1.
+        assert parameters[name].default in (value, None)
+    named = {name for options in case.options for name in options}
+    assert named == set(case.defaults), "every parameter needs an option set of its own"
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize(("case", "dtype"), rows(ACTIVATIONS, ["float32"]))
+def test_16_bit_activations_are_float32_rounded_once(case, dtype, half, engine):
+    operation, every = getattr(fl, case.name), np.arange(1 << 16, dtype=np.uint16).view(half)
+    g = rng_for(case.name, str(half)).normal(size=every.size).astype(half)
+    calls = {operation: (every,), operation.derivative: (every,), operation.backward: (g, every),
+             operation.backward_from_output: (g, every)}  # fmt: skip
+    for options in case.options:
+        for call, operands in calls.items():
+            with np.errstate(all="ignore"):
+                harness.check_rounded_once(lambda *x, c=call, o=options: c(*x, **o, **engine), operands)
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize(("case", "dtype"), rows(LOSSES, ["float32"]))
+def test_16_bit_losses_have_float32_values_and_16_bit_gradients(case, dtype, half, engine):
+    subject = next(s for s in SUBJECTS if s.operation == case.name and s.form == "value_and_grad" and not s.options)
+    with np.errstate(all="ignore"):
+        x, t = (a.astype(half) for a in subject.operands(dtype))
+        value, grad = subject.call(x, t, **engine)
+        wide_value, wide_grad = subject.call(x.astype(dtype), t.astype(dtype), **engine)
+        harness.check_same_bits(value, wide_value)
+        harness.check_same_bits(grad, wide_grad.astype(half))
+    total = getattr(fl, case.name)(x[:9], t[:9], **engine)
+    assert total.dtype == np.float32
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=group(n, "float32")) for n in ("softmax", "log_softmax")])
+def test_16_bit_rows_are_float32_rounded_once(name, half, engine):
+    operation, rng = getattr(fl, name), rng_for(name, str(half))
+    x, g = (rng.normal(size=(40, 70)).astype(half) for _ in range(2))
+    harness.check_rounded_once(lambda x: operation(x, **engine), (x,))
+    y = operation(x.astype(np.float32))
+    wanted = operation.backward_from_output(g.astype(np.float32), y, **engine).astype(half)
+    harness.check_same_bits(operation.backward(g, x, **engine), wanted)
+
+
+@pytest.mark.parametrize(
+    ("given", "result"),
+    [("bool", "float16"), ("int8", "float16"), ("uint8", "float16"), ("int16", "float32"), ("uint16", "float32"),
+     ("int32", "float64"), ("uint64", "float64"), ("int64", "float64")],
+)  # fmt: skip
+@pytest.mark.parametrize("name", [pytest.param(c.name, marks=group(c.name, "float64")) for c in ACTIVATIONS])
+def test_integers_become_floating_point_as_in_numpy(name, given, result, engine):
+    operation, x = getattr(fl, name), np.array([0, 1, 1, 0]).astype(given)
+    got = operation(x, **engine)
+    assert got.dtype == np.exp(x).dtype == result
+    harness.check_same_bits(got, operation(x.astype(result), **engine))
+
+
+@pytest.mark.parametrize("subject", [pytest.param(s, id=str(s), marks=group(s.operation, "float32")) for s in SUBJECTS])
+def test_gpu_engines_give_the_bits_of_the_cpu(subject, gpu):
+    for dtype in DTYPES:
+        operands = subject.operands(dtype)
+        harness.check_same_bits(subject.call(*operands, backend=gpu), subject.call(*operands), str(subject))
