@@ -46,7 +46,7 @@ def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, para
     cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
     content = dumps((function.__code__.co_code, cells, str(signature), parallel, _processor()))
     function.__qualname__ = f"{PREFIX}_{VERSION}_{hashlib.sha256(content).hexdigest()[:32]}"
-    compiler = functools.partial(numba.njit, function, nogil=True, error_model="numpy", parallel=parallel)
+    compiler: Any = functools.partial(numba.njit, function, nogil=True, error_model="numpy", parallel=parallel)
     try:
         made = compiler(cache=True)
     except RuntimeError:  # numba found no directory that it may write to
