@@ -7,6 +7,7 @@ user's word.
 import os
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
@@ -205,6 +206,11 @@ def bring_home(array: Any, home: str) -> Any:
     if home == "numpy":
         return array if isinstance(array, np.ndarray | np.generic) else array.get()
     return namespace_of(home).asarray(array)
+
+
+def device_of(array: Any) -> AbstractContextManager[Any]:
+    """The device of a CuPy array as the current one; nothing for NumPy's."""
+    return array.device if checks.is_cupy(array) else nullcontext()
 
 
 def get_backend(x: Any, /) -> str:

@@ -84,12 +84,28 @@ class Call:
 
     def is_input(self, out: Any) -> bool:
         """Whether `out` shares memory with an input."""
-        return any(self.home_namespace.may_share_memory(x, out) for x in self._inputs)
+        return any(_share_memory(x, out) for x in self._inputs)
 
     def _overlaps(self, out: Any) -> bool:
         """Whether `out` shares memory with an input in any other way than being that input."""
-        shares = self.home_namespace.may_share_memory
-        return any(x is not out and shares(x, out) for x in self._inputs)
+        return any(x is not out and _share_memory(x, out) for x in self._inputs)
+
+
+def _share_memory(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray | np.generic):
+        return bool(np.may_share_memory(a, b))
+    # CuPy's own function takes arrays that another library allocated for strangers, wherever they lie.
+    (first, last), (low, high) = _span(a), _span(b)
+    return bool(a.device == b.device and first < high and low < last)
+
+
+def _span(array: Any) -> tuple[int, int]:
+    """The addresses of an array's first byte on the device, and of the byte after its last."""
+    steps = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]
+    place: int = array.data.ptr
+    if array.size == 0:
+        return place, place
+    return place + sum(step for step in steps if step < 0), place + sum(s for s in steps if s > 0) + array.itemsize
 
 
 def _native_order(array: Any) -> Any:

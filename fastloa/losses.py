@@ -335,7 +335,7 @@ def cross_entropy(
     name = "cross_entropy"
     return RowTerms(
         weight,
-        checks.integer(name, "ignore_index", ignore_index),
+        checks.integer(name, "ignore_index", ignore_index, low=-(2**63), high=2**63 - 1),
         checks.number(name, "label_smoothing", label_smoothing, low=0.0, high=1.0),
         empty=checks.choice(name, "empty", empty, EMPTY),
         check=checks.flag(name, "check", check),
@@ -405,7 +405,7 @@ def nll_loss(
     name = "nll_loss"
     return RowTerms(
         weight,
-        checks.integer(name, "ignore_index", ignore_index),
+        checks.integer(name, "ignore_index", ignore_index, low=-(2**63), high=2**63 - 1),
         probabilities=False,
         empty=checks.choice(name, "empty", empty, EMPTY),
         check=checks.flag(name, "check", check),

@@ -76,15 +76,15 @@ class Activation(Operation[P]):
         """Run the form; a small array of the dtype seen last goes straight to compiled code, which checks it."""
         x: Any = arrays[0] if arrays else None
         if type(x) is np.ndarray and x.dtype is form.dtype and x.ndim == 1 and backends.on_cpu:
+            out = np.empty(x.shape, x.dtype) if not options else options.get("out") if len(options) == 1 else None
             try:
-                out = np.empty(x.shape, x.dtype) if not options else options["out"] if len(options) == 1 else None
                 if out is not None and form.small(*arrays, out, *self._extra):
                     return out
-            except (TypeError, KeyError):
-                pass  # not the arrays it was compiled for, or other options: the long way says what is wrong
+            except TypeError:
+                pass  # not the arrays it was compiled for: the long way says what is wrong
         out, backend = options.pop("out", None), options.pop("backend", None)
         parameters = self._parameters(form, options)
-        if backend is None and backends.on_cpu and form.arguments(arrays) and _native(arrays, out):
+        if backend is None and backends.on_cpu and form.arguments(arrays) and native(arrays, out):
             kernel = form.kernels.get(x.dtype)
             if kernel is not None:
                 out = np.empty_like(x) if out is None else out
@@ -112,7 +112,7 @@ class Activation(Operation[P]):
         dtypes.same_shape(function, form.names, arrays)
         kernel = call.engine.load(self.record, form.name, kind.compute)
         if call.engine.name == "cpu" and kind.result == kind.compute:
-            form.remember(kernel, kind.result, arrays[0])
+            form.remember(kernel, kind.result, arrays[0], 1)
         with call.on_device():
             ready = tuple(call.ready(x, kind.compute, mapped=True) for x in arrays)
             buffer = call.buffer("out", out, arrays[0].shape, kind.result, kind.compute)
@@ -142,18 +142,18 @@ class Form:
         if not self.arguments(arrays):
             raise TypeError(f"{function}: takes {' and '.join(self.names)}, got {len(arrays)} positional arguments")
 
-    def remember(self, kernel: Any, dtype: Any, x: Any) -> None:
-        """Keep the kernel for arrays of that dtype, and its version for small arrays if `x` is one."""
+    def remember(self, kernel: Any, dtype: Any, x: Any, ndim: int) -> None:
+        """Keep the kernel for arrays of that dtype, and its version for small arrays of `ndim` axes if `x` is one."""
         self.kernels[dtype] = kernel
-        if x.ndim == 1 and x.size <= SMALL:
-            self.small = kernel.small()
+        if x.ndim == ndim and x.size <= SMALL:
+            self.small = kernel.small
             self.dtype = np.dtype(dtype.name)  # the one object that arrays share, to be compared by identity
 
 
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
 
 
-def _native(arrays: tuple[Any, ...], out: Any) -> bool:
+def native(arrays: tuple[Any, ...], out: Any) -> bool:
     """Whether a kernel may have these arrays as they are: NumPy's own, alike, in order, and apart from `out`."""
     x = arrays[0]
     for array in (*arrays, x if out is None else out):
@@ -163,8 +163,7 @@ def _native(arrays: tuple[Any, ...], out: Any) -> bool:
             return False
     if out is None or any(out is a for a in arrays):
         return len(arrays) == 1 or out is None
-    # Arrays that own their memory cannot overlap; of others the long way makes sure.
-    return out.base is None and all(a.base is None for a in arrays)
+    return not any(np.may_share_memory(out, a) for a in arrays)
 
 
 class RowActivation(Operation[P]):
@@ -172,30 +171,48 @@ class RowActivation(Operation[P]):
 
     record: Rowwise
 
+    def __init__(self, function: Callable[P, Parameters], record: Rowwise) -> None:
+        super().__init__(function, record)
+        self._value, self._backward = Form("value", ("x",)), Form("backward", ("grad_output", "x"))
+        self._backward_from_output = Form("backward_from_output", ("grad_output", "y"))
+
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Return the activation of ``x``."""
-        return self._run(ROW_VALUE, args, kwargs, self._value)
+        return self._run(self._value, args, kwargs)
 
     def backward(self, grad_output: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Return the gradient with respect to ``x`` from the gradient of the output."""
-        return self._run(ROW_BACKWARD, (grad_output, *args), kwargs, self._back)
+        return self._run(self._backward, (grad_output, *args), kwargs)
 
     def backward_from_output(self, grad_output: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Return the same from the activation's output ``y`` in place of ``x``, without computing it again."""
-        return self._run(ROW_BACKWARD_FROM_OUTPUT, (grad_output, *args), kwargs, self._back_from_output)
+        return self._run(self._backward_from_output, (grad_output, *args), kwargs)
 
-    def _value(self, engine: Any, dtype: str, x: Any, out: Any) -> None:
-        engine.load(self.record, "value", dtype)((x,), out)
+    def _kernel(self, form: Form, engine: Any, dtype: str) -> Any:
+        """``kernel(inputs, out)`` on arrays of rows."""
+        if form is not self._backward:
+            return engine.load(self.record, form.name, dtype)
+        return _RowBackward(engine, *(engine.load(self.record, f, dtype) for f in ("value", "backward_from_output")))
 
-    def _back_from_output(self, engine: Any, dtype: str, g: Any, y: Any, out: Any) -> None:
-        engine.load(self.record, "backward_from_output", dtype)((g, y), out)
+    def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
+        """Run the form; as in `Activation`, small arrays go straight to compiled code."""
+        x: Any = arrays[0] if arrays else None
+        if type(x) is np.ndarray and x.dtype is form.dtype and x.ndim == 2 and backends.on_cpu:
+            out = np.empty(x.shape, x.dtype) if not options else options.get("out") if len(options) == 1 else None
+            try:
+                if out is not None and form.small(*arrays, out):
+                    return out
+            except TypeError:
+                pass
+        if backends.on_cpu and type(x) is np.ndarray and not options.keys() - {"out"} and form.arguments(arrays):
+            kernel, out = form.kernels.get(x.dtype), options.get("out")
+            if kernel is not None and x.size and native(arrays, out):
+                out = np.empty_like(x) if out is None else out
+                kernel(arrays if x.ndim == 2 else tuple(map(_rows, arrays)), out if x.ndim == 2 else _rows(out))
+                return out
+        return self._general(form, arrays, options)
 
-    def _back(self, engine: Any, dtype: str, g: Any, x: Any, out: Any) -> None:
-        y = engine.xp.empty_like(out) if out is g else out
-        self._value(engine, dtype, x, y)
-        self._back_from_output(engine, dtype, g, y, out)
-
-    def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any], body: Callable[..., None]) -> Array:
+    def _general(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         function, names = form.title(self.__name__), form.names
         form.check_count(function, arrays)
         axis, out, backend = options.pop("axis", -1), options.pop("out", None), options.pop("backend", None)
@@ -205,6 +222,9 @@ class RowActivation(Operation[P]):
         dtypes.same_shape(function, names, arrays)
         shape = arrays[0].shape
         axis = normal_axis(function, axis, len(shape))
+        kernel = self._kernel(form, call.engine, kind.compute)
+        if call.engine.name == "cpu" and kind.result == kind.compute:
+            form.remember(kernel, kind.result, arrays[0], 2)
         with call.on_device():
             ready = [call.ready(swap_last(x, axis), kind.compute) for x in arrays]
             if axis == len(shape) - 1:
@@ -214,15 +234,29 @@ class RowActivation(Operation[P]):
                     check_out(function, "out", out, shape, kind.result)
                 buffer = call.engine.xp.empty(ready[0].shape, kind.compute)
             if buffer.size:
-                body(call.engine, kind.compute, *_as_rows((*ready, buffer)))
+                *inputs, target = _as_rows((*ready, buffer))
+                kernel(tuple(inputs), target)
             if axis != len(shape) - 1:
                 buffer = call.engine.xp.ascontiguousarray(swap_last(buffer, axis))
             return call.give(buffer, out, kind.result)
 
 
-ROW_VALUE = Form("value", ("x",))
-ROW_BACKWARD = Form("backward", ("grad_output", "x"))
-ROW_BACKWARD_FROM_OUTPUT = Form("backward_from_output", ("grad_output", "y"))
+class _RowBackward:
+    """From the input: the output, then the gradient from it."""
+
+    def __init__(self, engine: Any, value: Any, from_output: Any) -> None:
+        self._engine, self._value, self._from_output = engine, value, from_output
+
+    def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
+        g, x = inputs
+        y = self._engine.xp.empty_like(out) if out is g else out
+        self._value((x,), y)
+        self._from_output((g, y), out)
+
+    def small(self, g: Array, x: Array, out: Array) -> bool:
+        """Do the same for small arrays, as the two kernels do."""
+        y = np.empty_like(out)
+        return bool(self._value.small(x, y) and self._from_output.small(g, y, out))
 
 
 def swap_last(array: Array, axis: int) -> Array:
@@ -230,9 +264,14 @@ def swap_last(array: Array, axis: int) -> Array:
     return array if axis == array.ndim - 1 else array.swapaxes(axis, -1)
 
 
+def _rows(array: Array) -> Array:
+    """`array` with two dimensions, the last of them its own."""
+    return array.reshape(-1, array.shape[-1])
+
+
 def _as_rows(arrays: tuple[Any, ...]) -> list[Any]:
     """Each array with two dimensions; an array that stands twice in `arrays` stays one object."""
-    rows = {id(x): x.reshape(-1, x.shape[-1]) for x in arrays}
+    rows = {id(x): _rows(x) for x in arrays}
     return [rows[id(x)] for x in arrays]
 
 

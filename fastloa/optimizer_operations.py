@@ -109,7 +109,8 @@ class Optimizer:
     def _new_state(self, name: str, label: str, p: Any) -> Any:
         """Zeros in the precision of the arithmetic: 16-bit parameters have float32 states."""
         dtype = _parameter_kind(name, label, p).compute
-        return backends.namespace_of(self._home).zeros(p.shape, dtype)
+        with backends.device_of(p):
+            return backends.namespace_of(self._home).zeros(p.shape, dtype)
 
     def step(self, grads: Params, /) -> None:
         """Take one step, in place.
@@ -155,7 +156,7 @@ class Optimizer:
         dict
             ``steps`` (int), ``states`` (a list of dicts of arrays, one for each parameter) and ``hyper`` (a dict).
         """
-        states = [{name: state.copy() for name, state in own.items()} for own in self._states.values()]
+        states = [{name: _copy(state) for name, state in own.items()} for own in self._states.values()]
         return {"steps": self.steps, "states": states, "hyper": dict(self._hyper)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], /) -> None:
@@ -192,7 +193,8 @@ class Optimizer:
             raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {sorted(state_dict['hyper'])}")
         for own, new in zip(self._states.values(), loaded, strict=True):
             for name, state in own.items():
-                state[...] = new[name]
+                with backends.device_of(state):
+                    state[...] = backends.bring_home(new[name], self._home)
         self.steps, self._hyper = steps, dict(state_dict["hyper"])
 
     def __repr__(self) -> str:
@@ -236,6 +238,11 @@ def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]
     for name, array in found.items():
         backends.library(function, name, array)
     return found
+
+
+def _copy(state: Any) -> Any:
+    with backends.device_of(state):
+        return state.copy()
 
 
 def _parameter_kind(function: str, name: str, p: Any) -> dtypes.Kind:

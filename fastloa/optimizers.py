@@ -190,7 +190,7 @@ def adam_terms(hyper: dict[str, Any], step: int, *, decoupled: bool) -> StepTerm
     (beta1, beta2), decay = hyper["betas"], hyper["weight_decay"]
     parameters = (
         hyper["lr"] / (1.0 - beta1**step), 1.0 - beta1, beta2, 1.0 - beta2, math.sqrt(1.0 - beta2**step), hyper["eps"],
-        0.0 if decoupled else decay, 1.0 - hyper["lr"] * decay if decoupled else 1.0,
+        0.0 if decoupled else decay, hyper["lr"] * decay if decoupled else 0.0,
         -1.0 if hyper["maximize"] else 1.0,
     )  # fmt: skip
     return StepTerms(formulas.AMSGRAD if hyper["amsgrad"] else formulas.ADAM, parameters)

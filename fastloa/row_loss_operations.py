@@ -153,8 +153,8 @@ class RowLossOperation(LossOperation[P]):
         return call.engine.load(IDENTITY, "value_summed", rows.kind.compute)((rows.class_weight,), (), (), ())
 
     def _check_labels(self, call: Call, bad: Any, rows: _Rows, terms: RowTerms, classes: int) -> None:
-        """On a GPU a wrong label has already made its row NaN; only ``check=True`` waits to say so."""
-        if call.engine.name != "cpu" and not terms.check:
+        """On a GPU a wrong label makes its row NaN; a call that waits anyway, and ``check=True``, say so."""
+        if call.engine.name != "cpu" and not (terms.check or call.moved):
             return
         row = int(bad)
         if row >= 0:
@@ -186,7 +186,7 @@ class _Results:
         for name in self._wanted:
             if name == "out":
                 out = given.get("out")
-                made[name] = None if summed else call.buffer("out", out, rows.batch, kind.value, kind.compute)
+                made[name] = None if summed else self._vector(out)
             else:
                 made[name] = self._matrix(name)
         self._made = made
@@ -194,6 +194,14 @@ class _Results:
             None if made.get("out") is None else made["out"].reshape(-1),
             *(None if made.get(n) is None else made[n].reshape(rows.scores.shape) for n in ("grad_out", "hess_out")),
         )
+
+    def _vector(self, out: Any) -> Any:
+        """The caller's array for the rows' losses, unless it is one that is still to be read."""
+        call, batch, kind = self._call, self._rows.batch, self._rows.kind
+        if out is not None and call.is_input(out):
+            check_out(call.function, "out", out, batch, kind.value)
+            return call.engine.xp.empty(batch, kind.compute)
+        return call.buffer("out", out, batch, kind.value, kind.compute)
 
     def _matrix(self, name: str) -> Any:
         """The caller's array only where rows lie in it as rows, and it is not the input, which is still to be read."""

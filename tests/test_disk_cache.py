@@ -42,6 +42,26 @@ def test_a_kernel_is_found_again(filled):
     assert {path: path.stat().st_mtime_ns for path in filled.rglob("*.nb?")} == before
 
 
+PAIRS = {
+    "sums": ("fl.l1_loss(x, y, reduction='sum')", "fl.mse_loss(x, y, reduction='sum')"),
+    "gradients": ("fl.l1_loss.grad(x, y)", "fl.mse_loss.grad(x, y)"),
+    "rows": ("fl.softmax(x)", "fl.log_softmax(x)"),
+    "maps": ("fl.sigmoid.backward(x, y)", "fl.tanh.backward(x, y)"),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_kernels_of_two_processes_do_their_own_work_in_a_third(pair, tmp_path):
+    def results(*calls):
+        head = "import numpy as np, fastloa as fl\nx, y = np.float32([[1, 5, 7]]), np.float32([[2, 2, 2]])\n"
+        script = head + "\n".join(f"print({call}.tolist())" for call in calls)
+        return harness.python(script, NUMBA_CACHE_DIR=str(tmp_path))
+
+    first, second = results(pair[0]), results(pair[1])
+    assert first != second
+    assert results(*pair) == first + second
+
+
 def test_an_edited_formula_is_compiled_anew_and_the_old_one_removed(tmp_path):
     tree, cache = tmp_path / "tree", str(tmp_path / "cache")
     for package in ("fastloa", "kernels"):

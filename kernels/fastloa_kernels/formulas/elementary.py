@@ -4,9 +4,21 @@ Both versions have the same names; in plain Python, where every number is a floa
 """
 
 from fastloa_kernels.formulas import elementary32, elementary64
-from fastloa_kernels.formulas.elementary64 import exp, exp_pair, expm1, expm1_pair, log, log1p, sigmoid, tanh
+from fastloa_kernels.formulas.elementary64 import decay, exp, exp_pair, expm1, expm1_pair, log, log1p, sigmoid, tanh
 
-__all__ = ["VERSIONS", "VOCABULARY", "exp", "exp_pair", "expm1", "expm1_pair", "log", "log1p", "sigmoid", "tanh"]
+__all__ = [
+    "VERSIONS",
+    "VOCABULARY",
+    "decay",
+    "exp",
+    "exp_pair",
+    "expm1",
+    "expm1_pair",
+    "log",
+    "log1p",
+    "sigmoid",
+    "tanh",
+]
 
 VERSIONS = {"float32": elementary32, "float64": elementary64}
 VOCABULARY = {name: getattr(elementary64, name) for name in __all__ if name.islower()}

@@ -17,6 +17,7 @@ LN2_REST = 1.4286068203094173e-06
 # The greatest power of two that divides a normal number and leaves one, and its reciprocal.
 UP, DOWN = 2.0**126, 2.0**-126
 SMALL, LIFT, DROP = 2.0**-100, 2.0**64, 2.0**-64
+ROUND = 1.5 * 2.0**23  # added and taken away again, it leaves a whole number
 TWO_THIRDS = 0.6666666
 SIXTH = 0.16666666  # the polynomial's own
 
@@ -33,7 +34,7 @@ def exp_reduced(x, k):
 def exp_parts(x):
     """k, high and low of exp(x) = 2**k * (high + low); below -174.0, which power_of_two can split, that of -174.0."""
     x = -174.0 if x < -174.0 else x
-    k = round_even(x * LOG2_E)
+    k = fma(x, LOG2_E, ROUND) - ROUND
     r, square, p, rest = exp_reduced(x, k)
     high, low = fast_two_sum(1.0, r)
     return k, high, low + fma(square, fma(p, square, fma(SIXTH, r, 0.5)), rest)
@@ -62,7 +63,7 @@ def expm1_pair(x):
     """high, low and factor of exp(x) - 1 = (high + low) * factor; the factor is 1 for x < 88."""
     x = -18.2 if x < -18.2 else (89.0 if x > 89.0 else x)  # beyond, the pair rounds to -1, or is infinite
     # From k = -24.0 on, 2**k - 1 is exact; the few x below may have an r beyond ln(2) / 2, where little depends on it.
-    k = round_even(x * LOG2_E)
+    k = fma(x, LOG2_E, ROUND) - ROUND
     k = -24.0 if k < -24.0 else k
     r, square, p, rest = exp_reduced(x, k)
     # Near 0, r**2 / 2 is too large a part of the result to be rounded with the smaller ones.
@@ -114,13 +115,36 @@ def log1p(x):
     return (value if x < inf else inf) if x > -1.0 else (-inf if x == -1.0 else nan)
 
 
+def lifted(k, r):
+    """high and low of 2**k * exp(r) * UP = high + low. Here r is rounded, which costs a quarter ulp."""
+    square = r * r
+    p = fma(fma(1.9760274e-04, r, 1.3932335e-03), square, fma(8.333547e-03, r, 4.1666493e-02))
+    q = fma(square, fma(p, square, fma(SIXTH, r, 0.5)), r)
+    scale = power_of_two(k + 126.0)
+    high = fma(scale, q, scale)
+    return high, fma(scale, q, scale - high)
+
+
+def exp_lifted(x):
+    """high and low of exp(x) * UP = high + low, for x <= 0: however small, exp(x) is lifted to the normal numbers."""
+    x = -174.0 if x < -174.0 else x
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    return lifted(k, fma(k, -LN2_LOW, fma(-k, LN2_HIGH, x)))
+
+
+def decay(x, low):
+    """exp(x + low) for x <= 0 and a low that is lost in x + low; cheaper than exp(x) all the same."""
+    x = -174.0 if x < -174.0 else x
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    high, _ = lifted(k, fma(-k, LN2_HIGH, x) + fma(k, -LN2_LOW, low))
+    return high * DOWN
+
+
 def sigmoid(x):
     # exp(x) / (1 + exp(x)) below zero and 1 / (1 + exp(-x)) above: no overflow, and no digit lost on either side.
-    k, high, low = exp_parts(-abs(x))
-    scale = power_of_two(k + 126.0)
-    e = (high + low) * (scale * DOWN)
+    high, low = exp_lifted(-abs(x))
     upper = x > 0.0
-    return quotient(UP if upper else high * scale, 0.0 if upper else low * scale, 1.0, e) * DOWN
+    return quotient(UP if upper else high, 0.0 if upper else low, 1.0, high * DOWN) * DOWN
 
 
 def tanh(x):

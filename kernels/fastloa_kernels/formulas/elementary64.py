@@ -17,13 +17,14 @@ LN2_REST = 1.90821492927058770002e-10
 # The greatest power of two that divides a normal number and leaves one, and its reciprocal.
 UP, DOWN = 2.0**1022, 2.0**-1022
 SMALL, LIFT, DROP = 2.0**-900, 2.0**128, 2.0**-128
+ROUND = 1.5 * 2.0**52  # added and taken away again, it leaves a whole number
 TWO_THIRDS = 0.666666666666666
 
 
-def exp_reduced(x, k):
-    """r and tail of exp(x) = 2**k * (1 + r + tail), for the whole number k next to x / ln(2)."""
+def exp_reduced(x, low, k):
+    """r and tail of exp(x + low) = 2**k * (1 + r + tail), for the whole number k next to x / ln(2)."""
     r = fma(-k, LN2_HIGH, x)
-    rest = k * -LN2_LOW
+    rest = fma(k, -LN2_LOW, low)
     s = r + rest
     z = s * s
     p = fma(2.0900211546658985e-09, z, fma(2.5108629929066054e-08, s, 2.755730808214716e-07))
@@ -37,8 +38,8 @@ def exp_reduced(x, k):
 def exp_parts(x):
     """k, high and low of exp(x) = 2**k * (high + low); below -1416.0, which power_of_two can split, that of -1416.0."""
     x = -1416.0 if x < -1416.0 else x
-    k = round_even(x * LOG2_E)
-    r, tail = exp_reduced(x, k)
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    r, tail = exp_reduced(x, 0.0, k)
     high, low = fast_two_sum(1.0, r)
     return k, high, low + tail
 
@@ -66,9 +67,9 @@ def expm1_pair(x):
     """high, low and factor of exp(x) - 1 = (high + low) * factor; the factor is 1 for x < 709."""
     x = -38.2 if x < -38.2 else (710.0 if x > 710.0 else x)  # beyond, the pair rounds to -1, or is infinite
     # From k = -53.0 on, 2**k - 1 is exact; the few x below may have an r beyond ln(2) / 2, where little depends on it.
-    k = round_even(x * LOG2_E)
+    k = fma(x, LOG2_E, ROUND) - ROUND
     k = -53.0 if k < -53.0 else k
-    r, tail = exp_reduced(x, k)
+    r, tail = exp_reduced(x, 0.0, k)
     power = 1023.0 if k > 1023.0 else k
     scale = power_of_two(power)
     # (scale - 1) + scale * r + scale * tail: the larger stands first, and nothing cancels much.
@@ -115,13 +116,35 @@ def log1p(x):
     return (value if x < inf else inf) if x > -1.0 else (-inf if x == -1.0 else nan)
 
 
+def lifted(k, q):
+    """high and low of 2**k * (1 + q) * UP = high + low."""
+    scale = power_of_two(k + 1022.0)
+    high = fma(scale, q, scale)
+    return high, fma(scale, q, scale - high)
+
+
+def exp_lifted(x):
+    """high and low of exp(x) * UP = high + low, for x <= 0: however small, exp(x) is lifted to the normal numbers."""
+    x = -1416.0 if x < -1416.0 else x
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    r, tail = exp_reduced(x, 0.0, k)
+    return lifted(k, r + tail)
+
+
+def decay(x, low):
+    """exp(x + low) for x <= 0 and a low that is lost in x + low; cheaper than exp(x) all the same."""
+    x = -1416.0 if x < -1416.0 else x
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    r, tail = exp_reduced(x, low, k)
+    high, _ = lifted(k, r + tail)
+    return high * DOWN
+
+
 def sigmoid(x):
     # exp(x) / (1 + exp(x)) below zero and 1 / (1 + exp(-x)) above: no overflow, and no digit lost on either side.
-    k, high, low = exp_parts(-abs(x))
-    scale = power_of_two(k + 1022.0)
-    e = (high + low) * (scale * DOWN)
+    high, low = exp_lifted(-abs(x))
     upper = x > 0.0
-    return quotient(UP if upper else high * scale, 0.0 if upper else low * scale, 1.0, e) * DOWN
+    return quotient(UP if upper else high, 0.0 if upper else low, 1.0, high * DOWN) * DOWN
 
 
 def tanh(x):

@@ -2,7 +2,7 @@
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, quotient, two_sum
 from fastloa_kernels.formulas.elementary import exp_pair, log, log1p
-from fastloa_kernels.primitives import fma, inf
+from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss
 
 
@@ -32,7 +32,13 @@ def mse_loss_second(p, t):
     return 2.0 if error == error else error
 
 
+def probability(p):
+    """p, or NaN where it is none: on a device nobody waits for an error."""
+    return (p if p <= 1.0 else nan) if p >= 0.0 else nan
+
+
 def binary_cross_entropy(p, t):
+    p, t = probability(p), probability(t)
     # 0 * log(0) is 0: where the weight is 0 the logarithm is left out, and NaN comes through the other.
     miss, miss_low = fast_two_sum(1.0, -t)
     on_hit = log(p) if t != 0.0 else 0.0
@@ -47,6 +53,7 @@ def corrected(ratio, numerator_low, divisor, divisor_low):
 
 
 def binary_cross_entropy_derivative(p, t):
+    p, t = probability(p), probability(t)
     # (p - t) / (p * (1 - p)); at p = t = 0 its limit is 1, at p = t = 1 it is -1.
     error, error_low = two_sum(p, -t)
     q, q_low = fast_two_sum(1.0, -p)
@@ -57,6 +64,7 @@ def binary_cross_entropy_derivative(p, t):
 
 
 def binary_cross_entropy_second(p, t):
+    p, t = probability(p), probability(t)
     # t / p**2 + (1 - t) / (1 - p)**2; p**2 itself may be too small for a number.
     miss, miss_low = fast_two_sum(1.0, -t)
     q, q_low = fast_two_sum(1.0, -p)

@@ -4,7 +4,7 @@
 so does 1 - beta: taken here, in float32, it would keep five digits.
 """
 
-from fastloa_kernels.primitives import sqrt
+from fastloa_kernels.primitives import fma, sqrt
 from fastloa_kernels.records import Step
 
 
@@ -29,26 +29,31 @@ def sgd_nesterov(p, g, momentum_buffer, lr, weight_decay, sign, momentum, gain, 
 
 
 def adam_moments(d, m, v, rest1, beta2, rest2):
-    return m + rest1 * (d - m), beta2 * v + rest2 * (d * d)
+    # Of d - m the larger share would drown a small d where m is large; d * d may be too large for a number.
+    drawn = m + rest1 * (d - m) if rest1 < 0.5 else d - (1.0 - rest1) * (d - m)
+    return drawn, beta2 * v + rest2 * d * d
 
 
-def adam(p, g, exp_avg, exp_avg_sq, size, rest1, beta2, rest2, root, eps, weight_decay, shrink, sign):
+def adam(p, g, exp_avg, exp_avg_sq, size, rest1, beta2, rest2, root, eps, weight_decay, decay, sign):
     d = decayed(p, g, weight_decay, sign)
     m, v = adam_moments(d, exp_avg, exp_avg_sq, rest1, beta2, rest2)
-    return shrink * p - size * (m / (sqrt(v) / root + eps)), m, v
+    return shrunk(p, decay) - size * (m / (sqrt(v) / root + eps)), m, v
+
+
+def shrunk(p, decay):
+    # Not (1 - decay) * p: in float32 1 - decay keeps few digits of a small decay. One of 0 leaves infinities alone.
+    return fma(-decay, p, p) if decay != 0.0 else p
 
 
 def larger(a, b):
     return a if a >= b else (b if b >= a else a + b)  # the sum carries a NaN of either
 
 
-def amsgrad(
-    p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, size, rest1, beta2, rest2, root, eps, weight_decay, shrink, sign
-):
+def amsgrad(p, g, exp_avg, exp_avg_sq, max_exp_avg_sq, size, rest1, beta2, rest2, root, eps, weight_decay, decay, sign):
     d = decayed(p, g, weight_decay, sign)
     m, v = adam_moments(d, exp_avg, exp_avg_sq, rest1, beta2, rest2)
     top = larger(max_exp_avg_sq, v)
-    return shrink * p - size * (m / (sqrt(top) / root + eps)), m, v, top
+    return shrunk(p, decay) - size * (m / (sqrt(top) / root + eps)), m, v, top
 
 
 SGD = Step(sgd)

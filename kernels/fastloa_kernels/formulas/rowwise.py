@@ -4,9 +4,12 @@ A row is read through d = x - m <= 0, e = exp(d) and rest = sum(e) - 1, which ke
 log(sum(exp(x))) loses them: for the largest score 1 - p = rest / (1 + rest) and -log p = log1p(rest), however small.
 """
 
-from fastloa_kernels.formulas.elementary import exp, log1p
+from fastloa_kernels.formulas.compensated import two_sum
+from fastloa_kernels.formulas.elementary import decay, exp, log1p
 from fastloa_kernels.primitives import inf, nan
 from fastloa_kernels.records import RowLoss, Rowwise
+
+FAR = 2000.0  # more than a difference can lose where exp is not 0; what infinities lose is NaN
 
 
 def distance(x, m):
@@ -14,7 +17,9 @@ def distance(x, m):
 
 
 def exponential(x, m):
-    return exp(0.0 if x == m else x - m)
+    # What rounding x - m loses goes along: without it e is as many ulp off as |x - m| is large.
+    d, low = two_sum(x, -m)
+    return decay(0.0 if x == m else d, low if low < FAR else 0.0)
 
 
 def other(e):
@@ -52,6 +57,11 @@ def log_softmax_backward(g, y, total):
 
 SOFTMAX = Rowwise(softmax, softmax_summand, softmax_backward, of_exponential=True)
 LOG_SOFTMAX = Rowwise(log_softmax, log_softmax_summand, log_softmax_backward)
+
+
+def share_gradient(mass, t, p, complement):
+    # mass * p - t; where p is nearly 1, from its complement, which keeps the digits.
+    return mass * p - t if p <= 0.5 else (mass - t) - mass * complement
 
 
 def cross_entropy(d, rest):

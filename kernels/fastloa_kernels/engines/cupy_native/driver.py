@@ -58,6 +58,12 @@ class CupyDriver:
             raise Unavailable(f"the cupy backend found no CUDA device: {error}") from None
         if not count:
             raise Unavailable("the cupy backend found no CUDA device: the driver lists none")
+        try:
+            cupy.cuda.nvrtc.getVersion()
+        except (ImportError, RuntimeError) as error:
+            raise Unavailable(
+                f"the cupy backend needs NVRTC: pip install 'fastloa[cuda13]' ({' '.join(str(error).split())})"
+            ) from None
         self.xp = cupy
         self.array = cupy.ndarray
 
@@ -154,7 +160,9 @@ def cache_directory() -> Path:
         return Path(os.environ[CACHE])
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "fastloa" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fastloa"
+    if "XDG_CACHE_HOME" in os.environ:
+        return Path(os.environ["XDG_CACHE_HOME"]) / "fastloa"
+    return Path.home() / ".cache" / "fastloa"
 
 
 def _read(path: Path) -> bytes | None:

@@ -51,10 +51,14 @@ class Layout:
             *places, *self._blanks, *scalars, *self._no_leading, size, bits % 16 == 0, *parameters, *self._no_parameters
         )  # fmt: skip
 
+    def narrowed(self, leading: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Numbers on the device in the kernel's dtype; to be held until the launch, or their memory is another's."""
+        array = self._driver.array
+        return tuple([x.astype(self._dtype) if isinstance(x, array) and x.dtype != self._dtype else x for x in leading])
+
     def _scalar(self, value: Any) -> tuple[int, float]:
         if isinstance(value, self._driver.array):
-            same = value if value.dtype == self._dtype else value.astype(self._dtype)
-            return self._driver.pointer(same), 0.0
+            return self._driver.pointer(value), 0.0
         return 0, c_float(value).value if self._narrow else float(value)
 
 
@@ -87,6 +91,7 @@ class MapKernel:
         self._run(arrays, size, leading, parameters)
 
     def _run(self, arrays: tuple[Any, ...], size: int, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
+        leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
         self._launch(-(-size // self._tile), source.THREADS, self._pack(*values))
 
@@ -102,6 +107,7 @@ class MapKernel:
             return
         if self._strided is None:
             (self._strided,) = self._driver.load(source.map_source(*self._texts, strided=True))
+        leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
         filled = [number for row in (shape, *strides) for number in (*row, *[0] * (LIMIT - len(row)))]
         self._strided(
@@ -164,6 +170,7 @@ class SumKernel:
         partials = self._driver.xp.empty(2 * blocks, "float64")
         if blocks:
             high = self._driver.pointer(partials)
+            leading = self._layout.narrowed(leading)
             values = self._layout.values(inputs + outputs, size, leading, parameters)
             self._launch(blocks, source.THREADS, self._pack(*values, high, high + 8 * blocks))
         return partials, blocks

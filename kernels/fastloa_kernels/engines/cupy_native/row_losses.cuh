@@ -73,10 +73,11 @@ __device__ __forceinline__ double label_loss(
   return loss + a.smoothing * whole(total);
 }
 
-// The gradient is factor * p - pull(i), the Hessian's diagonal factor * (p * (1 - p)).
-template <class Row, class Team, class Pull>
+// The gradient is gradient(i, p, e), the Hessian's diagonal factor * (p * (1 - p)).
+template <class Row, class Team, class Gradient>
 __device__ __forceinline__ void store_derivatives(
-    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T factor, Pull pull) {
+    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T factor,
+    Gradient gradient) {
   using T = typename Row::T;
   const long long offset = scores.team.row() * scores.n;
   spans<Team>(scores.n, [&](long long start) {
@@ -88,7 +89,7 @@ __device__ __forceinline__ void store_derivatives(
       const T p = Row::probability(scores.e.at[k], scores.rest);
       if constexpr (Row::HESS)
         a.h[offset + i] = factor * (p * Row::complement(scores.e.at[k], scores.rest));
-      a.dx[offset + i] = pull(i, factor * p);
+      a.dx[offset + i] = gradient(i, p, scores.e.at[k]);
     }
   });
 }
@@ -114,10 +115,10 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
     const T e = Row::exponential(at_label, scores.m);
     const double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
     const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T mass) {
+    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T p, T) {
       if (i == label) return correction;
-      if (pull == T(0)) return mass;
-      return mass - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
+      if (pull == T(0)) return factor * p;
+      return factor * p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
     });
   }
 }
@@ -125,7 +126,7 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
 template <class Row>
 __device__ __forceinline__ typename Row::T target(
     typename Row::T q, const typename Row::T* class_weight, long long i, typename Row::T keep, typename Row::T smoothing) {
-  const typename Row::T t = keep * q + smoothing;
+  const typename Row::T t = keep * Row::share(q) + smoothing;
   return Row::WEIGHTED ? class_weight[i] * t : t;
 }
 
@@ -172,9 +173,11 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<typename 
   if constexpr (Row::GRAD) {
     scale /= read(a.divisor);
     const T keep = T(a.keep * scale), smoothing = T(a.smoothing * scale);
-    store_derivatives<Row, Team>(a, scores, T(mass * scale), [&](long long i, T pushed) {
+    const T factor = T(mass * scale);
+    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T p, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
-      return pushed - target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
+      const T t = target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
+      return Row::share_gradient(factor, t, p, Row::complement(e, scores.rest));
     });
   }
 }

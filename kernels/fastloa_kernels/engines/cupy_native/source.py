@@ -10,6 +10,7 @@ from fastloa_kernels.engines import RowForm
 from fastloa_kernels.engines.cupy_native.emit import SCALAR, Emitter
 from fastloa_kernels.forms import Form
 from fastloa_kernels.formulas import rowwise
+from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.records import Formula, RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK, LANES
 
@@ -181,6 +182,8 @@ def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> S
     text.member("value", record.value, "d rest")
     text.member("probability", record.probability, "e rest")
     text.member("complement", record.complement, "e rest")
+    text.member("share", probability, "q")
+    text.member("share_gradient", rowwise.share_gradient, "mass t p complement")
     return _of_team(text, team, "RowLossArguments", "label_row" if form.labels else "probability_row")
 
 

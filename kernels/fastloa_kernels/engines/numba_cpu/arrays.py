@@ -4,6 +4,8 @@ from typing import Any
 
 from numba.extending import register_jitable
 
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
+
 
 @register_jitable
 def _load1(arrays, i):
@@ -94,14 +96,14 @@ def store(places: tuple[int, ...], first: int = 0) -> Any:
         def store0(arrays, i, values):
             pass
 
-        return register_jitable(store0)
+        return jitable(store0)
     a = places[0]
     if count == 1:
 
         def store1(arrays, i, values):
             arrays[a][i] = values[first]
 
-        return register_jitable(store1)
+        return jitable(store1)
     b, second = places[1], first + 1
     if count == 2:
 
@@ -109,7 +111,7 @@ def store(places: tuple[int, ...], first: int = 0) -> Any:
             arrays[a][i] = values[first]
             arrays[b][i] = values[second]
 
-        return register_jitable(store2)
+        return jitable(store2)
     c, third = places[2], first + 2
     if count == 3:
 
@@ -118,7 +120,7 @@ def store(places: tuple[int, ...], first: int = 0) -> Any:
             arrays[b][i] = values[second]
             arrays[c][i] = values[third]
 
-        return register_jitable(store3)
+        return jitable(store3)
     d, fourth = places[3], first + 3
 
     def store4(arrays, i, values):
@@ -127,7 +129,7 @@ def store(places: tuple[int, ...], first: int = 0) -> Any:
         arrays[c][i] = values[third]
         arrays[d][i] = values[fourth]
 
-    return register_jitable(store4)
+    return jitable(store4)
 
 
 def narrowed(scalar: Any, count: int) -> Any:
@@ -145,4 +147,4 @@ def narrowed(scalar: Any, count: int) -> Any:
     def three(parameters):
         return scalar(parameters[0]), scalar(parameters[1]), scalar(parameters[2])
 
-    return register_jitable((none, one, two, three)[count])
+    return jitable((none, one, two, three)[count])

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu import primitives  # noqa: F401  (registers the overloads)
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.formulas import resolve
 from fastloa_kernels.records import Formula
 
@@ -21,7 +21,7 @@ from fastloa_kernels.records import Formula
 def bind(formula: Formula, dtype: str) -> Any:
     """`formula` at `dtype` ("float32" or "float64"), callable from compiled code."""
     # LLVM leaves a formula of some length as a call by its own measure, and a loop with a call in it is not vectorised.
-    return register_jitable(forceinline=True)(rebuilt(formula, dtype, _callee))
+    return jitable(rebuilt(formula, dtype, _callee), forceinline=True)
 
 
 def _callee(function: Any, dtype: str) -> Any:

@@ -1,10 +1,12 @@
 """Compiles a kernel for one signature, or finds it in numba's disk cache, whatever other processes do there.
 
 numba keeps all kernels that one skeleton makes under that skeleton's name, in files it numbers: two processes that
-compile two of them at once can give both the same number, and then one kernel's results are another's. So a kernel is
-renamed before numba sees it, after a digest of all that its machine code follows from: its own code and what it closes
-over, the signature, every source file of this engine, numba's version and the processor. Whoever else writes to a file
-of that name writes the same kernel.
+compile two of them at once can give both the same number, and then one kernel's results are another's. It also tells
+the functions inside of kernels apart by a number that each process counts for itself: two kernels from two processes,
+loaded into a third, can hold different functions of one name, and the third then runs one of them for both. So every
+function is renamed before numba sees it, after a digest of all that its machine code follows from: its code and what
+it closes over, and for a kernel the signature, every source file of this engine, numba's version and the processor.
+What has the same name is then the same code.
 """
 
 import contextlib
@@ -18,6 +20,7 @@ import llvmlite
 import numba
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
+from numba.extending import register_jitable
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "fastloa"
@@ -41,11 +44,19 @@ def _processor() -> tuple[Any, ...]:
     return found
 
 
+def _digest(*content: Any) -> str:
+    return hashlib.sha256(dumps(content)).hexdigest()[:32]
+
+
+def jitable(function: Callable[..., Any], *, forceinline: bool = False) -> Any:
+    """`function`, callable from compiled code."""
+    function.__qualname__ = f"{function.__name__}_{_digest(function)}"
+    return register_jitable(forceinline=forceinline)(function)
+
+
 def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool = False) -> Any:
     """`function` compiled for exactly `signature`; any other argument is a TypeError."""
-    cells = tuple(cell.cell_contents for cell in function.__closure__ or ())
-    content = dumps((function.__code__.co_code, cells, str(signature), parallel, _processor()))
-    function.__qualname__ = f"{PREFIX}_{VERSION}_{hashlib.sha256(content).hexdigest()[:32]}"
+    function.__qualname__ = f"{PREFIX}_{VERSION}_{_digest(function, str(signature), parallel, _processor())}"
     compiler: Any = functools.partial(numba.njit, function, nogil=True, error_model="numpy", parallel=parallel)
     try:
         made = compiler(cache=True)

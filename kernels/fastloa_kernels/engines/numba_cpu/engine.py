@@ -6,7 +6,6 @@ compiled for: C-contiguous, aligned arrays of the right dtype.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -69,7 +68,6 @@ class MapKernel:
         self._scalars = tuple(types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
         self._variants: dict[tuple[int, ...], Pair] = {}
         self._apart = self._variant(form.in_place or tuple(range(form.inputs, form.inputs + form.outputs)))
-        self._small: Any = None
 
     def _variant(self, places: tuple[int, ...]) -> Pair:
         if places not in self._variants:
@@ -96,16 +94,14 @@ class MapKernel:
         else:
             variant(first.size, leading, arrays, parameters)
 
+    @functools.cached_property
     def small(self) -> Callable[..., bool]:
-        """For one dimension: the result's ``(*inputs, out[, parameters])`` checks its arrays, and says if it could."""
-        if self._small is None:
-            inputs, number = self._form.inputs, NUMBER[self._dtype]
-            signature: tuple[Any, ...] = (*[_array(number)] * inputs, _array(number, written=True))
-            if self._parameters:
-                signature += (types.UniTuple(types.float64, self._parameters),)
-            function = maps.small_kernel(self._formula, inputs, self._parameters, self._dtype)
-            self._small = dispatcher(function, signature)
-        return self._small
+        """``(*inputs, out[, parameters])`` in one dimension: it checks its arrays, and says if it could."""
+        inputs, number = self._form.inputs, NUMBER[self._dtype]
+        signature: tuple[Any, ...] = (*[_array(number)] * inputs, _array(number, written=True))
+        if self._parameters:
+            signature += (types.UniTuple(types.float64, self._parameters),)
+        return dispatcher(maps.small_kernel(self._formula, inputs, self._parameters, self._dtype), signature)
 
     def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Pair]:
         arrays, places = list(inputs), []
@@ -132,10 +128,15 @@ class SumKernel:
         self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
     ) -> Any:
         arrays = tuple([x if x.ndim == 1 else x.reshape(-1) for x in inputs + outputs])
-        size = arrays[0].size
-        high, low = _partials(size)
-        self._pair(size, leading, arrays, parameters, high, low)
+        high, low = _partials(arrays[0].size)
+        self.sum_blocks(arrays, leading, parameters, high, low)
         return self._scalar(_divided(_finish()(high, low), leading[0] if leading else 1.0))
+
+    def sum_blocks(
+        self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...], high: Any, low: Any
+    ) -> None:
+        """Leave the sums of the blocks, and their errors, in `high` and `low`."""
+        self._pair(arrays[0].size, leading, arrays, parameters, high, low)
 
 
 _PARTIALS = _array(types.float64, written=True)
@@ -151,21 +152,29 @@ def _finish() -> Callable[[Any, Any], float]:
     return compiled(summation.finish, (_PARTIALS, _PARTIALS), parallel=False)
 
 
-def _divided(total: float, divisor: float) -> np.float64:
+def _divided(total: float, divisor: float) -> float:
+    if divisor:
+        return float(total) / float(divisor)
     with np.errstate(all="ignore"):
-        return np.float64(total) / np.float64(divisor)
+        return float(np.float64(total) / np.float64(divisor))
 
 
 class RowKernel:
     """An activation of the rows of 2-d arrays."""
 
     def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
-        build = rows.rowwise_value if form == "value" else rows.rowwise_backward_from_output
-        matrices = [_array(NUMBER[dtype], 2)] * 2 + [_array(NUMBER[dtype], 2, written=True)]
-        self._pair = Pair(build(record, dtype), tuple(matrices))
+        self._inputs = 1 if form == "value" else 2
+        self._run = (rows.rowwise_value if form == "value" else rows.rowwise_backward_from_output)(record, dtype)
+        self._matrices = [_array(NUMBER[dtype], 2)] * 2 + [_array(NUMBER[dtype], 2, written=True)]
+        self._pair = Pair(rows.over_rows(self._run), tuple(self._matrices))
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         self._pair(out.size, inputs[0], inputs[-1], out)
+
+    @functools.cached_property
+    def small(self) -> Callable[..., bool]:
+        """``(*inputs, out)`` for a few elements: it checks its arrays, and says if it could."""
+        return dispatcher(rows.small_rows(self._run, self._inputs), tuple(self._matrices[-1 - self._inputs :]))
 
 
 class RowLossKernel:
@@ -200,7 +209,7 @@ class RowLossKernel:
         general = class_weight is not None or options.smoothing != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
-        pair, sums = self._pair(general), []
+        pair, (high, low) = self._pair(general), _partials(rows if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(rows, 1)
         for start in range(0, rows, step):
@@ -214,15 +223,11 @@ class RowLossKernel:
             if out is not None:
                 out[part] = slots
             elif self._form.value:
-                sums.append(self._total((slots,), (), (), ()))
+                blocks = slice(start // BLOCK, start // BLOCK + SLOTS // BLOCK)
+                self._total.sum_blocks((slots,), (), (), high[blocks], low[blocks])
         if out is not None or not self._form.value:
             return None
-        return self._scalar(_divided(_exact_sum(sums), options.divisor))
-
-
-def _exact_sum(values: list[float]) -> float:
-    total = sum(values)
-    return math.fsum(values) if math.isfinite(total) else total
+        return self._scalar(_divided(_finish()(high, low), options.divisor))
 
 
 class Engine:

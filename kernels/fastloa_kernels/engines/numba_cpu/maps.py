@@ -12,6 +12,7 @@ from numba import prange
 from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu import arrays, summation
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.sums import BLOCK
 
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
@@ -32,7 +33,7 @@ def map_kernels(
         for i in range(operands[0].size):
             store(operands, i, as_tuple(formula(*leading, *load(operands, i), *parameters)))
 
-    run = register_jitable(run)
+    run = jitable(run)
 
     def serial(leading, operands, parameters):
         run(leading, operands, parameters)
@@ -46,6 +47,13 @@ def map_kernels(
     return serial, parallel
 
 
+@register_jitable
+def apart(x, out):
+    """Whether two arrays are of one size, and apart or the same."""
+    a, b = x.ctypes.data, out.ctypes.data
+    return x.size == out.size and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
+
+
 def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Callable[..., bool]:
     """``kernel(*inputs, out[, parameters])`` for small arrays of one dimension: whether it did the work.
 
@@ -53,11 +61,6 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
     not look.
     """
 
-    def apart(x, out):
-        a, b = x.ctypes.data, out.ctypes.data
-        return x.size == out.size and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
-
-    apart = register_jitable(apart)
     narrow = arrays.narrowed(np.dtype(dtype).type, parameters)
 
     def run(x, out, parameters):
@@ -76,7 +79,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
             out[i] = formula(x[i], y[i], *narrowed)
         return True
 
-    run, run_two = register_jitable(run), register_jitable(run_two)
+    run, run_two = jitable(run), jitable(run_two)
 
     def one(x, out):
         return run(x, out, ())
@@ -111,7 +114,7 @@ def sum_kernels(
             buffer[i] = values[0]
             store(operands, i, values)
 
-    run = register_jitable(run)
+    run = jitable(run)
 
     def chunk(leading, operands, parameters, first, last, high, low):
         buffer, upper, lower = scratch(operands[0], last - first)
@@ -121,7 +124,7 @@ def sum_kernels(
             block = start // BLOCK
             high[block], low[block] = leaf(buffer, stop - start, upper, lower)
 
-    chunk = register_jitable(chunk)
+    chunk = jitable(chunk)
 
     def serial(leading, operands, parameters, high, low):
         chunk(leading, operands, parameters, 0, operands[0].size, high, low)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numba import prange
-from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.engines.numba_cpu.rows import GRAIN, row_sum, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
@@ -39,7 +39,7 @@ def kernels(
             if value:
                 out[row] = loss
 
-    run = register_jitable(run)
+    run = jitable(run)
 
     def serial(x, target, class_weight, sample_weight, options, out, dx, h):
         run(x, target, class_weight, sample_weight, options, out, dx, h, 0, x.shape[0])
@@ -88,7 +88,7 @@ def _reader(record: Any, dtype: str, stored: bool) -> Any:
     def read(x, e, values, upper, lower):
         return scalar(0.0), 0.0
 
-    return register_jitable(read)
+    return jitable(read)
 
 
 def _hessian(record: Any, dtype: str) -> Any:
@@ -100,7 +100,7 @@ def _hessian(record: Any, dtype: str) -> Any:
             ei = e[i]
             h[i] = factor * (probability(ei, rest) * complement(ei, rest))
 
-    return register_jitable(fill)
+    return jitable(fill)
 
 
 def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
@@ -112,14 +112,16 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
     def weighted_term(x, w, statistics):
         return w * loss_of(distance(x, statistics[0]), statistics[1])
 
-    all_classes = row_sum(dtype, register_jitable(weighted_term))
+    all_classes = row_sum(dtype, jitable(weighted_term))
+
+    zero = scalar(0.0)
 
     def gradient(rest, factor, pull, class_weight, dx):
         for i in range(dx.size):
             p = factor * probability(dx[i], rest)
-            dx[i] = p - pull * class_weight[i] if general else p
+            dx[i] = p - pull * class_weight[i] if general and pull != zero else p  # 0 * inf would be NaN
 
-    gradient = register_jitable(gradient)
+    gradient = jitable(gradient)
 
     def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, room):
         ignore_index, keep, smoothing, weight_sum, divisor = options
@@ -153,15 +155,16 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
             dx[row, label] = scalar(scale * (pulled - keep * own * complement(e, rest)))
         return loss
 
-    return register_jitable(row_loss)
+    return jitable(row_loss)
 
 
 def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
-    probability, hessian = bind(record.probability, dtype), _hessian(record, dtype)
+    probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    share_gradient, hessian = bind(rowwise.share_gradient, dtype), _hessian(record, dtype)
     read, scalar = _reader(record, dtype, grad), np.dtype(dtype).type
 
-    @register_jitable
+    @jitable
     def target(q, w, keep, smoothing):
         t = keep * q + smoothing
         return w * t if general else t
@@ -169,7 +172,7 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
     def mass_term(q, w, extra):
         return target(q, w, extra[0], extra[1])
 
-    mass_of = row_sum(dtype, register_jitable(mass_term))
+    mass_of = row_sum(dtype, jitable(mass_term))
 
     def losses(x, q, class_weight, m, rest, keep, smoothing, out):
         for i in range(x.size):
@@ -177,7 +180,7 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
             term = t * loss_of(distance(x[i], m), rest)
             out[i] = scalar(0.0) if t == scalar(0.0) else term  # 0 * log 0 = 0
 
-    losses = register_jitable(losses)
+    losses = jitable(losses)
     leaf = summation.leaf(dtype)
 
     def loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower):
@@ -190,14 +193,15 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
             total += corrected(high, low)
         return total
 
-    loss_sum = register_jitable(loss_sum)
+    loss_sum = jitable(loss_sum)
 
     def gradient(q, class_weight, rest, factor, keep, smoothing, dx):
         for i in range(dx.size):
             t = target(q[i], class_weight[i] if general else q[i], keep, smoothing)
-            dx[i] = factor * probability(dx[i], rest) - t
+            e = dx[i]
+            dx[i] = share_gradient(factor, t, probability(e, rest), complement(e, rest))
 
-    gradient = register_jitable(gradient)
+    gradient = jitable(gradient)
 
     def row_loss(x, q, class_weight, sample_weight, options, dx, h, row, room):
         values, upper, lower = room
@@ -217,4 +221,4 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
             gradient(q, class_weight, rest, factor, scalar(options[1] * scale), scalar(options[2] * scale), dx[row])
         return loss
 
-    return register_jitable(row_loss)
+    return jitable(row_loss)

@@ -12,6 +12,8 @@ from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.maps import SMALL, apart
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import Rowwise
@@ -41,7 +43,7 @@ def _maximum(dtype: str) -> Any:
             m = key if key > m else m
         return integer(m ^ ((m >> places) & magnitude)).view(scalar)
 
-    return register_jitable(greatest)
+    return jitable(greatest)
 
 
 @register_jitable
@@ -59,7 +61,7 @@ def row_sum(dtype: str, term: Any) -> Any:
         for i in range(a.size):
             values[i] = term(a[i], b[i], extra)
 
-    fill = register_jitable(fill)
+    fill = jitable(fill)
 
     def whole(a, b, extra, values, upper, lower):
         total, error = 0.0, 0.0
@@ -70,7 +72,27 @@ def row_sum(dtype: str, term: Any) -> Any:
             total, error = _added(total, error, high, low)
         return total, error
 
-    return register_jitable(whole)
+    return jitable(whole)
+
+
+def _stored_sum(dtype: str) -> Any:
+    """``whole(a, values, upper, lower) -> (sum, error)`` of the row `a` itself."""
+    leaf, read_only = summation.leaf(dtype), dtype == "float32"
+
+    def whole(a, values, upper, lower):
+        total, error = 0.0, 0.0
+        for start in range(0, a.size, BLOCK):
+            part = a[start : min(a.size, start + BLOCK)]
+            if read_only:
+                high, low = leaf(part, part.size, upper, lower)
+            else:
+                for i in range(part.size):
+                    values[i] = part[i]
+                high, low = leaf(values, part.size, upper, lower)
+            total, error = _added(total, error, high, low)
+        return total, error
+
+    return jitable(whole)
 
 
 def statistics(dtype: str, *, stored: bool) -> Any:
@@ -87,13 +109,13 @@ def statistics(dtype: str, *, stored: bool) -> Any:
         v = e if stored else exponential(x, m)
         return other(v) if without_largest else v
 
-    total_of = row_sum(dtype, register_jitable(term))
+    total_of, stored_total = row_sum(dtype, jitable(term)), _stored_sum(dtype)
 
     def fill(x, m, e):
         for i in range(x.size):
             e[i] = exponential(x[i], m)
 
-    fill = register_jitable(fill)
+    fill = jitable(fill)
 
     def read(x, e, values, upper, lower):
         m = greatest(x)
@@ -101,18 +123,21 @@ def statistics(dtype: str, *, stored: bool) -> Any:
             fill(x, m, e)
         excess, without_largest = 0.0, False
         for _ in range(2):
-            total, error = total_of(x, e, (m, without_largest), values, upper, lower)
+            if stored and not without_largest:
+                total, error = stored_total(e, values, upper, lower)
+            else:
+                total, error = total_of(x, e, (m, without_largest), values, upper, lower)
             excess = total + error if without_largest else (total - 1.0) + error
             if not narrow or without_largest or not excess < CLOSE:
                 break
             without_largest = True
         return m, rest(excess, np.float64(m))
 
-    return register_jitable(read)
+    return jitable(read)
 
 
-def rowwise_value(record: Rowwise, dtype: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """A serial and a parallel ``kernel(x, x, out)`` over the rows of two 2-d arrays."""
+def rowwise_value(record: Rowwise, dtype: str) -> Any:
+    """``run(x, x, out, first, last)`` over the rows of 2-d arrays."""
     value, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     stored, scalar = record.of_exponential, np.dtype(dtype).type
     read, scratch = statistics(dtype, stored=stored), summation.scratch
@@ -121,7 +146,7 @@ def rowwise_value(record: Rowwise, dtype: str) -> tuple[Callable[..., None], Cal
         for i in range(out.size):
             out[i] = value(out[i] if stored else distance(x[i], m), rest)
 
-    write = register_jitable(write)
+    write = jitable(write)
 
     def run(x, same, out, first, last):
         values, upper, lower = scratch(out, x.shape[1])
@@ -129,24 +154,24 @@ def rowwise_value(record: Rowwise, dtype: str) -> tuple[Callable[..., None], Cal
             m, rest = read(x[row], out[row], values, upper, lower)
             write(x[row], m, scalar(rest), out[row])
 
-    return _over_rows(register_jitable(run))
+    return jitable(run)
 
 
-def rowwise_backward_from_output(record: Rowwise, dtype: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """A serial and a parallel ``kernel(g, y, out)``."""
+def rowwise_backward_from_output(record: Rowwise, dtype: str) -> Any:
+    """``run(g, y, out, first, last)`` over the rows of 2-d arrays."""
     summand, backward = bind(record.summand, dtype), bind(record.backward, dtype)
     scalar, scratch = np.dtype(dtype).type, summation.scratch
 
     def term(g, y, extra):
         return summand(g, y)
 
-    whole = row_sum(dtype, register_jitable(term))
+    whole = row_sum(dtype, jitable(term))
 
     def write(g, y, total, out):
         for i in range(out.size):
             out[i] = backward(g[i], y[i], total)
 
-    write = register_jitable(write)
+    write = jitable(write)
 
     def run(g, y, out, first, last):
         values, upper, lower = scratch(out, out.shape[1])
@@ -154,10 +179,12 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str) -> tuple[Callable[
             total, error = whole(g[row], y[row], scalar(0.0), values, upper, lower)
             write(g[row], y[row], scalar(corrected(total, error)), out[row])
 
-    return _over_rows(register_jitable(run))
+    return jitable(run)
 
 
-def _over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
+def over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
+    """A serial and a parallel ``kernel(a, b, out)``."""
+
     def serial(a, b, out):
         run(a, b, out, 0, out.shape[0])
 
@@ -167,3 +194,26 @@ def _over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
             run(a, b, out, part * step, min(rows, part * step + step))
 
     return serial, parallel
+
+
+def small_rows(run: Any, inputs: int) -> Callable[..., bool]:
+    """``kernel(*inputs, out)`` for small arrays: whether it did the work.
+
+    Like that of `maps`, it refuses arrays that are not small, differ in shape, or overlap other than in place.
+    """
+
+    def one(x, out):
+        if out.size > SMALL or out.size == 0 or x.shape != out.shape or not apart(x, out):
+            return False
+        run(x, x, out, 0, out.shape[0])
+        return True
+
+    def two(g, y, out):
+        if out.size > SMALL or out.size == 0 or g.shape != out.shape or y.shape != out.shape:
+            return False
+        if not apart(g, out) or not apart(y, out):
+            return False
+        run(g, y, out, 0, out.shape[0])
+        return True
+
+    return (one, two)[inputs - 1]

@@ -24,16 +24,19 @@ def _width(count):
 
 @register_jitable
 def _leaf32(values, count, high, low):
-    """float64 has room enough for the rounding errors of a sum of float32 values."""
+    """float64 has room enough for the rounding errors of a sum of float32 values, which are only read."""
     width = _width(count)
-    for i in range(count, width):
-        values[i] = 0.0
     if width < 4:
         return np.float64(values[0]) + (np.float64(values[1]) if width == 2 else 0.0), 0.0
     width //= 4  # two levels of the tree at a time: half the traffic
-    a, b, c, d = values[:width], values[width : 2 * width], values[2 * width : 3 * width], values[3 * width : 4 * width]
-    for i in range(a.size):
+    a, b, c, d = values[:width], values[width : 2 * width], values[2 * width : 3 * width], values[3 * width : count]
+    third = min(count - 2 * width, width)
+    for i in range(d.size):
         high[i] = (np.float64(a[i]) + np.float64(c[i])) + (np.float64(b[i]) + np.float64(d[i]))
+    for i in range(d.size, third):  # beyond the last value the tree adds zeros
+        high[i] = (np.float64(a[i]) + np.float64(c[i])) + (np.float64(b[i]) + 0.0)
+    for i in range(third, width):
+        high[i] = (np.float64(a[i]) + 0.0) + (np.float64(b[i]) + 0.0)
     while width >= 4:
         width //= 4
         e, f, g, h = high[:width], high[width : 2 * width], high[2 * width : 3 * width], high[3 * width : 4 * width]
@@ -79,7 +82,10 @@ corrected = register_jitable(_corrected)
 
 
 def leaf(dtype: str) -> Any:
-    """``leaf(values, count, high, low) -> (sum, error)`` of the first `count` values; all three are overwritten."""
+    """``leaf(values, count, high, low) -> (sum, error)`` of the first `count` values.
+
+    `high` and `low` are overwritten, and so are float64 `values`, which must have room up to the next power of two.
+    """
     return _leaf32 if dtype == "float32" else _leaf64
 
 

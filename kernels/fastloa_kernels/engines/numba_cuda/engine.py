@@ -44,7 +44,8 @@ class Numbers:
                 value.astype(dtype) if isinstance(value, xp.ndarray) else xp.full((), value, dtype) for value in values
             )
         else:
-            self.values = tuple(map(np.dtype(dtype).type, values))
+            with np.errstate(over="ignore"):  # in the precision of the arrays it is infinite, as for other engines
+                self.values = tuple(map(np.dtype(dtype).type, values))
         self.signature = (pointers if self.on_device else scalars)(dtype, len(values))
 
 
@@ -83,7 +84,8 @@ class FormKernel:
             sums = self._xp.empty(blocks), self._xp.empty(blocks)
         if size:
             numbers = Numbers(self._xp, leading, self._dtype)
-            typed = tuple(map(self._scalar, parameters))
+            with np.errstate(over="ignore"):
+                typed = tuple(map(self._scalar, parameters))
             self._kernel(numbers)(blocks, np.int64(size), numbers.values, operands, typed, sums)
         return sums
 

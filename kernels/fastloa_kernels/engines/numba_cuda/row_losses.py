@@ -18,6 +18,7 @@ from fastloa_kernels.engines.numba_cuda.rows import row_sum, statistics
 from fastloa_kernels.engines.numba_cuda.summation import corrected
 from fastloa_kernels.engines.numba_cuda.toolchain import THREADS, cuda, device
 from fastloa_kernels.formulas import rowwise
+from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.records import RowLoss
 from fastloa_kernels.sums import BLOCK
 
@@ -158,7 +159,7 @@ def _label_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
 def _probability_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
     value, grad, hess, weighted = form.value, form.grad, form.hess, form.weighted
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
-    read, scalar, target = _reader(record, dtype), np.dtype(dtype).type, _target(weighted)
+    read, scalar, target = _reader(record, dtype), np.dtype(dtype).type, _target(dtype, weighted)
     write = _probability_derivatives(record, dtype, form)
     zero = scalar(0.0)
 
@@ -196,9 +197,11 @@ def _probability_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
     return device(one_row)
 
 
-def _target(weighted: bool) -> Any:
+def _target(dtype: str, weighted: bool) -> Any:
+    share = bind(probability, dtype)
+
     def target(q, w, base, j, keep, smoothing):
-        t = keep * q[base + j] + smoothing
+        t = keep * share(q[base + j]) + smoothing
         return w[j] * t if weighted else t
 
     return device(target)
@@ -207,7 +210,8 @@ def _target(weighted: bool) -> Any:
 def _probability_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
     grad, hess = form.grad, form.hess
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
-    exponential, target = bind(rowwise.exponential, dtype), _target(form.weighted)
+    exponential, target = bind(rowwise.exponential, dtype), _target(dtype, form.weighted)
+    gradient = bind(rowwise.share_gradient, dtype)
 
     def write(x, q, w, base, classes, m, rest, scaled, outputs):
         factor, keep, smoothing = scaled
@@ -218,7 +222,8 @@ def _probability_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
             if hess:
                 outputs[2][base + j] = factor * (p * complement(e, rest))
             if grad:
-                outputs[1][base + j] = factor * p - target(q, w, base, j, keep, smoothing)
+                t = target(q, w, base, j, keep, smoothing)
+                outputs[1][base + j] = gradient(factor, t, p, complement(e, rest))
             j += cuda.blockDim.x
 
     return device(write)

@@ -1,0 +1,211 @@
+"""A result has the same bits whatever its operands look like in memory, where it is written to, and who computes it."""
+
+import os
+
+import numba
+import numpy as np
+import pytest
+
+import fastloa as fl
+from tests import harness
+from tests.subjects import SUBJECTS, group, walk
+
+ELEMENTWISE = [s for s in SUBJECTS if not s.rows]
+ACTIVATIONS = [s for s in SUBJECTS if s.buffers == ("out",) and s.form in ("value", "derivative", "backward")]
+ACTIVATIONS = [s for s in ACTIVATIONS if hasattr(getattr(fl, s.operation), "backward")]
+
+
+def reverse(x):
+    return x[::-1].copy()[::-1]
+
+
+def spread(x):
+    room = np.full((2 * len(x), *x.shape[1:]), np.nan, x.dtype)
+    room[::2] = x
+    return room[::2]
+
+
+def column(x):
+    room = np.full((*x.shape, 3), np.nan, x.dtype)
+    room[..., 1] = x
+    return room[..., 1]
+
+
+def shift(x):
+    room = np.zeros(x.nbytes + 1, np.uint8)
+    array = room[1:].view(x.dtype).reshape(x.shape)
+    array[...] = x
+    assert not array.flags.aligned
+    return array
+
+
+def swap(x):
+    return x.astype(x.dtype.newbyteorder())
+
+
+LAYOUTS = {
+    "reversed": reverse, "spread": spread, "column": column, "unaligned": shift, "byte-swapped": swap,
+    "Fortran": np.asfortranarray,
+}  # fmt: skip
+BUFFERS = {name: LAYOUTS[name] for name in ("reversed", "spread", "column", "unaligned", "Fortran")}
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk())
+def test_layouts_of_operands(subject, dtype, engine):
+    operands = subject.operands(dtype)
+    wanted = subject.call(*operands, **engine)
+    for name, layout in LAYOUTS.items():
+        harness.check_same_bits(subject.call(*map(layout, operands), **engine), wanted, name)
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk())
+def test_layouts_of_results(subject, dtype, engine):
+    operands = subject.operands(dtype)
+    wanted = harness.as_tuple(subject.call(*operands, **engine))
+    for name, layout in {"contiguous": np.copy, **BUFFERS}.items():
+        given = {key: layout(np.zeros_like(w)) for key, w in zip(subject.buffers, wanted, strict=True)}
+        got = harness.as_tuple(subject.call(*operands, **given, **engine))
+        for buffer, result, expected in zip(given.values(), got, wanted, strict=True):
+            assert result is buffer
+            harness.check_same_bits(result, expected, name)
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk(ACTIVATIONS))
+def test_in_place_and_partly_overlapping(subject, dtype, engine):
+    operands = subject.operands(dtype)
+    wanted = subject.call(*operands, **engine)
+    for place in range(len(operands)):
+        own = [x.copy() for x in operands]
+        assert subject.call(*own, out=own[place], **engine) is own[place]
+        harness.check_same_bits(own[place], wanted, f"in place of operand {place}")
+    for step in (1, 3):
+        x = operands[-1]
+        room = np.zeros((len(x) + step, *x.shape[1:]), x.dtype)
+        room[:-step] = x
+        subject.call(*operands[:-1], room[:-step], out=room[step:], **engine)
+        harness.check_same_bits(room[step:], wanted, f"overlapping by all but {step}")
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk(ELEMENTWISE))
+def test_lengths_and_offsets(subject, dtype, engine):
+    operands = subject.operands(dtype)
+    wanted = harness.as_tuple(subject.call(*operands, **engine))
+    for start, length in [(0, 1), (5, 1), (1, 2), (3, 7), (2, 8), (1, 9), (7, 31), (0, 33), (9, 64), (4, 130)]:
+        part = slice(start, start + length)
+        got = harness.as_tuple(subject.call(*(x[part] for x in operands), **engine))
+        for result, whole in zip(got, wanted, strict=True):
+            harness.check_same_bits(result, whole[part], f"{length} from {start}")
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk(ELEMENTWISE))
+def test_shapes(subject, dtype, engine):
+    operands = [x[:24] for x in subject.operands(dtype)]
+    wanted = harness.as_tuple(subject.call(*operands, **engine))
+    for shape in [(24, 1), (2, 3, 4), (1, 24)]:
+        got = harness.as_tuple(subject.call(*(x.reshape(shape) for x in operands), **engine))
+        for result, flat in zip(got, wanted, strict=True):
+            harness.check_same_bits(result, flat.reshape(shape), str(shape))
+    for result in harness.as_tuple(subject.call(*(x[:0] for x in operands), **engine)):
+        assert result.shape == (0,)
+    for result in harness.as_tuple(subject.call(*(x[3].reshape(()) for x in operands), **engine)):
+        assert result.shape == ()
+
+
+def big(dtype, seed, columns=None):
+    rng = np.random.default_rng(seed)
+    shape = 300_007 if columns is None else (300_007 // columns, columns)
+    return (3.0 * rng.standard_normal(shape)).astype(dtype)
+
+
+def steps(dtype):
+    p, g = big(dtype, 0), big(dtype, 1)
+    optimizer = fl.AdamW(p, lr=0.1)
+    for _ in range(3):
+        optimizer.step(g)
+    return p
+
+
+CALLS = {
+    "sigmoid": lambda dtype: fl.sigmoid(big(dtype, 0)),
+    "softmax": lambda dtype: fl.softmax(big(dtype, 0, 257)),
+    "log_softmax": lambda dtype: fl.log_softmax.backward(big(dtype, 0, 31), big(dtype, 1, 31)),
+    "mse_loss": lambda dtype: fl.mse_loss.value_and_grad(big(dtype, 0), big(dtype, 1)),
+    "cross_entropy": lambda dtype: fl.cross_entropy.value_and_grad(
+        big(dtype, 0, 41), np.arange(300_007 // 41) % 41, label_smoothing=0.1
+    ),
+    "adamw_step": steps,
+}
+THREADS = numba.config.NUMBA_NUM_THREADS
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=group(n, "float32")) for n in CALLS])
+def test_any_number_of_threads(name, dtype):
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        wanted = CALLS[name](dtype)
+        for count in range(2, THREADS + 1):
+            numba.set_num_threads(count)
+            harness.check_same_bits(CALLS[name](dtype), wanted, f"{count} threads")
+    finally:
+        numba.set_num_threads(before)
+
+
+CROWD = """
+import os, sys, threading
+import numpy as np, fastloa as fl
+x = np.linspace(-9, 9, 300_001, dtype=np.float32)
+wanted = [fl.sigmoid(part) for part in np.array_split(x, 50)]
+wanted = np.concatenate(wanted).tobytes()
+value = fl.mse_loss(x, np.zeros_like(x))
+def right():
+    return fl.sigmoid(x).tobytes() == wanted and fl.mse_loss(x, np.zeros_like(x)) == value
+found = []
+def several():
+    found.extend([right() for _ in range(20)])
+def crowd():
+    threads = [threading.Thread(target=several) for _ in range(4)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0 if all(found) and found else 1)
+    return os.waitpid(pid, 0)[1] == 0
+"""
+SCENES = {
+    "threads": "crowd()\nprint(len(found) == 80 and all(found))",
+    "fork before": "print(child(several) and right())",
+    "fork after": "right()\nprint(child(several) and child(crowd) and right())",
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+@pytest.mark.parametrize("scene", SCENES)
+def test_threads_and_forks(scene, layer):
+    printed = harness.python(CROWD + SCENES[scene], NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
+    assert printed == "True\n"
+
+
+SPAWN = """
+import multiprocessing as mp
+import numpy as np, fastloa as fl
+x = np.linspace(-9, 9, 300_001)
+def work(_):
+    return fl.tanh(x).tobytes()
+if __name__ == "__main__":
+    wanted = work(0)
+    for method in ("spawn", "forkserver"):
+        with mp.get_context(method).Pool(2) as pool:
+            print(set(pool.map(work, range(4))) == {wanted})
+"""
+
+
+def test_spawned_processes(tmp_path):
+    path = tmp_path / "spawned.py"
+    path.write_text(SPAWN)
+    run = "import subprocess, sys; subprocess.run([sys.executable, {!r}], check=True)"
+    assert harness.python(run.format(str(path))) == "True\nTrue\n"
