@@ -7,6 +7,9 @@ A simulated thread is slow, so arrays are tiny.
 import importlib
 import pkgutil
 import sys
+import threading
+import traceback
+import types
 
 import numpy as np
 import pytest
@@ -31,6 +34,28 @@ def _quick_turns():
     sys.setswitchinterval(1e-4)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _shared_arrays_are_shared():
+    """Two threads that ask the simulator for a shared array at once can get one each: let one ask at a time."""
+    kernelapi, lock = sys.modules.get("numba.cuda.simulator.kernelapi"), threading.Lock()
+    if kernelapi is None:  # a real GPU
+        yield
+        return
+    array, extract = kernelapi.FakeCUDAShared.array, traceback.extract_stack
+
+    def alone(*arguments, **options):
+        with lock:
+            return array(*arguments, **options)
+
+    def without_alone(frame):  # the simulator tells arrays apart by the line that asks for them
+        return [entry for entry in extract(frame) if entry.name != "alone"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernelapi.FakeCUDAShared, "array", alone)
+        patch.setattr(kernelapi, "traceback", types.SimpleNamespace(extract_stack=without_alone))
+        yield
 
 
 def found(kinds):
