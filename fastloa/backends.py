@@ -149,6 +149,8 @@ def library(function: str, argument: str, array: Any) -> str:
     return found
 
 
+# What calls know as arrays that need not be given.
+LEFT_OUT = frozenset(("out", "grad_out", "hess_out", "weight", "sample_weight", "pos_weight"))
 _LIBRARIES: dict[type, str] = {np.ndarray: "numpy"}
 
 
@@ -165,10 +167,10 @@ def _library_of(kind: type) -> str | None:
 
 
 def common_library(function: str, arrays: dict[str, Any]) -> str:
-    """The one library (and device) that all of `arrays` come from; None among them is passed over."""
+    """The one library (and device) that all of `arrays` come from; None is passed over where it may be left out."""
     first, found = "", ""
     for argument, array in arrays.items():
-        if array is None:
+        if array is None and argument in LEFT_OUT:
             continue
         name = library(function, argument, array)
         if not found:

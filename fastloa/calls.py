@@ -84,14 +84,15 @@ class Call:
 
     def is_input(self, out: Any) -> bool:
         """Whether `out` shares memory with an input."""
-        return any(_share_memory(x, out) for x in self._inputs)
+        return any(share_memory(x, out) for x in self._inputs)
 
     def _overlaps(self, out: Any) -> bool:
         """Whether `out` shares memory with an input in any other way than being that input."""
-        return any(x is not out and _share_memory(x, out) for x in self._inputs)
+        return any(x is not out and share_memory(x, out) for x in self._inputs)
 
 
-def _share_memory(a: Any, b: Any) -> bool:
+def share_memory(a: Any, b: Any) -> bool:
+    """Whether two arrays of one library may have memory in common."""
     if isinstance(a, np.ndarray | np.generic):
         return bool(np.may_share_memory(a, b))
     # CuPy's own function takes arrays that another library allocated for strangers, wherever they lie.

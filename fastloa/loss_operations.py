@@ -10,7 +10,7 @@ from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
 from fastloa_kernels.records import PairwiseLoss
 
 from fastloa import backends, checks, dtypes
-from fastloa.calls import Call
+from fastloa.calls import Call, share_memory
 from fastloa.operations import Array, Operation, native
 
 P = ParamSpec("P")
@@ -98,6 +98,7 @@ class Loss(LossOperation[P]):
         checks.choice(function, "reduction", reduction, REDUCTIONS)
         given = {"input": args[0], "target": args[1], "pos_weight": terms.operand, "weight": terms.weight}
         call = Call(function, {**given, "sample_weight": sample_weight, **buffers}, backend)
+        check_apart(function, buffers)
         with call.on_device():
             return self._compute(call, form, args, terms, reduction, sample_weight, buffers)
 
@@ -114,6 +115,7 @@ class Loss(LossOperation[P]):
             raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
         inputs = [call.ready(x, kind.compute) for x in args]
         if terms.operand is not None:
+            check_pos_weight(call, terms.operand)
             inputs.append(expanded(call, "pos_weight", terms.operand, shape, kind.compute))
         weight, divisor = self._weight(call, terms.weight, sample_weight, reduction, shape, kind.compute)
         names = [name for name in RESULTS[form] if not (name == "out" and summed)]
@@ -179,6 +181,15 @@ def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str,
     return buffers
 
 
+def check_apart(function: str, buffers: dict[str, Any]) -> None:
+    """Raise where two results would be written to the same memory."""
+    given = [(name, buffer) for name, buffer in buffers.items() if buffer is not None]
+    for i, (name, buffer) in enumerate(given):
+        for other, earlier in given[:i]:
+            if share_memory(earlier, buffer):
+                raise ValueError(f"{function}: {other} and {name} must be arrays apart, got overlapping memory")
+
+
 def expanded(call: Call, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> Any:
     """`array` broadcast to `shape` and made ready."""
     dtypes.real(call.function, name, array)
@@ -212,6 +223,18 @@ def check_probabilities(call: Call, names: tuple[str, ...], arrays: list[Any], d
             value = array.reshape(-1)[at]
             place = index(at, array.shape)
             raise ValueError(f"{call.function}: {name} must be in [0, 1], got {value} at index {place}")
+
+
+def check_pos_weight(call: Call, array: Any) -> None:
+    """Raise for a weight that is negative, infinite or NaN. On a GPU that would wait for the device."""
+    if call.home != "numpy":
+        return
+    dtypes.real(call.function, "pos_weight", array)
+    wrong = ~((array >= 0) & np.isfinite(array)).reshape(-1)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        value, place = array.reshape(-1)[at], index(at, array.shape)
+        raise ValueError(f"{call.function}: pos_weight must be non-negative and finite, got {value} at index {place}")
 
 
 def index(at: int, shape: tuple[int, ...]) -> Any:

@@ -235,8 +235,11 @@ def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]
         found = {argument: params}
     if not found:
         raise ValueError(f"{function}: {argument} must hold at least one array, got none")
+    seen: dict[int, str] = {}
     for name, array in found.items():
         backends.library(function, name, array)
+        if argument == "params" and seen.setdefault(id(array), name) != name:
+            raise ValueError(f"{function}: params must hold each array once, got {seen[id(array)]} again as {name}")
     return found
 
 

@@ -14,6 +14,7 @@ from fastloa.loss_operations import (
     REDUCTIONS,
     RESULTS,
     LossOperation,
+    check_apart,
     check_probabilities,
     index,
     take_buffers,
@@ -64,6 +65,7 @@ class RowLossOperation(LossOperation[P]):
         checks.choice(function, "reduction", reduction, REDUCTIONS)
         given = {"input": args[0], "target": args[1], "weight": terms.weight, "sample_weight": sample_weight}
         call = Call(function, {**given, **buffers}, backend)
+        check_apart(function, buffers)
         with call.on_device():
             rows = self._rows(call, args[0], args[1], terms, sample_weight, axis)
             if reduction != "none" and buffers.get("out") is not None:
@@ -93,7 +95,7 @@ class RowLossOperation(LossOperation[P]):
             dtypes.real(function, "sample_weight", sample_weight)
             _same(function, "sample_weight", sample_weight, batch)
         target = (
-            call.ready(target, "int64").reshape(-1) if labels
+            call.ready(_within_int64(call, target), "int64").reshape(-1) if labels
             else call.ready(_last(target, axis), kind.compute).reshape(-1, classes)
         )  # fmt: skip
         return _Rows(
@@ -224,6 +226,14 @@ class _Results:
                 made = self._call.engine.xp.ascontiguousarray(_first(made, self._rows.axis))
             results.append(self._call.give(made, self._given.get(name), self._dtype[name]))
         return tuple(results)
+
+
+def _within_int64(call: Call, labels: Any) -> Any:
+    """Labels that only uint64 holds as the greatest int64: out of range all the same, and not negative."""
+    if labels.dtype.kind != "u" or labels.dtype.itemsize < 8:
+        return labels
+    with call.on_device():
+        return call.home_namespace.minimum(labels, labels.dtype.type(2**63 - 1))
 
 
 def _form(form: str, rows: _Rows, terms: RowTerms) -> RowForm:

@@ -7,6 +7,7 @@ import fastloa as fl
 
 X = np.zeros((2, 3))
 LABELS = np.array([0, 2])
+OWN = np.zeros((2, 3))
 
 
 def read_only(shape=(2, 3), dtype=float):
@@ -149,6 +150,28 @@ REFUSALS = [
     (
         lambda: fl.adam_step(X.copy(), X, X.copy(), X.copy(), step=0), ValueError,
         "adam_step: step must be an integer >= 1, got 0",
+    ),
+    (lambda: fl.relu(None), TypeError, "relu: x must be a NumPy or CuPy array, got NoneType"),
+    (lambda: fl.mse_loss(X, None), TypeError, "mse_loss: target must be a NumPy or CuPy array, got NoneType"),
+    (
+        lambda: fl.mse_loss.grad_and_hess(X, X, grad_out=OWN, hess_out=OWN), ValueError,
+        "mse_loss.grad_and_hess: grad_out and hess_out must be arrays apart, got overlapping memory",
+    ),
+    (
+        lambda: fl.cross_entropy.grad_and_hess(X, LABELS, grad_out=OWN, hess_out=OWN), ValueError,
+        "cross_entropy.grad_and_hess: grad_out and hess_out must be arrays apart, got overlapping memory",
+    ),
+    (
+        lambda: fl.cross_entropy(X, np.array([0, 2**64 - 100], np.uint64)), ValueError,
+        "cross_entropy: target must be in 0..2, got 9223372036854775807 at index 1",
+    ),
+    (
+        lambda: fl.binary_cross_entropy_with_logits(X, X, pos_weight=np.array([1.0, -2.0, 1.0])), ValueError,
+        "binary_cross_entropy_with_logits: pos_weight must be non-negative and finite, got -2.0 at index 1",
+    ),
+    (
+        lambda: fl.SGD([X, OWN, X]), ValueError,
+        "SGD: params must hold each array once, got params[0] again as params[2]",
     ),
     (lambda: fl.get_backend("x"), TypeError, "get_backend: x must be a NumPy or CuPy array, got str"),
 ]  # fmt: skip

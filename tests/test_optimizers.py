@@ -206,3 +206,24 @@ def test_nan_stays_in_its_element():
     optimizer = fl.Adam(p, amsgrad=True)
     optimizer.step(np.array([1.0, np.nan, 1.0, 1.0]))
     assert np.isnan(p).tolist() == [False, True, False, False]
+
+
+def test_a_gradient_whose_square_is_no_number_still_moves_the_parameter():
+    p = np.ones(1, np.float32)
+    fl.Adam(p).step(np.array([2e19], np.float32))
+    np.testing.assert_allclose(p, [0.999], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_small_gradient_after_a_large_one_is_not_drowned(dtype):
+    p, m, v = np.zeros(1, dtype), np.array([1e17], dtype), np.zeros(1, dtype)
+    fl.adam_step(p, np.ones(1, dtype), m, v, step=2, betas=(0.0, 0.999))
+    np.testing.assert_array_equal(m, [1.0])
+
+
+def test_a_small_decay_keeps_its_digits_in_float32():
+    p = np.ones(1, np.float32)
+    optimizer = fl.AdamW(p, lr=1e-3, weight_decay=0.01)
+    for _ in range(2000):
+        optimizer.step(np.zeros(1, np.float32))
+    np.testing.assert_allclose(p, [(1.0 - 1e-5) ** 2000], rtol=3e-5)

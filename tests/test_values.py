@@ -5,6 +5,7 @@ import inspect
 import ml_dtypes
 import numpy as np
 import pytest
+from fastloa_kernels.formulas import losses
 
 import fastloa as fl
 from tests import cases, harness
@@ -174,6 +175,32 @@ def test_integers_become_floating_point_as_in_numpy(name, given, result, engine)
     got = operation(x, **engine)
     assert got.dtype == np.exp(x).dtype == result
     harness.check_same_bits(got, operation(x.astype(result), **engine))
+
+
+@pytest.mark.parametrize(("operation", "bound"), [("softmax", 3.0), ("log_softmax", 2.0)])
+def test_rows_with_scores_far_apart_keep_their_digits(operation, bound, engine):
+    """Rounding x - max(x) alone would cost as many ulp as they are apart."""
+    x = (20.0 * rng_for("far apart").standard_normal((300, 40))).astype(np.float32)
+    wide = x.astype(np.float64)
+    exact = wide - wide.max(axis=1, keepdims=True)
+    exact -= np.log(np.exp(exact).sum(axis=1, keepdims=True))
+    exact = np.exp(exact) if operation == "softmax" else exact
+    seen = np.abs(exact) > (1e-30 if operation == "softmax" else 1e-3)
+    error = np.abs(getattr(fl, operation)(x, **engine) - exact) / np.spacing(np.abs(exact).astype(np.float32))
+    assert error[seen].max() <= bound
+
+
+@pytest.mark.parametrize("outside", [-1e-30, 1.0000001, 2.0, -np.inf, np.inf])
+def test_what_is_no_probability_is_nan_to_a_formula(outside):
+    """On a CPU the call raises before; on a GPU nobody waits to see."""
+    for formula in (
+        losses.binary_cross_entropy,
+        losses.binary_cross_entropy_derivative,
+        losses.binary_cross_entropy_second,
+    ):
+        assert np.isnan(formula(outside, 0.5))
+        assert np.isnan(formula(0.5, outside))
+        assert not np.isnan(formula(0.25, 0.5))
 
 
 @pytest.mark.parametrize("subject", [pytest.param(s, id=str(s), marks=group(s.operation, "float32")) for s in SUBJECTS])
