@@ -296,7 +296,8 @@ def cross_entropy(
     sample_weight : array, shape (...), optional
         The weight of each row; the mean divides by the sum of its product with the labels' weights.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What the mean gives where every row is ignored. On a GPU "raise" waits for the device.
+        What the mean of labelled rows gives where all are ignored, or none is there. On a GPU "raise" waits for the
+        device.
     check : bool, default False
         On a GPU: wait for the device and raise for a label out of range, which otherwise gives NaN.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional
@@ -371,7 +372,8 @@ def nll_loss(
     sample_weight : array, shape (...), optional
         The weight of each row; the mean divides by the sum of its product with the labels' weights.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What the mean gives where every row is ignored. On a GPU "raise" waits for the device.
+        What the mean of labelled rows gives where all are ignored, or none is there. On a GPU "raise" waits for the
+        device.
     check : bool, default False
         On a GPU: wait for the device and raise for a label out of range, which otherwise gives NaN.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional
