@@ -11,6 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
 from fastloa_kernels.records import Elementwise, Rowwise
+from numpy import ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_out
@@ -75,10 +76,11 @@ class Activation(Operation[P]):
     def _map(self, form: "Form", arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; a small array of the dtype seen last goes straight to compiled code, which checks it."""
         x: Any = arrays[0] if arrays else None
-        if type(x) is np.ndarray and x.dtype is form.dtype and x.ndim == 1 and backends.on_cpu:
+        if type(x) is ndarray and x.dtype is form.dtype and x.ndim == 1 and backends.on_cpu:
             out = np.empty(x.shape, x.dtype) if not options else options.get("out") if len(options) == 1 else None
             try:
-                if out is not None and form.small(*arrays, out, *self._extra):
+                fits = type(out) is ndarray and out.dtype is x.dtype and (len(arrays) == 1 or _alike(x, arrays[-1]))
+                if fits and form.small(*arrays, out, *self._extra):
                     return out
             except TypeError:
                 pass  # not the arrays it was compiled for: the long way says what is wrong
@@ -153,6 +155,11 @@ class Form:
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
 
 
+def _alike(x: Any, y: Any) -> bool:
+    """Whether `y` is an array like `x`: numba may take another byte order, or a mask, for the same."""
+    return type(y) is ndarray and y.dtype is x.dtype
+
+
 def native(arrays: tuple[Any, ...], out: Any) -> bool:
     """Whether a kernel may have these arrays as they are: NumPy's own, alike, in order, and apart from `out`."""
     x = arrays[0]
@@ -197,10 +204,11 @@ class RowActivation(Operation[P]):
     def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; as in `Activation`, small arrays go straight to compiled code."""
         x: Any = arrays[0] if arrays else None
-        if type(x) is np.ndarray and x.dtype is form.dtype and x.ndim == 2 and backends.on_cpu:
+        if type(x) is ndarray and x.dtype is form.dtype and x.ndim == 2 and backends.on_cpu:
             out = np.empty(x.shape, x.dtype) if not options else options.get("out") if len(options) == 1 else None
             try:
-                if out is not None and form.small(*arrays, out):
+                fits = type(out) is ndarray and out.dtype is x.dtype and (len(arrays) == 1 or _alike(x, arrays[-1]))
+                if fits and form.small(*arrays, out):
                     return out
             except TypeError:
                 pass

@@ -8,7 +8,7 @@ import numpy as np
 from fastloa_kernels.records import Step
 
 from fastloa import backends, checks, dtypes
-from fastloa.calls import Call
+from fastloa.calls import Call, share_memory
 from fastloa.operations import Operation
 from fastloa.schedules import Schedule
 
@@ -34,7 +34,9 @@ class StepOperation(Operation[P]):
         backend = options.pop("backend", None)
         terms: StepTerms = self._definition(*args, **options)
         names = ("p", "g", *terms.record.states)
-        arrays = tuple(a for a in args if a is not None)
+        arrays: tuple[Any, ...] = args
+        while arrays and arrays[-1] is None:  # states that the options do not want
+            arrays = arrays[:-1]
         if len(arrays) != len(names):
             raise TypeError(f"{self.__name__}: takes the arrays {', '.join(names)}, got {len(arrays)}")
         run_step(self.__name__, names, arrays, terms, backend)
@@ -47,7 +49,9 @@ def run_step(
     call = Call(function, dict(zip(names, arrays, strict=True)), backend)
     kind = dtypes.kind_of(function, names[0], arrays[0])
     check_step(function, names, arrays, kind)
+    check_states(function, names, arrays, terms.record)
     with call.on_device():
+        arrays = tuple(_apart_from(arrays, i) if i == 1 else a for i, a in enumerate(arrays))
         ready = tuple(call.ready(a, kind.compute) for a in arrays)
         call.engine.load(terms.record, "step", kind.compute)(ready, (), (), terms.parameters)
         for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
@@ -67,6 +71,24 @@ def check_step(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], k
             raise TypeError(f"{function}: {name} must be {kind.result} like {names[0]}, got {array.dtype}")
         if i != 1 and isinstance(array, np.ndarray | np.generic) and not array.flags.writeable:
             raise ValueError(f"{function}: {name} must be writable, got a read-only array")
+
+
+def check_states(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step) -> None:
+    """Raise unless these are the arrays that the step's kernel takes, and those it writes have no memory in common."""
+    if len(arrays) != record.arrays:
+        raise ValueError(f"{function}: states must be {list(record.states)}, got {list(names[2:])}")
+    written = [(name, array) for i, (name, array) in enumerate(zip(names, arrays, strict=True)) if i != 1]
+    for i, (name, array) in enumerate(written):
+        for other, earlier in written[:i]:
+            if share_memory(earlier, array):
+                raise ValueError(f"{function}: {other} and {name} must be arrays apart, got overlapping memory")
+
+
+def _apart_from(arrays: tuple[Any, ...], place: int) -> Any:
+    """The array at `place`, or a copy if one of the others overlaps it in part."""
+    own = arrays[place]
+    partly = any(i != place and a is not own and share_memory(a, own) for i, a in enumerate(arrays))
+    return own.copy() if partly else own
 
 
 def step_operation(record: Step) -> Callable[[Callable[P, Any]], StepOperation[P]]:
@@ -173,6 +195,8 @@ class Optimizer:
             Something does not fit; nothing has been changed then.
         """
         function = f"{self._name}.load_state_dict"
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"{function}: state_dict must be a dict, got {checks.kind(state_dict)}")
         for key in ("steps", "states", "hyper"):
             if key not in state_dict:
                 raise ValueError(f"{function}: state_dict must have the key {key!r}, got {sorted(state_dict)}")
@@ -189,13 +213,27 @@ class Optimizer:
                         f"{function}: {name} must be {state.dtype} of shape {state.shape}, "
                         f"got {new[name].dtype} of shape {new[name].shape}"
                     )
-        if set(state_dict["hyper"]) != set(self._hyper):
-            raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {sorted(state_dict['hyper'])}")
+        hyper = self._checked_hyper(function, state_dict["hyper"])
         for own, new in zip(self._states.values(), loaded, strict=True):
             for name, state in own.items():
                 with backends.device_of(state):
                     state[...] = backends.bring_home(new[name], self._home)
-        self.steps, self._hyper = steps, dict(state_dict["hyper"])
+        self.steps, self._hyper = steps, hyper
+
+    def _checked_hyper(self, function: str, hyper: Any) -> dict[str, Any]:
+        """Hyper-parameters that have been saved, checked like new ones, by an optimizer that is made of them."""
+        hyper = hyper.item() if isinstance(hyper, np.ndarray) and hyper.shape == () else hyper  # as np.savez keeps it
+        if not isinstance(hyper, Mapping):
+            raise TypeError(f"{function}: hyper must be a dict, got {checks.kind(hyper)}")
+        if set(hyper) != set(self._hyper):
+            raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {sorted(hyper)}")
+        made: Any = type(self)
+        trial: Optimizer = made(np.zeros(1), **hyper)
+        if trial._state_names != self._state_names:
+            raise ValueError(
+                f"{function}: hyper must want the states {list(self._state_names)}, got {list(trial._state_names)}"
+            )
+        return trial._hyper
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self._hyper.items())
@@ -204,6 +242,8 @@ class Optimizer:
 
 def scheduled(function: str, argument: str, value: Any, **bounds: Any) -> Hyper:
     """A checked number, or a schedule whose numbers are checked as they come."""
+    if isinstance(value, _Checked):
+        value = value.schedule
     if callable(value):
         return _Checked(function, argument, value, tuple(bounds.items()))
     return checks.number(function, argument, value, **bounds)

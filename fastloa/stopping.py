@@ -375,7 +375,7 @@ def _global_norm(blocks: list[Any]) -> float:
         squares = _sum_of_squares(blocks, 0)
         if not blocks or 1e-280 <= squares < math.inf:  # below, squares that underflowed could matter
             return math.sqrt(squares)
-        largest = max(float(abs(block.astype(np.float64)).max()) for block in blocks)
+        largest = float(np.max([float(abs(block.astype(np.float64)).max()) for block in blocks]))  # NaN, if any is
         if largest in (0.0, math.inf):
             return largest
         exponent = math.frexp(largest)[1]

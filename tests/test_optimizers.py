@@ -227,3 +227,32 @@ def test_a_small_decay_keeps_its_digits_in_float32():
     for _ in range(2000):
         optimizer.step(np.zeros(1, np.float32))
     np.testing.assert_allclose(p, [(1.0 - 1e-5) ** 2000], rtol=3e-5)
+
+
+def test_saved_hyper_parameters_are_checked_like_new_ones():
+    for change, message in (
+        ({"amsgrad": True}, "hyper must want the states"),
+        ({"lr": -1.0}, "lr must be non-negative"),
+        ({"betas": (2.0, 3.0)}, r"betas\[0\] must be in"),
+    ):
+        optimizer = fl.Adam(np.ones(3))
+        state = optimizer.state_dict()
+        state["hyper"].update(change)
+        with pytest.raises(ValueError, match=message):
+            optimizer.load_state_dict(state)
+        optimizer.step(np.ones(3))
+    with pytest.raises(TypeError, match="state_dict must be a dict, got int"):
+        optimizer.load_state_dict(5)
+
+
+def test_written_arrays_must_be_apart_and_a_gradient_that_overlaps_is_read_first():
+    p, g, m, v = np.ones(5), np.ones(5), np.zeros(5), np.zeros(5)
+    for arrays in ((p, g, m, m), (p, g, p, v), (p[:4], g[:4], p[1:], v[:4])):
+        with pytest.raises(ValueError, match="must be arrays apart, got overlapping memory"):
+            fl.adam_step(*arrays, step=1)
+    with pytest.raises(TypeError, match="exp_avg must be a NumPy or CuPy array, got NoneType"):
+        fl.adam_step(p, g, None, m, v, step=1, amsgrad=True)
+    room = np.arange(6.0)
+    expected = room[:-1] - 0.5 * room[1:]
+    fl.sgd_step(room[:-1], room[1:], lr=0.5)
+    np.testing.assert_array_equal(room[:-1], expected)
