@@ -111,8 +111,8 @@ REFERENCE = {
 }
 # What was measured, rounded up; float32 over 12 million inputs, float64 over 10,000.
 ALLOWED = {
-    "float32": {"exp": 0.86, "expm1": 0.80, "log": 0.67, "log1p": 0.68, "sigmoid": 0.99, "tanh": 0.75},
-    "float64": {"exp": 0.78, "expm1": 0.94, "log": 0.85, "log1p": 0.86, "sigmoid": 0.80, "tanh": 0.75},
+    "float32": {"exp": 0.86, "expm1": 0.80, "log": 0.67, "log1p": 0.68, "sigmoid": 0.98, "tanh": 0.75},
+    "float64": {"exp": 0.78, "expm1": 0.93, "log": 0.85, "log1p": 0.86, "sigmoid": 0.80, "tanh": 0.75},
 }
 
 

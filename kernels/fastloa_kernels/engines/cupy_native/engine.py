@@ -17,7 +17,6 @@ class Engine:
 
     name = "cupy"
     strided = True
-    strided = True
 
     def __init__(self, driver: Driver | None = None) -> None:
         self._driver = CupyDriver() if driver is None else driver
