@@ -32,6 +32,13 @@ def selected() -> str:
     return _block.get() or _process or _from_environment()
 
 
+def look() -> bool:
+    """Look up, when `on_cpu` is not known to be True, whether it is: on a process's first call."""
+    if _process is None:
+        _from_environment()
+    return on_cpu
+
+
 def _from_environment() -> str:
     name = os.environ.get(ENVIRONMENT, "auto")
     if name not in BACKENDS:

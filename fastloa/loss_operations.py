@@ -11,10 +11,11 @@ from fastloa_kernels.records import PairwiseLoss
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, share_memory
-from fastloa.operations import Array, Operation, native
+from fastloa.operations import NATIVE, Array, Found, Operation, native
 
 P = ParamSpec("P")
 REDUCTIONS = ("mean", "sum", "none")
+USUAL = frozenset(("reduction",))
 
 
 class LossOperation(Operation[P], Generic[P]):
@@ -84,13 +85,16 @@ class Loss(LossOperation[P]):
 
     def __init__(self, function: Callable[P, Any], record: PairwiseLoss) -> None:
         super().__init__(function, record)
-        self._usual: dict[tuple[str, str, Any], Callable[[Array, Array], tuple[Any, ...]]] = {}
+        self._usual = Found(self._usual_call)
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-        if backends.on_cpu and len(args) == 2 and not options.keys() - {"reduction"} and native(args, None):
-            usual = self._usual.get((form, options.get("reduction", "mean"), args[0].dtype))
-            if usual is not None:
-                return usual(*args)
+        reduction = options.get("reduction", "mean")
+        known = len(args) == 2 and options.keys() <= USUAL and type(reduction) is str and native(args, None)
+        if known and (backends.on_cpu or backends.look()):
+            usual = self._usual[form, reduction, args[0].dtype]
+            results: tuple[Any, ...] | None = usual(*args) if usual is not None else None
+            if results is not None:
+                return results
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
         buffers = take_buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
@@ -126,26 +130,32 @@ class Loss(LossOperation[P]):
         name = ("" if weight is None else "weighted_") + form + ("_summed" if summed and "value" in form else "")
         kernel = engine.load(terms.record or self.record, name, kind.compute)
         operands = tuple(inputs) if weight is None else (weight, *inputs)
-        if weight is None and terms.operand is None and call.engine.name == "cpu" and kind.result == kind.compute:
-            self._remember(form, reduction, kind.result, kernel, terms)
         total = kernel(operands, tuple(results), (divisor,), terms.parameters)
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
         return tuple(given) if not (summed and "value" in form) else (call.scalar(total), *given)
 
-    def _remember(self, form: str, reduction: str, dtype: Any, kernel: Any, terms: Terms) -> None:
-        """Keep what the usual call, without any options, comes to: on a few elements the way there costs most."""
-        usual = self._definition(None, None)
-        if terms.parameters != usual.parameters or usual.probabilities:
-            return
+    def _usual_call(self, key: tuple[str, str, Any]) -> Callable[[Array, Array], tuple[Any, ...] | None] | None:
+        """What the call without any other options comes to: on a few elements the way there costs most.
+
+        What is no probability makes a loss NaN, so that a sum which is none has shown that all are probabilities.
+        """
+        form, reduction, dtype = key
+        usual: Terms = self._definition(None, None)
         summed = reduction != "none" and "value" in form
+        if reduction not in REDUCTIONS or dtype not in NATIVE or (usual.probabilities and not summed):
+            return None
+        name, engine = form + ("_summed" if summed else ""), backends.engine(self.__name__, "cpu")
+        kernel = engine.load(usual.record or self.record, name, dtype.name)
         count, mean = len(RESULTS[form]) - summed, reduction == "mean"
 
-        def call(x: Array, target: Array) -> tuple[Any, ...]:
+        def call(x: Array, target: Array) -> tuple[Any, ...] | None:
             results = tuple([np.empty_like(x) for _ in range(count)])
             total = kernel((x, target), results, (float(x.size) if mean else 1.0,), usual.parameters)
+            if usual.probabilities and math.isnan(total):
+                return None
             return (total, *results) if summed else results
 
-        self._usual[form, reduction, dtype] = call
+        return call
 
     def _weight(
         self, call: Call, weight: Any, sample_weight: Any, reduction: str, shape: tuple[int, ...], dtype: str

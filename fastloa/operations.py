@@ -11,7 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
 from fastloa_kernels.records import Elementwise, Rowwise
-from numpy import ndarray  # looked up on every call
+from numpy import empty, ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_out
@@ -50,10 +50,9 @@ class Activation(Operation[P]):
     def __init__(self, function: Callable[P, Parameters], record: Elementwise) -> None:
         super().__init__(function, record)
         self._defaults: tuple[float, ...] = self._definition(None)
-        self._extra = (self._defaults,) if self._defaults else ()
-        self._value, self._derivative = Form("value", ("x",)), Form("derivative", ("x",))
-        self._backward = Form("backward", ("grad_output", "x"))
-        self._backward_from_output = Form("backward_from_output", ("grad_output", "y"))
+        self._value, self._derivative = Form(record, "value", ("x",)), Form(record, "derivative", ("x",))
+        self._backward = Form(record, "backward", ("grad_output", "x"))
+        self._backward_from_output = Form(record, "backward_from_output", ("grad_output", "y"))
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Return the activation of ``x``."""
@@ -74,28 +73,26 @@ class Activation(Operation[P]):
         return self._map(self._backward_from_output, (grad_output, *args), kwargs)
 
     def _map(self, form: "Form", arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
-        """Run the form; a small array of the dtype seen last goes straight to compiled code, which checks it."""
-        x: Any = arrays[0] if arrays else None
-        if type(x) is ndarray and x.dtype is form.dtype and x.ndim == 1 and backends.on_cpu:
-            out = np.empty(x.shape, x.dtype) if not options else options.get("out") if len(options) == 1 else None
-            try:
-                fits = type(out) is ndarray and out.dtype is x.dtype and (len(arrays) == 1 or _alike(x, arrays[-1]))
-                if fits and form.small(*arrays, out, *self._extra):
+        """Run the form; small arrays go straight to compiled code, which checks them."""
+        out, backend, parameters = None, None, self._defaults
+        if options:
+            out = options.pop("out", None)
+            if options:
+                backend, parameters = options.pop("backend", None), self._parameters(form, options)
+        if backend is None and (backends.on_cpu or backends.look()):
+            found = form.run_small(arrays, out, parameters)
+            if found is not None:
+                return found
+            if form.arguments(arrays) and native(arrays, out):
+                kernel = form.kernels[arrays[0].dtype]
+                if kernel is not None:
+                    out = np.empty_like(arrays[0]) if out is None else out
+                    kernel(arrays, (out,), (), parameters)
                     return out
-            except TypeError:
-                pass  # not the arrays it was compiled for: the long way says what is wrong
-        out, backend = options.pop("out", None), options.pop("backend", None)
-        parameters = self._parameters(form, options)
-        if backend is None and backends.on_cpu and form.arguments(arrays) and native(arrays, out):
-            kernel = form.kernels.get(x.dtype)
-            if kernel is not None:
-                out = np.empty_like(x) if out is None else out
-                kernel(arrays, (out,), (), parameters)
-                return out
         return self._general(form, arrays, out, backend, parameters)
 
     def _parameters(self, form: "Form", options: dict[str, Any]) -> tuple[float, ...]:
-        parameters = self._definition(None, **options) if options else self._defaults
+        parameters: tuple[float, ...] = self._definition(None, **options)
         if parameters and form.name == "backward_from_output":
             for name, value in zip(self.record.parameters, parameters, strict=True):
                 if value < 0.0:
@@ -112,9 +109,7 @@ class Activation(Operation[P]):
         call = Call(function, {**dict(zip(form.names, arrays, strict=True)), "out": out}, backend)
         kind = dtypes.same_kind(function, form.names, arrays)
         dtypes.same_shape(function, form.names, arrays)
-        kernel = call.engine.load(self.record, form.name, kind.compute)
-        if call.engine.name == "cpu" and kind.result == kind.compute:
-            form.remember(kernel, kind.result, arrays[0], 1)
+        kernel = form.load(call.engine, kind.compute)
         with call.on_device():
             ready = tuple(call.ready(x, kind.compute, mapped=True) for x in arrays)
             buffer = call.buffer("out", out, arrays[0].shape, kind.result, kind.compute)
@@ -122,14 +117,35 @@ class Activation(Operation[P]):
             return call.give(buffer, out, kind.result)
 
 
-class Form:
-    """One of an activation's functions: its array arguments, and what has been found to run it on the CPU."""
+class Found(dict[Any, Any]):
+    """What `find` gives for a key, found once."""
 
-    def __init__(self, name: str, names: tuple[str, ...]) -> None:
-        self.name, self.names = name, names
-        self.kernels: dict[Any, Any] = {}
-        self.dtype: Any = None
-        self.small: Any = None
+    def __init__(self, find: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, key: Any) -> Any:
+        self[key] = found = self._find(key)
+        return found
+
+
+class Form:
+    """One of an activation's functions: its array arguments, and the CPU's kernels for NumPy's arrays as they are."""
+
+    def __init__(self, record: Elementwise | Rowwise, name: str, names: tuple[str, ...]) -> None:
+        self.record, self.name, self.names = record, name, names
+        self.kernels, self._small = Found(self._native), Found(self._native_small)
+
+    def load(self, engine: Any, dtype: str) -> Any:
+        """The engine's kernel."""
+        return engine.load(self.record, self.name, dtype)
+
+    def _native(self, dtype: Any) -> Any:
+        return self.load(backends.engine(self.name, "cpu"), dtype.name) if dtype in NATIVE else None
+
+    def _native_small(self, key: tuple[Any, int]) -> Any:
+        kernel = self.kernels[key[0]] if key[1] in (1, 2) else None
+        return kernel and kernel.small(key[1])
 
     def title(self, operation: str) -> str:
         """The function's name in an error."""
@@ -144,33 +160,47 @@ class Form:
         if not self.arguments(arrays):
             raise TypeError(f"{function}: takes {' and '.join(self.names)}, got {len(arrays)} positional arguments")
 
-    def remember(self, kernel: Any, dtype: Any, x: Any, ndim: int) -> None:
-        """Keep the kernel for arrays of that dtype, and its version for small arrays of `ndim` axes if `x` is one."""
-        self.kernels[dtype] = kernel
-        if x.ndim == ndim and x.size <= SMALL:
-            self.small = kernel.small
-            self.dtype = np.dtype(dtype.name)  # the one object that arrays share, to be compared by identity
+    def run_small(self, arrays: tuple[Any, ...], out: Any, parameters: tuple[float, ...]) -> Any:
+        """The result for small arrays of one or two dimensions, or None, which says nothing of what is wrong."""
+        x: Any = arrays[0] if arrays else None
+        if type(x) is not ndarray or x.size > SMALL:
+            return None
+        kernel = self._small[x.dtype, x.ndim]
+        if kernel is None:
+            return None
+        # numba may take another byte order, or a mask, for the same.
+        if len(arrays) == 2 and (type(arrays[1]) is not ndarray or arrays[1].dtype is not x.dtype):
+            return None
+        if out is None:
+            out = empty(x.shape, x.dtype)
+        elif type(out) is not ndarray or out.dtype is not x.dtype:
+            return None
+        elif x.size > FEW and (out is x or out is arrays[-1]):
+            return None  # the kernels for that are vectorised
+        try:
+            done = kernel(*arrays, out, parameters) if parameters else kernel(*arrays, out)
+            return out if done else None
+        except TypeError:  # not the arrays it was compiled for
+            return None
 
 
-SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
-
-
-def _alike(x: Any, y: Any) -> bool:
-    """Whether `y` is an array like `x`: numba may take another byte order, or a mask, for the same."""
-    return type(y) is ndarray and y.dtype is x.dtype
+NATIVE = (np.dtype("float32"), np.dtype("float64"))  # what kernels compute in
+SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work,
+FEW = 64  # and up to which it does although the loop is not vectorised
 
 
 def native(arrays: tuple[Any, ...], out: Any) -> bool:
-    """Whether a kernel may have these arrays as they are: NumPy's own, alike, in order, and apart from `out`."""
+    """Whether a kernel may have these arrays as they are: NumPy's own, alike, in order, apart from `out` or it."""
     x = arrays[0]
     for array in (*arrays, x if out is None else out):
         if type(array) is not np.ndarray or not array.flags.carray or array.dtype is not x.dtype:
             return False
         if array.shape != x.shape:
             return False
-    if out is None or any(out is a for a in arrays):
-        return len(arrays) == 1 or out is None
-    return not any(np.may_share_memory(out, a) for a in arrays)
+    return out is None or not any(a is not out and np.may_share_memory(out, a) for a in arrays)
+
+
+_USUAL = frozenset(("axis", "out"))
 
 
 class RowActivation(Operation[P]):
@@ -180,8 +210,8 @@ class RowActivation(Operation[P]):
 
     def __init__(self, function: Callable[P, Parameters], record: Rowwise) -> None:
         super().__init__(function, record)
-        self._value, self._backward = Form("value", ("x",)), Form("backward", ("grad_output", "x"))
-        self._backward_from_output = Form("backward_from_output", ("grad_output", "y"))
+        self._value, self._backward = Form(record, "value", ("x",)), _RowBackward(record)
+        self._backward_from_output = Form(record, "backward_from_output", ("grad_output", "y"))
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Return the activation of ``x``."""
@@ -195,29 +225,24 @@ class RowActivation(Operation[P]):
         """Return the same from the activation's output ``y`` in place of ``x``, without computing it again."""
         return self._run(self._backward_from_output, (grad_output, *args), kwargs)
 
-    def _kernel(self, form: Form, engine: Any, dtype: str) -> Any:
-        """``kernel(inputs, out)`` on arrays of rows."""
-        if form is not self._backward:
-            return engine.load(self.record, form.name, dtype)
-        return _RowBackward(engine, *(engine.load(self.record, f, dtype) for f in ("value", "backward_from_output")))
-
     def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; as in `Activation`, small arrays go straight to compiled code."""
-        x: Any = arrays[0] if arrays else None
-        if type(x) is ndarray and x.dtype is form.dtype and x.ndim == 2 and backends.on_cpu:
-            out = np.empty(x.shape, x.dtype) if not options else options.get("out") if len(options) == 1 else None
-            try:
-                fits = type(out) is ndarray and out.dtype is x.dtype and (len(arrays) == 1 or _alike(x, arrays[-1]))
-                if fits and form.small(*arrays, out):
+        on_cpu = backends.on_cpu or backends.look()
+        if on_cpu and not options:
+            found = form.run_small(arrays, None, ())
+            if found is not None:
+                return found
+        if on_cpu and options.keys() <= _USUAL and form.arguments(arrays):
+            x, out, axis = arrays[0], options.get("out"), options.get("axis", -1)
+            if type(x) is ndarray and type(axis) is int and axis in (-1, x.ndim - 1):
+                found = form.run_small(arrays, out, ())
+                if found is not None:
+                    return found
+                kernel = form.kernels[x.dtype]
+                if kernel is not None and x.size and native(arrays, out):
+                    out = np.empty_like(x) if out is None else out
+                    kernel(arrays if x.ndim == 2 else tuple(map(_rows, arrays)), out if x.ndim == 2 else _rows(out))
                     return out
-            except TypeError:
-                pass
-        if backends.on_cpu and type(x) is np.ndarray and not options.keys() - {"out"} and form.arguments(arrays):
-            kernel, out = form.kernels.get(x.dtype), options.get("out")
-            if kernel is not None and x.size and native(arrays, out):
-                out = np.empty_like(x) if out is None else out
-                kernel(arrays if x.ndim == 2 else tuple(map(_rows, arrays)), out if x.ndim == 2 else _rows(out))
-                return out
         return self._general(form, arrays, options)
 
     def _general(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
@@ -230,9 +255,7 @@ class RowActivation(Operation[P]):
         dtypes.same_shape(function, names, arrays)
         shape = arrays[0].shape
         axis = normal_axis(function, axis, len(shape))
-        kernel = self._kernel(form, call.engine, kind.compute)
-        if call.engine.name == "cpu" and kind.result == kind.compute:
-            form.remember(kernel, kind.result, arrays[0], 2)
+        kernel = form.load(call.engine, kind.compute)
         with call.on_device():
             ready = [call.ready(swap_last(x, axis), kind.compute) for x in arrays]
             if axis == len(shape) - 1:
@@ -249,7 +272,18 @@ class RowActivation(Operation[P]):
             return call.give(buffer, out, kind.result)
 
 
-class _RowBackward:
+class _RowBackward(Form):
+    """The gradient from the input, for which there is no record."""
+
+    def __init__(self, record: Rowwise) -> None:
+        super().__init__(record, "backward", ("grad_output", "x"))
+
+    def load(self, engine: Any, dtype: str) -> Any:
+        """The kernels of the output, and of the gradient from it."""
+        return _Backward(engine, *(engine.load(self.record, f, dtype) for f in ("value", "backward_from_output")))
+
+
+class _Backward:
     """From the input: the output, then the gradient from it."""
 
     def __init__(self, engine: Any, value: Any, from_output: Any) -> None:
@@ -261,10 +295,15 @@ class _RowBackward:
         self._value((x,), y)
         self._from_output((g, y), out)
 
-    def small(self, g: Array, x: Array, out: Array) -> bool:
-        """Do the same for small arrays, as the two kernels do."""
-        y = np.empty_like(out)
-        return bool(self._value.small(x, y) and self._from_output.small(g, y, out))
+    def small(self, ndim: int) -> Callable[..., bool]:
+        """The same for small arrays, by the two kernels' own."""
+        value, from_output = self._value.small(ndim), self._from_output.small(ndim)
+
+        def run(g: Array, x: Array, out: Array) -> bool:
+            y = np.empty_like(out)
+            return bool(value(x, y) and from_output(g, y, out))
+
+        return run
 
 
 def swap_last(array: Array, axis: int) -> Array:

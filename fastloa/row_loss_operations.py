@@ -4,25 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
+import numpy as np
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss
+from numpy import empty, ndarray  # looked up on every call
 
-from fastloa import checks, dtypes
+from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_out
 from fastloa.loss_operations import (
     REDUCTIONS,
     RESULTS,
+    USUAL,
     LossOperation,
     check_apart,
     check_probabilities,
     index,
     take_buffers,
 )
-from fastloa.operations import Array, normal_axis
+from fastloa.operations import NATIVE, SMALL, Array, Found, normal_axis
 
 P = ParamSpec("P")
 EMPTY = ("nan", "zero", "raise")
+_LABELS = np.dtype("int64")
+_SUMMED = ("mean", "sum")
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,17 @@ class RowLossOperation(LossOperation[P]):
 
     record: RowLoss
 
+    def __init__(self, function: Callable[P, Any], record: RowLoss) -> None:
+        super().__init__(function, record)
+        self._usual = Found(self._usual_call)
+
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        known = len(args) == 2 and type(args[0]) is ndarray and (not options or options.keys() == USUAL)
+        if known and (backends.on_cpu or backends.look()):
+            usual = self._usual[form, args[0].dtype]
+            found: tuple[Any, ...] | None = usual and usual(*args, options["reduction"] if options else "mean")
+            if found is not None:
+                return found
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
         buffers = take_buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
@@ -77,6 +92,33 @@ class RowLossOperation(LossOperation[P]):
                 rows.scores, rows.target, rows.class_weight, rows.sample_weight, options_of_rows, *results.arrays
             )
             return results.give(total)
+
+    def _usual_call(self, key: tuple[str, Any]) -> Callable[[Array, Array, str], tuple[Any, ...] | None] | None:
+        """What the call of few rows and labels, without any other options, comes to."""
+        form, dtype = key
+        if dtype not in NATIVE:
+            return None
+        value, scalar, ignore_index = "value" in form, dtype.type, self._definition(None, None).ignore_index
+        made, engine = range(len(RESULTS[form]) - value), backends.engine(self.__name__, "cpu")
+        row_form = RowForm(value=value, grad="grad" in form, hess="hess" in form, labels=True, weighted=False)
+        kernel = engine.load(self.record, row_form, dtype.name)
+
+        def call(x: Array, labels: Array, reduction: str) -> tuple[Any, ...] | None:
+            # numba may take another byte order, or a mask, for the same.
+            if x.ndim != 2 or x.size > SMALL or type(labels) is not ndarray or labels.dtype is not _LABELS:
+                return None
+            if type(reduction) is not str or reduction not in _SUMMED:
+                return None
+            arrays = [empty(x.shape, dtype) for _ in made]
+            try:
+                fits, total = kernel.small(x, labels, ignore_index, reduction == "mean", *arrays)
+            except TypeError:  # not the arrays it was compiled for
+                return None
+            if not fits:
+                return None
+            return (scalar(total), *arrays) if value else tuple(arrays)
+
+        return call
 
     def _rows(self, call: Call, x: Any, target: Any, terms: RowTerms, sample_weight: Any, axis: Any) -> _Rows:
         function, shape = call.function, tuple(x.shape)

@@ -8,7 +8,7 @@ import pytest
 
 import fastloa as fl
 from tests import harness
-from tests.subjects import SUBJECTS, group, walk
+from tests.subjects import DTYPES, SUBJECTS, group, walk
 
 ELEMENTWISE = [s for s in SUBJECTS if not s.rows]
 ACTIVATIONS = [s for s in SUBJECTS if s.buffers == ("out",) and s.form in ("value", "derivative", "backward")]
@@ -227,3 +227,42 @@ def test_spawned_processes(tmp_path):
     path.write_text(SPAWN)
     run = "import subprocess, sys; subprocess.run([sys.executable, {!r}], check=True)"
     assert harness.python(run.format(str(path))) == "True\nTrue\n"
+
+
+LOSSES = {
+    name: getattr(fl, name) for name in ("l1_loss", "mse_loss", "binary_cross_entropy", "cross_entropy", "nll_loss")
+}
+
+
+def few(name, dtype):
+    x = np.random.default_rng(3).uniform(0.1, 0.9, (4, 3)).astype(dtype)
+    return x, np.array([2, 0, 1, 2]) if name in ("cross_entropy", "nll_loss") else x[::-1].copy()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("form", ["__call__", "grad", "value_and_grad", "grad_and_hess"])
+def test_the_usual_call_is_the_one_with_every_option_at_its_default(name, form, dtype):
+    """Few elements without options are computed out of line."""
+    function, arrays = getattr(LOSSES[name], form), few(name, dtype)
+    for reduction in ("mean", "sum"):
+        wanted = harness.as_tuple(function(*arrays, reduction=reduction, weight=None, sample_weight=None))
+        got = harness.as_tuple(function(*arrays, reduction=reduction))
+        for one, other in zip(got, wanted, strict=True):
+            assert type(one) is type(other)
+            harness.check_same_bits(one, other, reduction)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_row_does_not_see_the_others(name, dtype):
+    """Neither does it see whether they are few, computed out of line, nor what is written over."""
+    operation, (g, x) = getattr(fl, name), (big(dtype, seed, 1000) for seed in (0, 1))
+    for call, arrays in ((operation, (x,)), (operation.backward, (g, x)), (operation.backward_from_output, (g, x))):
+        wanted = call(*arrays)
+        for some in (slice(7, 8), slice(3, 6)):
+            harness.check_same_bits(call(*(a[some].copy() for a in arrays)), wanted[some], f"{some}")
+            harness.check_same_bits(call(*(a[some][0].copy() for a in arrays)), wanted[some][0], f"{some} alone")
+        for place in range(len(arrays)):
+            own = [a.copy() for a in arrays]
+            harness.check_same_bits(call(*own, out=own[place]), wanted, f"over operand {place}")

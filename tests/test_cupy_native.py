@@ -138,7 +138,7 @@ def test_partial_sums_of_many_blocks_are_put_together_in_the_cpus_order(engine, 
     partials = rng.normal(size=2 * blocks) * 10.0 ** rng.integers(-8, 8, 2 * blocks)
     partials[blocks:] *= 1e-18
     got = Finish(engine._driver, "float64")(partials, blocks, 1.0)
-    same(got, np.float64(numba_cpu._finish()(partials[:blocks].copy(), partials[blocks:].copy())))
+    same(got, np.float64(numba_cpu.finished(partials[:blocks].copy(), partials[blocks:].copy())))
 
 
 LAYOUTS = {

@@ -199,3 +199,31 @@ def test_buffers_are_left_alone_by_a_refusal(name):
     with pytest.raises(ValueError, match="target must be in 0"):
         fl.cross_entropy.grad_and_hess(X, np.array([0, 9]), **{name: buffer})
     assert (buffer == 7.0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("form", ["__call__", "grad", "value_and_grad", "grad_and_hess"])
+def test_few_elements_are_refused_like_many(form, dtype):
+    """They are computed out of line, where nothing must slip through: before and after calls that are right."""
+    p, x, labels = np.full((2, 3), 0.5, dtype), np.zeros((2, 3), dtype), np.array([0, 2])
+    wrong = np.array([[0.5, 0.5, 0.5], [0.5, 1.5, 0.5]], dtype)
+    bce, ce = getattr(fl.binary_cross_entropy, form), getattr(fl.cross_entropy, form)
+    nothing = np.full((2, 3), np.nan, dtype)
+    for _ in range(2):
+        for reduction in ("mean", "sum", "none"):
+            for arrays, name in (((wrong, p), "input"), ((p, -wrong), "target")):
+                with pytest.raises(ValueError, match=rf"{name} must be in \[0, 1\], got -?[01].5 at index \("):
+                    bce(*arrays, reduction=reduction)
+            bce(p, p, reduction=reduction)
+            bce(nothing, p, reduction=reduction)  # NaN is passed on
+            for bad in (3, -1):
+                with pytest.raises(ValueError, match=rf"target must be in 0..2, got {bad} at index 1"):
+                    ce(x, np.array([0, bad]), reduction=reduction)
+            with pytest.raises(ValueError, match="target must be integer labels of shape"):
+                ce(x, np.array([0, 1, 2]), reduction=reduction)
+            ce(x, labels, reduction=reduction)
+        for reduction in ("avg", ["mean"]):
+            with pytest.raises((ValueError, TypeError), match="reduction must be"):
+                ce(x, labels, reduction=reduction)
+            with pytest.raises((ValueError, TypeError), match="reduction must be"):
+                bce(p, p, reduction=reduction)

@@ -35,6 +35,10 @@ def softmax(e, rest):
     return e / (1.0 + rest)
 
 
+def greatest(rest):
+    return 1.0 / (1.0 + rest)  # the softmax of the largest score: every other is exp(x - m) times this
+
+
 def softmax_summand(g, y):
     return g * y
 

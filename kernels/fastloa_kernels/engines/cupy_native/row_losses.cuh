@@ -73,7 +73,7 @@ __device__ __forceinline__ double label_loss(
   return loss + a.smoothing * whole(total);
 }
 
-// The gradient is gradient(i, p, e), the Hessian's diagonal factor * (p * (1 - p)).
+// The gradient is gradient(i, e), the Hessian's diagonal factor * (p * (1 - p)).
 template <class Row, class Team, class Gradient>
 __device__ __forceinline__ void store_derivatives(
     const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T factor,
@@ -86,10 +86,10 @@ __device__ __forceinline__ void store_derivatives(
     for (int k = 0; k < Team::EACH; ++k) {
       const long long i = start + scores.team.place(k);
       if (i >= scores.n) continue;
-      const T p = Row::probability(scores.e.at[k], scores.rest);
+      const T e = scores.e.at[k];
       if constexpr (Row::HESS)
-        a.h[offset + i] = factor * (p * Row::complement(scores.e.at[k], scores.rest));
-      a.dx[offset + i] = gradient(i, p, scores.e.at[k]);
+        a.h[offset + i] = factor * (Row::probability(e, scores.rest) * Row::complement(e, scores.rest));
+      a.dx[offset + i] = gradient(i, e);
     }
   });
 }
@@ -111,14 +111,15 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
   if constexpr (Row::GRAD) {
     scale /= read(a.divisor);
     const double weight_sum = read(a.weight_sum);
-    const T factor = T((a.keep * own + a.smoothing * weight_sum) * scale), pull = T(a.smoothing * scale);
+    const double mass = (a.keep * own + a.smoothing * weight_sum) * scale;
+    const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
     const T e = Row::exponential(at_label, scores.m);
     const double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
     const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T p, T) {
+    store_derivatives<Row, Team>(a, scores, T(mass), [&](long long i, T e) {
       if (i == label) return correction;
-      if (pull == T(0)) return factor * p;
-      return factor * p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
+      const T p = Row::NORMALISED ? share * e : T(0);
+      return pull == T(0) ? p : p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
     });
   }
 }
@@ -174,10 +175,10 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<typename 
     scale /= read(a.divisor);
     const T keep = T(a.keep * scale), smoothing = T(a.smoothing * scale);
     const T factor = T(mass * scale);
-    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T p, T e) {
+    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
       const T t = target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
-      return Row::share_gradient(factor, t, p, Row::complement(e, scores.rest));
+      return Row::share_gradient(factor, t, Row::probability(e, scores.rest), Row::complement(e, scores.rest));
     });
   }
 }

@@ -147,9 +147,10 @@ struct Scores {
   long long n;
   Held<T, Team> x, e;
   T m, rest;
+  double wide;  // rest, before it is rounded
 
   __device__ __forceinline__ Scores(const Team& team, const T* row, long long n)
-      : team(team), row(row), n(n), m(T(0)), rest(T(0)) {
+      : team(team), row(row), n(n), m(T(0)), rest(T(0)), wide(0.0) {
     if (Team::WHOLE) x.load(team, row, n, 0);
     if constexpr (Row::NORMALISED) {
       find_maximum();
@@ -213,7 +214,8 @@ struct Scores {
       });
       excess = total.high;
     }
-    rest = T(Row::rest(excess, double(m)));
+    wide = Row::rest(excess, double(m));
+    rest = T(wide);
   }
 };
 

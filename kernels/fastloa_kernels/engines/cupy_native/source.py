@@ -180,6 +180,7 @@ def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> S
     _scores(text, normalised=record.normalised)
     text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, WEIGHTED=form.weighted)
     text.member("value", record.value, "d rest")
+    text.member("greatest", rowwise.greatest, "rest", wide=True)
     text.member("probability", record.probability, "e rest")
     text.member("complement", record.complement, "e rest")
     text.member("share", probability, "q")

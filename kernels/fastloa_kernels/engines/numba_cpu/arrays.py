@@ -2,79 +2,77 @@
 
 from typing import Any
 
-from numba.extending import register_jitable
-
-from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 
 
-@register_jitable
+@uncounted
 def _load1(arrays, i):
     return (arrays[0][i],)
 
 
-@register_jitable
+@uncounted
 def _load2(arrays, i):
     return arrays[0][i], arrays[1][i]
 
 
-@register_jitable
+@uncounted
 def _load3(arrays, i):
     return arrays[0][i], arrays[1][i], arrays[2][i]
 
 
-@register_jitable
+@uncounted
 def _load4(arrays, i):
     return arrays[0][i], arrays[1][i], arrays[2][i], arrays[3][i]
 
 
-@register_jitable
+@uncounted
 def _load5(arrays, i):
     return arrays[0][i], arrays[1][i], arrays[2][i], arrays[3][i], arrays[4][i]
 
 
-@register_jitable
+@uncounted
 def _load6(arrays, i):
     return arrays[0][i], arrays[1][i], arrays[2][i], arrays[3][i], arrays[4][i], arrays[5][i]
 
 
-@register_jitable
+@uncounted
 def _cut1(arrays, start, stop):
     return (arrays[0][start:stop],)
 
 
-@register_jitable
+@uncounted
 def _cut2(arrays, start, stop):
     return arrays[0][start:stop], arrays[1][start:stop]
 
 
-@register_jitable
+@uncounted
 def _cut3(arrays, start, stop):
     return arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop]
 
 
-@register_jitable
+@uncounted
 def _cut4(arrays, start, stop):
     return arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop], arrays[3][start:stop]
 
 
-@register_jitable
+@uncounted
 def _cut5(arrays, start, stop):
     a, b = _cut2(arrays, start, stop)
     return a, b, arrays[2][start:stop], arrays[3][start:stop], arrays[4][start:stop]
 
 
-@register_jitable
+@uncounted
 def _cut6(arrays, start, stop):
     a, b, c = _cut3(arrays, start, stop)
     return a, b, c, arrays[3][start:stop], arrays[4][start:stop], arrays[5][start:stop]
 
 
-@register_jitable
+@uncounted
 def _one(value):
     return (value,)
 
 
-@register_jitable
+@uncounted
 def _all(values):
     return values
 

@@ -48,16 +48,26 @@ def _digest(*content: Any) -> str:
     return hashlib.sha256(dumps(content)).hexdigest()[:32]
 
 
-def jitable(function: Callable[..., Any], *, forceinline: bool = False) -> Any:
-    """`function`, callable from compiled code."""
+# numba counts the references to every view of an array, by atomic instructions that threads contend for: that took a
+# third of the time of a row of a thousand. What is compiled without may view arrays, but make none.
+UNCOUNTED = {"_nrt": False}
+uncounted: Any = register_jitable(**UNCOUNTED)
+
+
+def jitable(function: Callable[..., Any], **options: Any) -> Any:
+    """`function`, callable from compiled code; it may view arrays, but make none."""
     function.__qualname__ = f"{function.__name__}_{_digest(function)}"
-    return register_jitable(forceinline=forceinline)(function)
+    return register_jitable(**options, **UNCOUNTED)(function)
 
 
-def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool = False) -> Any:
-    """`function` compiled for exactly `signature`; any other argument is a TypeError."""
-    function.__qualname__ = f"{PREFIX}_{VERSION}_{_digest(function, str(signature), parallel, _processor())}"
-    compiler: Any = functools.partial(numba.njit, function, nogil=True, error_model="numpy", parallel=parallel)
+def dispatcher(
+    function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool = False, nogil: bool = True
+) -> Any:
+    """`function` compiled for exactly `signature`, a TypeError for any other. Only parallel ones make arrays."""
+    function.__qualname__ = f"{PREFIX}_{VERSION}_{_digest(function, str(signature), parallel, nogil, _processor())}"
+    compiler: Any = functools.partial(
+        numba.njit, function, nogil=nogil, error_model="numpy", parallel=parallel, _nrt=parallel
+    )
     try:
         made = compiler(cache=True)
     except RuntimeError:  # numba found no directory that it may write to

@@ -14,49 +14,26 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cpu import maps, row_losses, rows, summation, threads
+from fastloa_kernels.engines.numba_cpu import maps, row_losses, rows, summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import compiled, dispatcher
+from fastloa_kernels.engines.numba_cpu.launching import (
+    NUMBER,
+    PARALLEL,
+    SCRATCH,
+    Pair,
+    Serial,
+    array,
+    give_room,
+    take_room,
+)
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK
 
-PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it
-
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
 
-NUMBER = {"float32": types.float32, "float64": types.float64}
-
-
-def _array(dtype: Any, ndim: int = 1, *, written: bool = False) -> types.Array:
-    return types.Array(dtype, ndim, "C", readonly=not written)
-
-
-class Pair:
-    """The serial and the parallel kernel of one piece of work, each compiled when it is first needed."""
-
-    __slots__ = ("_functions", "_signature", "run_parallel", "run_serial")
-
-    def __init__(self, functions: tuple[Callable[..., Any], Callable[..., Any]], signature: tuple[Any, ...]) -> None:
-        self._functions, self._signature = functions, signature
-        self.run_serial = self._first_serial
-        self.run_parallel = self._first_parallel
-
-    def _first_serial(self, *arguments: Any) -> Any:
-        self.run_serial = compiled(self._functions[0], self._signature, parallel=False)
-        return self.run_serial(*arguments)
-
-    def _first_parallel(self, *arguments: Any) -> Any:
-        self.run_parallel = compiled(self._functions[1], self._signature, parallel=True)
-        return self.run_parallel(*arguments)
-
-    def __call__(self, size: int, *arguments: Any) -> Any:
-        if size < PARALLEL or not threads.enter():
-            return self.run_serial(*arguments)
-        try:
-            return self.run_parallel(*arguments)
-        finally:
-            threads.leave()
+_PARTIALS = array(types.float64, written=True)
 
 
 class MapKernel:
@@ -73,7 +50,7 @@ class MapKernel:
         if places not in self._variants:
             count = max(self._form.inputs, max(places) + 1)
             functions = maps.map_kernels(self._formula, count, self._form.inputs, places)
-            arrays = types.Tuple([_array(NUMBER[self._dtype], written=i in places) for i in range(count)])
+            arrays = types.Tuple([array(NUMBER[self._dtype], written=i in places) for i in range(count)])
             self._variants[places] = Pair(functions, (self._scalars[0], arrays, self._scalars[1]))
         return self._variants[places]
 
@@ -94,14 +71,15 @@ class MapKernel:
         else:
             variant(first.size, leading, arrays, parameters)
 
-    @functools.cached_property
-    def small(self) -> Callable[..., bool]:
-        """``(*inputs, out[, parameters])`` in one dimension: it checks its arrays, and says if it could."""
+    @functools.cache  # noqa: B019  (kernels live as long as the process)
+    def small(self, ndim: int) -> Callable[..., bool]:
+        """``(*inputs, out[, parameters])`` of one or two dimensions: it checks its arrays, and says if it could."""
         inputs, number = self._form.inputs, NUMBER[self._dtype]
-        signature: tuple[Any, ...] = (*[_array(number)] * inputs, _array(number, written=True))
+        signature: tuple[Any, ...] = (*[array(number, ndim)] * inputs, array(number, ndim, written=True))
         if self._parameters:
             signature += (types.UniTuple(types.float64, self._parameters),)
-        return dispatcher(maps.small_kernel(self._formula, inputs, self._parameters, self._dtype), signature)
+        kernel = maps.small_kernel(self._formula, inputs, self._parameters, self._dtype)
+        return dispatcher(kernel, signature, nogil=False)
 
     def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Pair]:
         arrays, places = list(inputs), []
@@ -119,9 +97,9 @@ class SumKernel:
     def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
         count = form.inputs + form.outputs - 1
         functions = maps.sum_kernels(bind(form.formula, dtype), count, form.inputs, form.outputs, dtype)
-        arrays = types.Tuple([_array(NUMBER[dtype], written=i >= form.inputs) for i in range(count)])
+        arrays = types.Tuple([array(NUMBER[dtype], written=i >= form.inputs) for i in range(count)])
         leading, trailing = (types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
-        self._pair = Pair(functions, (leading, arrays, trailing, _PARTIALS, _PARTIALS))
+        self._pair = Pair(functions, (leading, arrays, trailing, _PARTIALS, _PARTIALS), scratch=True)
         self._scalar = np.dtype(dtype).type
 
     def __call__(
@@ -130,7 +108,7 @@ class SumKernel:
         arrays = tuple([x if x.ndim == 1 else x.reshape(-1) for x in inputs + outputs])
         high, low = _partials(arrays[0].size)
         self.sum_blocks(arrays, leading, parameters, high, low)
-        return self._scalar(_divided(_finish()(high, low), leading[0] if leading else 1.0))
+        return self._scalar(_divided(finished(high, low), leading[0] if leading else 1.0))
 
     def sum_blocks(
         self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...], high: Any, low: Any
@@ -139,17 +117,25 @@ class SumKernel:
         self._pair(arrays[0].size, leading, arrays, parameters, high, low)
 
 
-_PARTIALS = _array(types.float64, written=True)
-
-
 def _partials(size: int) -> tuple[Any, Any]:
     blocks = (size + BLOCK - 1) // BLOCK
     return np.empty(blocks), np.empty(blocks)
 
 
+def finished(high: Any, low: Any) -> float:
+    if high.size == 1:
+        both = 0.0 + float(high[0]) + float(low[0])
+        return both if both == both else float(high[0])
+    room = take_room()
+    try:
+        return _finish()(high, low, room)
+    finally:
+        give_room(room)
+
+
 @functools.cache
-def _finish() -> Callable[[Any, Any], float]:
-    return compiled(summation.finish, (_PARTIALS, _PARTIALS), parallel=False)
+def _finish() -> Callable[..., float]:
+    return compiled(summation.finish, (_PARTIALS, _PARTIALS, SCRATCH), parallel=False)
 
 
 def _divided(total: float, divisor: float) -> float:
@@ -163,18 +149,30 @@ class RowKernel:
     """An activation of the rows of 2-d arrays."""
 
     def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
-        self._inputs = 1 if form == "value" else 2
-        self._run = (rows.rowwise_value if form == "value" else rows.rowwise_backward_from_output)(record, dtype)
-        self._matrices = [_array(NUMBER[dtype], 2)] * 2 + [_array(NUMBER[dtype], 2, written=True)]
-        self._pair = Pair(rows.over_rows(self._run), tuple(self._matrices))
+        self._inputs, self._dtype = 1 if form == "value" else 2, dtype
+        skeleton = rows.rowwise_value if form == "value" else rows.rowwise_backward_from_output
+        self._run = functools.partial(skeleton, record, dtype)
+        self._variants: dict[int, Pair] = {}
+
+    def _variant(self, place: int) -> Pair:
+        """The kernel whose result is the array at `place`, which may be an input's."""
+        if place not in self._variants:
+            count = max(self._inputs, place + 1)
+            arrays = types.Tuple([array(NUMBER[self._dtype], 2, written=i == place) for i in range(count)])
+            self._variants[place] = Pair(rows.over_rows(self._run(place), self._dtype), (arrays,), scratch=True)
+        return self._variants[place]
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
-        self._pair(out.size, inputs[0], inputs[-1], out)
+        place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
+        self._variant(place)(out.size, inputs if place < len(inputs) else (*inputs, out))
 
-    @functools.cached_property
-    def small(self) -> Callable[..., bool]:
-        """``(*inputs, out)`` for a few elements: it checks its arrays, and says if it could."""
-        return dispatcher(rows.small_rows(self._run, self._inputs), tuple(self._matrices[-1 - self._inputs :]))
+    @functools.cache  # noqa: B019  (kernels live as long as the process)
+    def small(self, ndim: int) -> Callable[..., bool]:
+        """``(*inputs, out)`` of one or two dimensions: it checks its arrays, and says if it could."""
+        number, inputs = NUMBER[self._dtype], self._inputs
+        signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True))
+        kernel = rows.small_rows(self._run(inputs), inputs, self._dtype)
+        return functools.partial(dispatcher(kernel, signature, nogil=False), take_room())
 
 
 class RowLossKernel:
@@ -191,15 +189,24 @@ class RowLossKernel:
         if general not in self._pairs:
             number, form = NUMBER[self._dtype], self._form
             options = types.Tuple([types.int64, *[types.float64] * 4])
-            target = _array(types.int64) if form.labels else _array(number, 2)
-            matrix = _array(number, 2, written=True)
+            target = array(types.int64) if form.labels else array(number, 2)
+            matrix = array(number, 2, written=True)
             functions = row_losses.kernels(
                 self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess,
                 labels=form.labels, general=general,
             )  # fmt: skip
-            read = (_array(number, 2), target, _array(number), _array(number), options)
-            self._pairs[general] = Pair(functions, (*read, _PARTIALS, matrix, matrix))
+            read = (array(number, 2), target, array(number), array(number), options)
+            self._pairs[general] = Pair(functions, (*read, _PARTIALS, matrix, matrix), scratch=True)
         return self._pairs[general]
+
+    @functools.cached_property
+    def small(self) -> Callable[..., tuple[bool, float]]:
+        """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
+        form, number = self._form, NUMBER[self._dtype]
+        function = row_losses.small_kernel(self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
+        read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean
+        written = [array(number, 2, written=True)] * (form.grad + form.hess)
+        return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
@@ -227,7 +234,7 @@ class RowLossKernel:
                 self._total.sum_blocks((slots,), (), (), high[blocks], low[blocks])
         if out is not None or not self._form.value:
             return None
-        return self._scalar(_divided(_finish()(high, low), options.divisor))
+        return self._scalar(_divided(finished(high, low), options.divisor))
 
 
 class Engine:
@@ -253,18 +260,18 @@ class Engine:
         weights = [w for w in (class_weight, sample_weight) if w is not None]
         dtype = str(weights[0].dtype) if weights else "float64"
         none, (high, low) = np.empty(0, dtype), _partials(labels.size)
-        bad = _label_weights(dtype, class_weight is not None)(
+        bad = _label_weights(dtype, class_weight is not None).serial(
             labels, none if class_weight is None else class_weight, none if sample_weight is None else sample_weight,
             ignore_index, classes, high, low,
         )  # fmt: skip
-        return bad, _finish()(high, low)
+        return bad, finished(high, low)
 
     def bring(self, array: Any) -> Any:
         return array if isinstance(array, np.ndarray) else array.get()
 
 
 @functools.cache
-def _label_weights(dtype: str, weighted: bool) -> Callable[..., int]:
-    weights = _array(NUMBER[dtype])
-    signature = (_array(types.int64), weights, weights, types.int64, types.int64, _PARTIALS, _PARTIALS)
-    return compiled(row_losses.label_weights(weighted=weighted), signature, parallel=False)
+def _label_weights(dtype: str, weighted: bool) -> Serial:
+    weights = array(NUMBER[dtype])
+    signature = (array(types.int64), weights, weights, types.int64, types.int64, _PARTIALS, _PARTIALS)
+    return Serial(row_losses.label_weights(weighted=weighted), signature, scratch=True)

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 from numba import prange
-from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu import arrays, summation
-from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK
 
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
@@ -29,35 +28,36 @@ def map_kernels(
     load, cut, store, outputs = arrays.LOAD[inputs], arrays.CUT[count], arrays.store(places), len(places)
     as_tuple = arrays.as_tuple(outputs)
 
-    def run(leading, operands, parameters):
-        for i in range(operands[0].size):
-            store(operands, i, as_tuple(formula(*leading, *load(operands, i), *parameters)))
+    def run(leading, operands, parameters, first, last):
+        part = cut(operands, first, last)
+        for i in range(part[0].size):
+            store(part, i, as_tuple(formula(*leading, *load(part, i), *parameters)))
 
     run = jitable(run)
 
     def serial(leading, operands, parameters):
-        run(leading, operands, parameters)
+        run(leading, operands, parameters, 0, operands[0].size)
 
     def parallel(leading, operands, parameters):
         size = operands[0].size
         for block in prange((size + GRAIN - 1) // GRAIN):
             start = block * GRAIN
-            run(leading, cut(operands, start, min(size, start + GRAIN)), parameters)
+            run(leading, operands, parameters, start, min(size, start + GRAIN))
 
     return serial, parallel
 
 
-@register_jitable
+@uncounted
 def apart(x, out):
-    """Whether two arrays are of one size, and apart or the same."""
+    """Whether two arrays are of one shape, and apart or the same."""
     a, b = x.ctypes.data, out.ctypes.data
-    return x.size == out.size and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
+    return x.shape == out.shape and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
 
 
 def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Callable[..., bool]:
-    """``kernel(*inputs, out[, parameters])`` for small arrays of one dimension: whether it did the work.
+    """``kernel(*inputs, out[, parameters])`` for small arrays: whether it did the work.
 
-    It refuses arrays that are not small or differ in length, and overlaps other than in place, so that its caller need
+    It refuses arrays that are not small or differ in shape, and overlaps other than in place, so that its caller need
     not look.
     """
 
@@ -67,6 +67,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
         if out.size > SMALL or not apart(x, out):
             return False
         narrowed = narrow(parameters)
+        x, out = x.reshape(x.size), out.reshape(x.size)
         for i in range(out.size):
             out[i] = formula(x[i], *narrowed)
         return True
@@ -75,6 +76,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
         if out.size > SMALL or not apart(x, out) or not apart(y, out):
             return False
         narrowed = narrow(parameters)
+        x, y, out = x.reshape(x.size), y.reshape(x.size), out.reshape(x.size)
         for i in range(out.size):
             out[i] = formula(x[i], y[i], *narrowed)
         return True
@@ -99,7 +101,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
 def sum_kernels(
     formula: Any, count: int, inputs: int, outputs: int, dtype: str
 ) -> tuple[Callable[..., None], Callable[..., None]]:
-    """A serial and a parallel ``kernel(leading, arrays, parameters, high, low)``.
+    """``serial(leading, arrays, parameters, high, low, room)``, and ``parallel`` without `room`.
 
     They leave the sums of the first output's blocks, and their errors, in `high` and `low`, and write the other outputs
     to the arrays after the first `inputs`.
@@ -107,6 +109,7 @@ def sum_kernels(
     load, cut, as_tuple = arrays.LOAD[inputs], arrays.CUT[count], arrays.as_tuple(outputs)
     store = arrays.store(tuple(range(inputs, count)), first=1)
     leaf, scratch, chunk_size = summation.leaf(dtype), summation.scratch, summation.CHUNK
+    split = summation.split(dtype)
 
     def run(leading, operands, parameters, buffer):
         for i in range(operands[0].size):
@@ -116,8 +119,8 @@ def sum_kernels(
 
     run = jitable(run)
 
-    def chunk(leading, operands, parameters, first, last, high, low):
-        buffer, upper, lower = scratch(operands[0], last - first)
+    def chunk(leading, operands, parameters, first, last, high, low, room):
+        buffer, upper, lower = room
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
             run(leading, cut(operands, start, stop), parameters, buffer[: stop - start])
@@ -126,13 +129,14 @@ def sum_kernels(
 
     chunk = jitable(chunk)
 
-    def serial(leading, operands, parameters, high, low):
-        chunk(leading, operands, parameters, 0, operands[0].size, high, low)
+    def serial(leading, operands, parameters, high, low, room):
+        chunk(leading, operands, parameters, 0, operands[0].size, high, low, split(room))
 
     def parallel(leading, operands, parameters, high, low):
         size = operands[0].size
         for part in prange((size + chunk_size - 1) // chunk_size):
             first = part * chunk_size
-            chunk(leading, operands, parameters, first, min(size, first + chunk_size), high, low)
+            room = scratch(operands[0], chunk_size)
+            chunk(leading, operands, parameters, first, min(size, first + chunk_size), high, low, room)
 
     return serial, parallel

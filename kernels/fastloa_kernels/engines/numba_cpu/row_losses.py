@@ -15,8 +15,9 @@ from numba import prange
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.maps import SMALL
 from fastloa_kernels.engines.numba_cpu.rows import GRAIN, row_sum, statistics
-from fastloa_kernels.engines.numba_cpu.summation import corrected
+from fastloa_kernels.engines.numba_cpu.summation import ROOM, corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
 
@@ -24,44 +25,90 @@ from fastloa_kernels.sums import BLOCK
 def kernels(
     record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool
 ) -> tuple[Callable[..., None], Callable[..., None]]:
-    """A serial and a parallel ``kernel(x, target, class_weight, sample_weight, options, out, dx, h)``.
+    """``serial(x, target, class_weight, sample_weight, options, out, dx, h, room)``, and ``parallel`` without `room`.
 
     Only `general` ones read class weights and smooth labels. `out` takes the losses of the rows in float64; `options`
     is (ignore_index, keep, smoothing, the class weights' sum, divisor). What a call does without is empty.
     """
-    row_of = _label_row if labels else _probability_row
-    one_row, scratch = row_of(record, dtype, value, grad, hess, general), summation.scratch
+    row_of, scratch, split = _label_row if labels else _probability_row, summation.scratch, summation.split(dtype)
+    run = _over_rows(row_of(record, dtype, value, grad, hess, general), value)
 
-    def run(x, target, class_weight, sample_weight, options, out, dx, h, first, last):
-        room = scratch(dx if grad else x, x.shape[1])
-        for row in range(first, last):
-            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, room)
-            if value:
-                out[row] = loss
-
-    run = jitable(run)
-
-    def serial(x, target, class_weight, sample_weight, options, out, dx, h):
-        run(x, target, class_weight, sample_weight, options, out, dx, h, 0, x.shape[0])
+    def serial(x, target, class_weight, sample_weight, options, out, dx, h, room):
+        run(x, target, class_weight, sample_weight, options, out, dx, h, 0, x.shape[0], split(room))
 
     def parallel(x, target, class_weight, sample_weight, options, out, dx, h):
         rows, step = x.shape[0], max(1, GRAIN // x.shape[1])
         for part in prange((rows + step - 1) // step):
             last = min(rows, part * step + step)
-            run(x, target, class_weight, sample_weight, options, out, dx, h, part * step, last)
+            room = scratch(dx if grad else x, x.shape[1])
+            run(x, target, class_weight, sample_weight, options, out, dx, h, part * step, last, room)
 
     return serial, parallel
 
 
+def _over_rows(one_row: Any, value: bool) -> Any:
+    def run(x, target, class_weight, sample_weight, options, out, dx, h, first, last, room):
+        for row in range(first, last):
+            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, room)
+            if value:
+                out[row] = loss
+
+    return jitable(run)
+
+
+def small_kernel(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool) -> Callable[..., tuple[bool, float]]:
+    """``kernel(room, x, labels, ignore_index, mean[, dx[, h]])``: a whole call, for few rows.
+
+    It says if it could do the work, and to what the loss came; it refuses what is not small, not of one shape, or a
+    wrong label.
+    """
+    run, leaf = _over_rows(_label_row(record, dtype, value, grad, hess, False), value), summation.leaf("float64")
+    split, scalar = summation.split(dtype), np.dtype(dtype).type
+
+    def whole(room, x, labels, ignore_index, mean, dx, h):
+        rows, classes = x.shape
+        values, upper, lower = split(room)
+        slots, none = room[ROOM:], values[:0]
+        if x.size > SMALL or x.size == 0 or rows > slots.size or labels.size != rows:
+            return False, 0.0
+        count = 0.0
+        for i in range(rows):
+            if labels[i] != ignore_index:
+                if labels[i] < 0 or labels[i] >= classes:
+                    return False, 0.0
+                count += 1.0
+        divisor = count if mean else 1.0
+        options = ignore_index, 1.0, 0.0, np.float64(classes), divisor
+        run(x, labels, none, none, options, slots, dx, h, 0, rows, (values, upper, lower))
+        if not value:
+            return True, 0.0
+        total, error = leaf(slots, rows, upper, lower)
+        return True, corrected(0.0 + total, error) / divisor
+
+    whole = jitable(whole)
+
+    def alone(room, x, labels, ignore_index, mean):
+        none = room[:0].view(scalar).reshape((0, 0))
+        return whole(room, x, labels, ignore_index, mean, none, none)
+
+    def with_gradient(room, x, labels, ignore_index, mean, dx):
+        return whole(room, x, labels, ignore_index, mean, dx, dx[:0])
+
+    def with_both(room, x, labels, ignore_index, mean, dx, h):
+        return whole(room, x, labels, ignore_index, mean, dx, h)
+
+    return (alone, with_gradient, with_both)[grad + hess]
+
+
 def label_weights(*, weighted: bool) -> Callable[..., int]:
-    """``kernel(labels, class_weight, sample_weight, ignore_index, classes, high, low)``: the first bad row or -1.
+    """``kernel(labels, class_weight, sample_weight, ignore_index, classes, high, low, room)``: a bad row, or -1.
 
     The sums of sample_weight * class_weight[label] over the blocks of rows, without the ignored, go to `high`, `low`.
     """
-    scratch, leaf = summation.scratch, summation.leaf("float64")
+    leaf, split = summation.leaf("float64"), summation.split("float64")
 
-    def kernel(labels, class_weight, sample_weight, ignore_index, classes, high, low):
-        buffer, upper, lower = scratch(high, labels.size)
+    def kernel(labels, class_weight, sample_weight, ignore_index, classes, high, low, room):
+        buffer, upper, lower = split(room)
         for start in range(0, labels.size, BLOCK):
             part = labels[start : start + BLOCK]
             for i in range(part.size):
@@ -85,7 +132,7 @@ def _reader(record: Any, dtype: str, stored: bool) -> Any:
         return statistics(dtype, stored=stored)
     scalar = np.dtype(dtype).type
 
-    def read(x, e, values, upper, lower):
+    def read(rows, values, upper, lower):
         return scalar(0.0), 0.0
 
     return jitable(read)
@@ -105,9 +152,10 @@ def _hessian(record: Any, dtype: str) -> Any:
 
 def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
-    exponential = bind(rowwise.exponential, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    greatest = bind(rowwise.greatest, "float64")
     read, hessian, scalar = _reader(record, dtype, grad), _hessian(record, dtype), np.dtype(dtype).type
+    normalised = record.normalised
 
     def weighted_term(x, w, statistics):
         return w * loss_of(distance(x, statistics[0]), statistics[1])
@@ -116,9 +164,9 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
 
     zero = scalar(0.0)
 
-    def gradient(rest, factor, pull, class_weight, dx):
+    def gradient(share, pull, class_weight, dx):
         for i in range(dx.size):
-            p = factor * probability(dx[i], rest)
+            p = share * dx[i] if normalised else zero
             dx[i] = p - pull * class_weight[i] if general and pull != zero else p  # 0 * inf would be NaN
 
     gradient = jitable(gradient)
@@ -136,7 +184,7 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
         at_label = x[label]
         own = np.float64(class_weight[label]) if general else 1.0
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
-        m, wide = read(x, dx[row] if grad else x, values, upper, lower)
+        m, wide = read((x, dx[row] if grad else x), values, upper, lower)
         rest, d = scalar(wide), distance(at_label, m)
         loss = 0.0
         if value:
@@ -147,10 +195,10 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
             loss *= scale
         if grad:
             scale /= divisor
-            factor, e = scalar((keep * own + smoothing * weight_sum) * scale), exponential(at_label, m)
+            mass, e = (keep * own + smoothing * weight_sum) * scale, dx[row, label] if normalised else zero
             if hess:
-                hessian(dx[row], rest, factor, h[row])
-            gradient(rest, factor, scalar(smoothing * scale), class_weight, dx[row])
+                hessian(dx[row], rest, scalar(mass), h[row])
+            gradient(scalar(mass * greatest(wide)), scalar(smoothing * scale), class_weight, dx[row])
             pulled = smoothing * (weight_sum * probability(e, rest) - own)
             dx[row, label] = scalar(scale * (pulled - keep * own * complement(e, rest)))
         return loss
@@ -207,7 +255,7 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
         values, upper, lower = room
         keep, smoothing = scalar(options[1]), scalar(options[2])
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
-        m, wide = read(x, dx[row] if grad else x, values, upper, lower)
+        m, wide = read((x, dx[row] if grad else x), values, upper, lower)
         rest, loss = scalar(wide), 0.0
         if value:
             loss = scale * loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower)

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 from numba import prange
-from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
-from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.maps import SMALL, apart
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
@@ -46,7 +45,7 @@ def _maximum(dtype: str) -> Any:
     return jitable(greatest)
 
 
-@register_jitable
+@uncounted
 def _added(total, error, high, low):
     s = total + high
     t = s - total
@@ -95,10 +94,10 @@ def _stored_sum(dtype: str) -> Any:
     return jitable(whole)
 
 
-def statistics(dtype: str, *, stored: bool) -> Any:
-    """``read(x, e, values, upper, lower) -> (m, rest)``: a row's maximum m and sum(exp(x - m)) - 1.
+def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
+    """``read(rows, values, upper, lower) -> (m, rest)``: the maximum m of ``rows[0]`` and sum(exp(x - m)) - 1.
 
-    With `stored`, exp(x - m) is left in `e`, which may be `x` itself.
+    With `stored`, exp(x - m) is left in ``rows[place]``.
     """
     greatest, exponential = _maximum(dtype), bind(rowwise.exponential, dtype)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
@@ -111,16 +110,17 @@ def statistics(dtype: str, *, stored: bool) -> Any:
 
     total_of, stored_total = row_sum(dtype, jitable(term)), _stored_sum(dtype)
 
-    def fill(x, m, e):
-        for i in range(x.size):
-            e[i] = exponential(x[i], m)
+    def fill(rows, m):
+        for i in range(rows[0].size):
+            rows[place][i] = exponential(rows[0][i], m)
 
     fill = jitable(fill)
 
-    def read(x, e, values, upper, lower):
+    def read(rows, values, upper, lower):
+        x, e = rows[0], rows[place]
         m = greatest(x)
         if stored:
-            fill(x, m, e)
+            fill(rows, m)
         excess, without_largest = 0.0, False
         for _ in range(2):
             if stored and not without_largest:
@@ -136,84 +136,119 @@ def statistics(dtype: str, *, stored: bool) -> Any:
     return jitable(read)
 
 
-def rowwise_value(record: Rowwise, dtype: str) -> Any:
-    """``run(x, x, out, first, last)`` over the rows of 2-d arrays."""
+@uncounted
+def _row1(arrays, row):
+    return (arrays[0][row],)
+
+
+@uncounted
+def _row2(arrays, row):
+    return arrays[0][row], arrays[1][row]
+
+
+@uncounted
+def _row3(arrays, row):
+    return arrays[0][row], arrays[1][row], arrays[2][row]
+
+
+def _rows_of(inputs: int, place: int) -> Any:
+    return (_row1, _row2, _row3)[max(inputs - 1, place)]
+
+
+def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
+    """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first to the one at `place`.
+
+    An array that is read and written stands there once, or LLVM, fearing an overlap, would not vectorise.
+    """
     value, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     stored, scalar = record.of_exponential, np.dtype(dtype).type
-    read, scratch = statistics(dtype, stored=stored), summation.scratch
+    read, rows_of = statistics(dtype, stored=stored, place=place), _rows_of(1, place)
 
-    def write(x, m, rest, out):
-        for i in range(out.size):
-            out[i] = value(out[i] if stored else distance(x[i], m), rest)
+    def from_score(rows, m, rest):
+        for i in range(rows[0].size):
+            rows[place][i] = value(distance(rows[0][i], m), rest)
 
-    write = jitable(write)
+    def from_exponential(e, rest):
+        for i in range(e.size):
+            e[i] = value(e[i], rest)
 
-    def run(x, same, out, first, last):
-        values, upper, lower = scratch(out, x.shape[1])
+    from_score, from_exponential = jitable(from_score), jitable(from_exponential)
+
+    def run(arrays, first, last, room):
+        values, upper, lower = room
         for row in range(first, last):
-            m, rest = read(x[row], out[row], values, upper, lower)
-            write(x[row], m, scalar(rest), out[row])
+            rows = rows_of(arrays, row)
+            m, rest = read(rows, values, upper, lower)
+            if stored:
+                from_exponential(rows[place], scalar(rest))
+            else:
+                from_score(rows, m, scalar(rest))
 
     return jitable(run)
 
 
-def rowwise_backward_from_output(record: Rowwise, dtype: str) -> Any:
-    """``run(g, y, out, first, last)`` over the rows of 2-d arrays."""
+def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
+    """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first two to the one at `place`."""
     summand, backward = bind(record.summand, dtype), bind(record.backward, dtype)
-    scalar, scratch = np.dtype(dtype).type, summation.scratch
+    scalar, rows_of = np.dtype(dtype).type, _rows_of(2, place)
 
     def term(g, y, extra):
         return summand(g, y)
 
     whole = row_sum(dtype, jitable(term))
 
-    def write(g, y, total, out):
-        for i in range(out.size):
-            out[i] = backward(g[i], y[i], total)
+    def write(rows, total):
+        for i in range(rows[0].size):
+            rows[place][i] = backward(rows[0][i], rows[1][i], total)
 
     write = jitable(write)
 
-    def run(g, y, out, first, last):
-        values, upper, lower = scratch(out, out.shape[1])
+    def run(arrays, first, last, room):
+        values, upper, lower = room
         for row in range(first, last):
-            total, error = whole(g[row], y[row], scalar(0.0), values, upper, lower)
-            write(g[row], y[row], scalar(corrected(total, error)), out[row])
+            rows = rows_of(arrays, row)
+            total, error = whole(rows[0], rows[1], scalar(0.0), values, upper, lower)
+            write(rows, scalar(corrected(total, error)))
 
     return jitable(run)
 
 
-def over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
-    """A serial and a parallel ``kernel(a, b, out)``."""
+def over_rows(run: Any, dtype: str) -> tuple[Callable[..., None], Callable[..., None]]:
+    """``serial(arrays, room)``, and ``parallel(arrays)``."""
+    scratch, split = summation.scratch, summation.split(dtype)
 
-    def serial(a, b, out):
-        run(a, b, out, 0, out.shape[0])
+    def serial(arrays, room):
+        run(arrays, 0, arrays[0].shape[0], split(room))
 
-    def parallel(a, b, out):
-        rows, step = out.shape[0], max(1, GRAIN // out.shape[1])
+    def parallel(arrays):
+        rows, columns = arrays[0].shape
+        step = max(1, GRAIN // columns)
         for part in prange((rows + step - 1) // step):
-            run(a, b, out, part * step, min(rows, part * step + step))
+            room = scratch(arrays[0], columns)
+            run(arrays, part * step, min(rows, part * step + step), room)
 
     return serial, parallel
 
 
-def small_rows(run: Any, inputs: int) -> Callable[..., bool]:
-    """``kernel(*inputs, out)`` for small arrays: whether it did the work.
+def small_rows(run: Any, inputs: int, dtype: str) -> Callable[..., bool]:
+    """``kernel(room, *inputs, out)`` for small arrays: whether it did the work.
 
-    Like that of `maps`, it refuses arrays that are not small, differ in shape, or overlap other than in place.
+    Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place.
     """
+    split = summation.split(dtype)
 
-    def one(x, out):
-        if out.size > SMALL or out.size == 0 or x.shape != out.shape or not apart(x, out):
+    def one(room, x, out):
+        if out.size > SMALL or out.size == 0 or not apart(x, out):
             return False
-        run(x, x, out, 0, out.shape[0])
+        shape = out.size // out.shape[-1], out.shape[-1]
+        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
         return True
 
-    def two(g, y, out):
-        if out.size > SMALL or out.size == 0 or g.shape != out.shape or y.shape != out.shape:
+    def two(room, g, y, out):
+        if out.size > SMALL or out.size == 0 or not apart(g, out) or not apart(y, out):
             return False
-        if not apart(g, out) or not apart(y, out):
-            return False
-        run(g, y, out, 0, out.shape[0])
+        shape = out.size // out.shape[-1], out.shape[-1]
+        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
         return True
 
     return (one, two)[inputs - 1]

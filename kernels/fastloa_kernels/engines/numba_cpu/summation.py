@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
+from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK, LANES
 
+ROOM = 3 * BLOCK
 CHUNK = 16 * BLOCK  # what one thread takes at a time; scratch is allocated once per chunk
 
 
-@register_jitable
+@uncounted
 def _width(count):
     width = 1
     while width < count:
@@ -22,7 +24,7 @@ def _width(count):
     return width
 
 
-@register_jitable
+@uncounted
 def _leaf32(values, count, high, low):
     """float64 has room enough for the rounding errors of a sum of float32 values, which are only read."""
     width = _width(count)
@@ -46,7 +48,7 @@ def _leaf32(values, count, high, low):
     return high[0] + (high[1] if width == 2 else 0.0), 0.0
 
 
-@register_jitable
+@uncounted
 def _tree_compensated(high, low, width):
     while width > 1:
         width //= 2
@@ -61,7 +63,7 @@ def _tree_compensated(high, low, width):
     return high[0], low[0]
 
 
-@register_jitable
+@uncounted
 def _leaf64(values, count, high, low):
     """The sum and its error."""
     width = _width(count)
@@ -78,7 +80,7 @@ def _corrected(total, error):
     return both if both == both else total
 
 
-corrected = register_jitable(_corrected)
+corrected = uncounted(_corrected)
 
 
 def leaf(dtype: str) -> Any:
@@ -89,6 +91,16 @@ def leaf(dtype: str) -> Any:
     return _leaf32 if dtype == "float32" else _leaf64
 
 
+def split(dtype: str) -> Any:
+    """``values, upper, lower = cut(room)``: scratch for a `leaf`, of an array of ROOM float64 numbers."""
+    scalar = np.dtype(dtype).type
+
+    def cut(room):
+        return room[:BLOCK].view(scalar), room[BLOCK : 2 * BLOCK], room[2 * BLOCK : 3 * BLOCK]
+
+    return jitable(cut, inline="always")  # a function that numba calls could not return views
+
+
 @register_jitable
 def scratch(values, count):
     """Room for one block of at most `count` values of the dtype of `values`, and what `leaf` needs beside it."""
@@ -96,11 +108,14 @@ def scratch(values, count):
     return np.empty(width, values.dtype), np.empty(width), np.empty(width)
 
 
-def finish(high, low):
+def finish(high, low, room):
     """One number from the blocks' partial sums. A kernel of its own: compiled once, not into every sum."""
+    total, error = room[:BLOCK], room[BLOCK : 2 * BLOCK]
     count = high.size
     width = _width(min(count, LANES))
-    total, error = np.zeros(width), np.zeros(width)
+    for lane in range(width):
+        total[lane] = 0.0
+        error[lane] = 0.0
     for start in range(0, count, LANES):
         added, carried = high[start : start + LANES], low[start : start + LANES]
         for i in range(added.size):

@@ -119,7 +119,7 @@ def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
                 classes,
                 label,
                 at_label,
-                (m, rest),
+                (m, rest, wide),
                 (keep, smoothing, own, scale / divisor, weight_sum),
                 outputs,
             )
@@ -131,23 +131,24 @@ def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
 def _label_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
     grad, hess, weighted = form.grad, form.hess, form.weighted
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
-    exponential, scalar = bind(rowwise.exponential, dtype), np.dtype(dtype).type
+    exponential, greatest = bind(rowwise.exponential, dtype), bind(rowwise.greatest, "float64")
+    scalar, normalised = np.dtype(dtype).type, record.normalised
     zero = scalar(0.0)
 
     def write(x, w, base, classes, label, at_label, statistics, options, outputs):
-        (m, rest), (keep, smoothing, own, scale, weight_sum) = statistics, options
-        factor = scalar((keep * own + smoothing * weight_sum) * scale)
+        (m, rest, wide), (keep, smoothing, own, scale, weight_sum) = statistics, options
+        mass = (keep * own + smoothing * weight_sum) * scale
+        factor, share = scalar(mass), scalar(mass * greatest(wide))
         pull, e = scalar(smoothing * scale), exponential(at_label, m)
         pulled = smoothing * (weight_sum * probability(e, rest) - own)
         own_gradient = scalar(scale * (pulled - keep * own * complement(e, rest)))
         j = cuda.threadIdx.x
         while j < classes:
             e = exponential(x[base + j], m)
-            p = probability(e, rest)
             if hess:
-                outputs[2][base + j] = factor * (p * complement(e, rest))
+                outputs[2][base + j] = factor * (probability(e, rest) * complement(e, rest))
             if grad:
-                gradient = factor * p
+                gradient = share * e if normalised else zero
                 if pull != zero:
                     gradient = gradient - (pull * w[j] if weighted else pull)
                 outputs[1][base + j] = own_gradient if j == label else gradient
