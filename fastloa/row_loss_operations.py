@@ -27,7 +27,6 @@ from fastloa.operations import NATIVE, SMALL, Array, Found, normal_axis
 P = ParamSpec("P")
 EMPTY = ("nan", "zero", "raise")
 _LABELS = np.dtype("int64")
-_SUMMED = ("mean", "sum")
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,12 @@ class RowLossOperation(LossOperation[P]):
             # numba may take another byte order, or a mask, for the same.
             if x.ndim != 2 or x.size > SMALL or type(labels) is not ndarray or labels.dtype is not _LABELS:
                 return None
-            if type(reduction) is not str or reduction not in _SUMMED:
+            mean = type(reduction) is str and reduction == "mean"
+            if not mean and not (type(reduction) is str and reduction == "sum"):
                 return None
-            arrays = [empty(x.shape, dtype) for _ in made]
+            arrays = [empty(x.shape, dtype) for _ in made] if made else ()
             try:
-                fits, total = kernel.small(x, labels, ignore_index, reduction == "mean", *arrays)
+                fits, total = kernel.small(x, labels, ignore_index, mean, *arrays)
             except TypeError:  # not the arrays it was compiled for
                 return None
             if not fits:

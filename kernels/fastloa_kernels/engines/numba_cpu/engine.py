@@ -73,11 +73,10 @@ class MapKernel:
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
-        """``(*inputs, out[, parameters])`` of one or two dimensions: it checks its arrays, and says if it could."""
+        """``(*inputs, out, parameters)`` of one or two dimensions: it checks its arrays, and says if it could."""
         inputs, number = self._form.inputs, NUMBER[self._dtype]
-        signature: tuple[Any, ...] = (*[array(number, ndim)] * inputs, array(number, ndim, written=True))
-        if self._parameters:
-            signature += (types.UniTuple(types.float64, self._parameters),)
+        parameters = types.Tuple([types.float64] * self._parameters)
+        signature = (*[array(number, ndim)] * inputs, array(number, ndim, written=True), parameters)
         kernel = maps.small_kernel(self._formula, inputs, self._parameters, self._dtype)
         return dispatcher(kernel, signature, nogil=False)
 
@@ -168,9 +167,9 @@ class RowKernel:
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
-        """``(*inputs, out)`` of one or two dimensions: it checks its arrays, and says if it could."""
+        """``(*inputs, out, ())`` of one or two dimensions: it checks its arrays, and says if it could."""
         number, inputs = NUMBER[self._dtype], self._inputs
-        signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True))
+        signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
         kernel = rows.small_rows(self._run(inputs), inputs, self._dtype)
         return functools.partial(dispatcher(kernel, signature, nogil=False), take_room())
 

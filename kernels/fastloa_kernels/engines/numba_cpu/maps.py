@@ -55,7 +55,7 @@ def apart(x, out):
 
 
 def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Callable[..., bool]:
-    """``kernel(*inputs, out[, parameters])`` for small arrays: whether it did the work.
+    """``kernel(*inputs, out, parameters)`` for small arrays: whether it did the work.
 
     It refuses arrays that are not small or differ in shape, and overlaps other than in place, so that its caller need
     not look.
@@ -63,7 +63,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
 
     narrow = arrays.narrowed(np.dtype(dtype).type, parameters)
 
-    def run(x, out, parameters):
+    def one(x, out, parameters):
         if out.size > SMALL or not apart(x, out):
             return False
         narrowed = narrow(parameters)
@@ -72,7 +72,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
             out[i] = formula(x[i], *narrowed)
         return True
 
-    def run_two(x, y, out, parameters):
+    def two(x, y, out, parameters):
         if out.size > SMALL or not apart(x, out) or not apart(y, out):
             return False
         narrowed = narrow(parameters)
@@ -81,21 +81,7 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
             out[i] = formula(x[i], y[i], *narrowed)
         return True
 
-    run, run_two = jitable(run), jitable(run_two)
-
-    def one(x, out):
-        return run(x, out, ())
-
-    def two(x, y, out):
-        return run_two(x, y, out, ())
-
-    def one_with(x, out, parameters):
-        return run(x, out, parameters)
-
-    def two_with(x, y, out, parameters):
-        return run_two(x, y, out, parameters)
-
-    return ((one, two), (one_with, two_with))[parameters > 0][inputs - 1]
+    return (one, two)[inputs - 1]
 
 
 def sum_kernels(

@@ -231,20 +231,20 @@ def over_rows(run: Any, dtype: str) -> tuple[Callable[..., None], Callable[..., 
 
 
 def small_rows(run: Any, inputs: int, dtype: str) -> Callable[..., bool]:
-    """``kernel(room, *inputs, out)`` for small arrays: whether it did the work.
+    """``kernel(room, *inputs, out, ())`` for small arrays: whether it did the work.
 
     Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place.
     """
     split = summation.split(dtype)
 
-    def one(room, x, out):
+    def one(room, x, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(x, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
         run((x.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
         return True
 
-    def two(room, g, y, out):
+    def two(room, g, y, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(g, out) or not apart(y, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
