@@ -75,6 +75,30 @@ def bench(
 
 
 @app.command()
+def accuracy(
+    op: Annotated[Names, typer.Option(help="Operations, such as tanh or tanh.derivative; all by default.")] = None,
+    dtype: Annotated[Names, typer.Option(help="float32, float64, float16 or bfloat16; all by default.")] = None,
+    points: Annotated[float, typer.Option(help="How many results of each to compare where not all are.")] = 1e6,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Walk all 2**32 float32 numbers of functions of one number.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option(help="Write all results to this file; an interrupted run goes on from it.")
+    ] = None,
+) -> None:
+    """Measure how far every operation and derivative is from its exact result, beside other libraries.
+
+    Of 16 bits all numbers are tried. Options may be repeated, or take several values with commas.
+    """
+    try:
+        from fastloa.cli import accuracy as command
+    except ModuleNotFoundError as error:
+        fail(f"accuracy needs {error.name}: pip install 'fastloa[demo]'")
+    chosen = command.choose(_split(op), _split(dtype), points, exhaustive=exhaustive)
+    command.run(chosen, json)
+
+
+@app.command()
 def info(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
     """Print versions, backends (and why one is missing), threads and caches."""
     from fastloa.config import config, show_config

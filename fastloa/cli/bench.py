@@ -75,9 +75,9 @@ def choose(ops: list[str], sizes: list[str], dtypes: list[str], names: list[str]
     found = cases()
     chosen = [case for case in found.values() if not ops or {case.name, case.operation} & set(ops)]
     known = {name for case in found.values() for name in (case.name, case.operation)}
-    _check("--op", ops, known, sorted({case.operation for case in found.values()}))
-    _check("--dtype", dtypes, DTYPES, DTYPES)
-    _check("--backend", names, MODULES, MODULES)
+    check_choice("--op", ops, known, sorted({case.operation for case in found.values()}))
+    check_choice("--dtype", dtypes, DTYPES, DTYPES)
+    check_choice("--backend", names, MODULES, MODULES)
     for size in sizes:
         if shape_of(size, rows=False) is None:
             fail(f"--size must be a number of elements (1000000, 1e6) or rows and columns (8192x1000), got {size!r}")
@@ -85,18 +85,19 @@ def choose(ops: list[str], sizes: list[str], dtypes: list[str], names: list[str]
         reason = backends.missing_because(name)
         if reason is not None:
             fail(reason)
-    return Choice(
-        tuple(chosen), tuple(sizes), tuple(map(_dtype, dtypes or ["float32"])), tuple(names or fl.available_backends())
-    )
+    found_dtypes = tuple(map(dtype_of, dtypes or ["float32"]))
+    return Choice(tuple(chosen), tuple(sizes), found_dtypes, tuple(names or fl.available_backends()))
 
 
-def _check(option: str, given: list[str], known: Any, listed: Any) -> None:
+def check_choice(option: str, given: list[str], known: Any, listed: Any) -> None:
+    """Fail for a name that is not known, listing some that are."""
     for name in given:
         if name not in known:
             fail(f"{option} must be one of {', '.join(listed)}, got {name!r}")
 
 
-def _dtype(name: str) -> Any:
+def dtype_of(name: str) -> Any:
+    """NumPy's dtype of that name."""
     if name != "bfloat16":
         return np.dtype(name)
     try:

@@ -1,0 +1,201 @@
+"""``fastloa accuracy``: how far every operation and derivative is from its exact result, and where it is farthest."""
+
+import contextlib
+import json
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from fastloa.cli import accuracy_report
+from fastloa.cli.accuracy_peers import peers
+from fastloa.cli.accuracy_table import COMPUTED, Function, functions
+from fastloa.cli.accuracy_tally import Tally, tally
+from fastloa.cli.bench import DTYPES, check_choice, dtype_of
+from fastloa.cli.console import fail
+
+CHUNK = 1 << 20  # results computed at a time
+SAVED_EVERY = 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to measure, and on how many points of each function that is not walked whole."""
+
+    functions: tuple[Function, ...]
+    dtypes: tuple[Any, ...]
+    points: int
+    exhaustive: bool
+
+    def described(self) -> dict[str, Any]:
+        """What must be equal in two runs, or one cannot continue the other."""
+        from fastloa_kernels.engines.numba_cpu.compilation import VERSION
+
+        names = {"functions": [f.name for f in self.functions], "dtypes": [d.name for d in self.dtypes]}
+        return {**names, "points": self.points, "exhaustive": self.exhaustive, "kernels": VERSION}
+
+    def walks(self) -> list["Walk"]:
+        """Each function in each dtype."""
+        return [Walk(f, dtype, self._chunks(f, dtype)) for f in self.functions for dtype in self.dtypes]
+
+    def _chunks(self, function: Function, dtype: Any) -> int:
+        whole = function.unary and (dtype.itemsize == 2 or (dtype.itemsize == 4 and self.exhaustive))
+        return -(-(1 << 8 * int(dtype.itemsize) if whole else self.points) // CHUNK)
+
+
+@dataclass
+class Walk:
+    """One function over its operands, in chunks, and what has been counted for each competitor."""
+
+    function: Function
+    dtype: Any
+    chunks: int
+    done: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every number of the dtype is tried."""
+        return self.function.unary and self.chunks == -(-(1 << 8 * self.dtype.itemsize) // CHUNK)
+
+    def operands(self, i: int, points: int) -> tuple[Any, ...]:
+        """The operands of a chunk: the same in every run."""
+        bits = 8 * self.dtype.itemsize
+        if self.whole:
+            first, count = i * CHUNK, min(CHUNK, 1 << bits)
+            return (np.arange(first, first + count, dtype=f"u{self.dtype.itemsize}").view(self.dtype),)
+        seed = [i, *self.function.name.encode(), *self.dtype.name.encode()]
+        count = min(CHUNK, points - i * CHUNK)
+        return self.function.draw(np.random.default_rng(seed), count, self.dtype)
+
+    def count(self, i: int, points: int, others: dict[str, Callable[..., Any]]) -> dict[str, Tally]:
+        """Compare one chunk."""
+        operands = self.operands(i, points)
+        with np.errstate(all="ignore"):
+            exact = self._exact(operands)
+            found = {"fastloa": tally(np.asarray(self.function.call(*operands)), exact, operands)}
+            for name, call in others.items():
+                with contextlib.suppress(RuntimeError, TypeError, NotImplementedError):  # a dtype that it does not take
+                    found[name] = tally(np.asarray(call(*operands)), exact, operands)
+            return found
+
+    def _exact(self, operands: tuple[Any, ...]) -> Any:
+        wider = np.float64 if self.dtype.itemsize < 8 else np.longdouble
+        exact = self.function.exact(*(x if x.dtype.kind == "i" else x.astype(wider) for x in operands))
+        elementwise = [x for x in operands if x.shape == exact.shape]
+        if len(elementwise) == len(operands):  # rows hold no NaN
+            exact = np.where(np.any([np.isnan(x) for x in elementwise], axis=0), np.nan, exact)
+        return exact.astype(wider)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        names = {"operation": self.function.operation, "form": self.function.form, "dtype": self.dtype.name}
+        found = {name: counted.as_dict() for name, counted in self.tallies.items()}
+        return {**names, "whole": self.whole, "chunks": self.chunks, "done": self.done, "results": found}
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Go on from what `as_dict` gave."""
+        self.done = values["done"]
+        self.tallies = {name: Tally.from_dict(counted) for name, counted in values["results"].items()}
+
+
+def choose(ops: list[str], dtypes: list[str], points: float, *, exhaustive: bool) -> Choice:
+    """Check what the command line names, and fail in one line that lists the choices."""
+    found = functions()
+    names = {name for f in found.values() for name in (f.name, f.operation)}
+    check_choice("--op", ops, names, sorted({f.operation for f in found.values()}))
+    check_choice("--dtype", dtypes, DTYPES, DTYPES)
+    if not (math.isfinite(points) and points >= 1 and float(points).is_integer()):
+        fail(f"--points must be a number of points, such as 1000000 or 1e6, got {points:g}")
+    chosen = tuple(f for f in found.values() if not ops or {f.name, f.operation} & set(ops))
+    wanted = tuple(map(dtype_of, dtypes or DTYPES))
+    if np.dtype(np.longdouble) not in COMPUTED or np.finfo(np.longdouble).nmant < 63:
+        if "float64" in dtypes:
+            fail("float64 cannot be measured here: NumPy's longdouble has no more digits than it")
+        wanted = tuple(dtype for dtype in wanted if dtype.name != "float64")
+    return Choice(chosen, wanted, int(points), exhaustive)
+
+
+def run(choice: Choice, path: Path | None) -> None:
+    """Measure, print the table and write the file; a file of an interrupted run is gone on with."""
+    walks = choice.walks()
+    before = _read(path, choice, walks) if path is not None else 0.0
+    started = time.monotonic()
+
+    def save() -> None:
+        if path is not None:
+            seconds = before + time.monotonic() - started
+            accuracy_report.write(path, choice.described(), [walk.as_dict() for walk in walks], seconds)
+
+    total, done = sum(walk.chunks for walk in walks), sum(walk.done for walk in walks)
+    bar = tqdm(total=total, initial=done, unit="chunk", smoothing=0.05, disable=not sys.stderr.isatty(), leave=False)
+    try:
+        with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+            saved = time.monotonic()
+            for walk, counted in _counted(walks, choice.points, pool):
+                for name, one in counted.items():
+                    walk.tallies.setdefault(name, Tally()).add(one)
+                walk.done += 1
+                bar.set_description(f"{walk.function.name} {walk.dtype.name}", refresh=False)
+                bar.update()
+                if time.monotonic() - saved > SAVED_EVERY:
+                    save()
+                    saved = time.monotonic()
+    except KeyboardInterrupt:
+        save()
+        again = "" if path is None else f"; the same command goes on from {path}"
+        print(f"interrupted after {sum(walk.done for walk in walks)} of {total} chunks{again}")
+    save()
+    accuracy_report.show([walk.as_dict() for walk in walks])
+    if path is not None:
+        print(f"written: {path}")
+
+
+def _counted(walks: list[Walk], points: int, pool: ThreadPoolExecutor) -> Iterator[tuple[Walk, dict[str, Tally]]]:
+    """Every chunk's counts, in order; a few are computed ahead."""
+    ahead: deque[tuple[Walk, Future[dict[str, Tally]]]] = deque()
+    try:
+        for walk in walks:
+            others = peers(walk.function, walk.dtype)
+            for i in range(walk.done, walk.chunks):
+                ahead.append((walk, pool.submit(walk.count, i, points, others)))
+                if len(ahead) > 2 * (os.cpu_count() or 1):
+                    first, future = ahead.popleft()
+                    yield first, future.result()
+        while ahead:
+            first, future = ahead.popleft()
+            yield first, future.result()
+    finally:
+        for _, future in ahead:
+            future.cancel()
+
+
+def _read(path: Path, choice: Choice, walks: list[Walk]) -> float:
+    """Take up what the file holds of the same run, and say how many seconds that took."""
+    if not path.exists():
+        try:
+            path.touch()
+            path.unlink()
+        except OSError as error:
+            fail(f"cannot write {path}: {error.strerror}")
+        return 0.0
+    try:
+        document = json.loads(path.read_text())
+        described, rows, seconds = document["run"], document["rows"], float(document["seconds"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        fail(f"cannot go on from {path}: {type(error).__name__}: {error}")
+    if described != choice.described():
+        differing = sorted(key for key in choice.described() if described.get(key) != choice.described()[key])
+        fail(f"{path} holds another run ({', '.join(differing)} differ): remove it, or name another file")
+    for walk, values in zip(walks, rows, strict=True):
+        walk.take(values)
+    return seconds
