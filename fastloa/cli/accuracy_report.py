@@ -1,6 +1,7 @@
 """What ``fastloa accuracy`` prints and writes."""
 
 import datetime
+import importlib.metadata
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +23,11 @@ LEGEND = (
 
 def write(path: Path, described: dict[str, Any], rows: list[dict[str, Any]], seconds: float) -> None:
     """Write everything to a file, which is whole at any time."""
+    found = config()
+    found["packages"]["scipy"] = _version("scipy")
     document = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "config": config(),
+        "config": {key: found[key] for key in ("fastloa", "python", "machine", "packages")},
         "run": described,
         "seconds": round(seconds, 1),
         "legend": LEGEND,
@@ -33,6 +36,13 @@ def write(path: Path, described: dict[str, Any], rows: list[dict[str, Any]], sec
     beside = path.with_name(f"{path.name}.tmp")
     beside.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     beside.replace(path)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def show(rows: list[dict[str, Any]]) -> None:
