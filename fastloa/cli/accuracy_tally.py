@@ -94,7 +94,8 @@ def tally(got: Array, exact: Array, operands: tuple[Array, ...]) -> Tally:
         The counts.
     """
     got, exact = got.reshape(-1), exact.reshape(-1)
-    rounded = exact.astype(got.dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = exact.astype(got.dtype)
     wrong = np.flatnonzero((rounded != got) & ~(np.isnan(rounded) & np.isnan(got)))
     counted = Tally(points=got.size, worst=0.5 if got.size else 0.0)
     if wrong.size == 0:
