@@ -10,8 +10,9 @@ from fastloa_kernels import formulas
 from fastloa_kernels.records import Elementwise, PairwiseLoss, RowLoss, Rowwise, Step
 
 import fastloa as fl
+from fastloa.cli.accuracy_table import EXACT
 from fastloa.operations import Operation
-from fastloa.optimizer_operations import Optimizer
+from fastloa.optimizer_operations import Optimizer, StepOperation
 from tests import cases
 
 KINDS = (Elementwise, PairwiseLoss, RowLoss, Rowwise, Step)
@@ -42,7 +43,7 @@ def public():
     }
 
 
-def missing_steps(found, defined, tested):
+def missing_steps(found, defined, tested, measured):
     """What of the guide's three steps is missing, as messages."""
     messages = []
     for name in found:
@@ -56,6 +57,8 @@ def missing_steps(found, defined, tested):
             messages.append(f"{name}: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas")
         if name not in tested:
             messages.append(f"{name}: step 3 (test case) is missing: tests/cases.py")
+        if isinstance(value, Operation) and not isinstance(value, StepOperation) and name not in measured:
+            messages.append(f"{name}: step 3 (exact results) is missing: fastloa/cli/accuracy_table.py")
     return messages
 
 
@@ -65,7 +68,7 @@ def names_with_cases():
 
 
 def test_no_step_is_missing():
-    assert missing_steps(records(), public(), names_with_cases()) == []
+    assert missing_steps(records(), public(), names_with_cases(), EXACT) == []
 
 
 def double(x):
@@ -78,19 +81,25 @@ def two(x):
 
 def test_a_record_without_definition_is_told_its_step():
     found = {**records(), "double": Elementwise(double, two)}
-    assert missing_steps(found, public(), names_with_cases()) == [
+    assert missing_steps(found, public(), names_with_cases(), EXACT) == [
         "double: step 2 (public definition) is missing: fastloa.double"
     ]
 
 
 def test_a_definition_without_case_is_told_its_step():
     left = names_with_cases() - {"tanh"}
-    assert missing_steps(records(), public(), left) == ["tanh: step 3 (test case) is missing: tests/cases.py"]
+    messages = ["tanh: step 3 (test case) is missing: tests/cases.py"]
+    assert missing_steps(records(), public(), left, EXACT) == messages
+
+
+def test_a_definition_without_exact_results_is_told_its_step():
+    messages = ["tanh: step 3 (exact results) is missing: fastloa/cli/accuracy_table.py"]
+    assert missing_steps(records(), public(), names_with_cases(), set(EXACT) - {"tanh"}) == messages
 
 
 def test_a_definition_without_record_is_told_its_step():
     found = {name: record for name, record in records().items() if name != "tanh"}
-    assert missing_steps(found, public(), names_with_cases()) == [
+    assert missing_steps(found, public(), names_with_cases(), EXACT) == [
         "tanh: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas"
     ]
 

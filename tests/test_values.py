@@ -154,6 +154,18 @@ def test_16_bit_losses_have_float32_values_and_16_bit_gradients(case, dtype, hal
 
 
 @pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_16_bit_losses_of_rows_have_float32_values_and_16_bit_gradients(name, half, engine):
+    operation, rng = getattr(fl, name), rng_for(name, str(half))
+    for shape in ((40, 70), (3, 3)):
+        x, labels = rng.normal(size=shape).astype(half), np.arange(shape[0]) % shape[1]
+        wide, wide_grad = operation.value_and_grad(x.astype(np.float32), labels, **engine)
+        value, grad = operation.value_and_grad(x, labels, **engine)
+        harness.check_same_bits(value, wide)
+        harness.check_same_bits(grad, wide_grad.astype(half))
+
+
+@pytest.mark.parametrize("half", HALVES, ids=str)
 @pytest.mark.parametrize("name", [pytest.param(n, marks=group(n, "float32")) for n in ("softmax", "log_softmax")])
 def test_16_bit_rows_are_float32_rounded_once(name, half, engine):
     operation, rng = getattr(fl, name), rng_for(name, str(half))

@@ -1,0 +1,133 @@
+"""Writes ``docs/numerics.md`` from ``benchmarks/results/accuracy.json``: ``python benchmarks/numerics.py``."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import fastloa as fl
+from fastloa.cli.accuracy_report import lines, ulp
+from fastloa.operations import Activation, RowActivation
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "benchmarks" / "results" / "accuracy.json"
+TARGET = ROOT / "docs" / "numerics.md"
+PEERS = ("PyTorch", "SciPy", "NumPy")
+SPECIAL = (-np.inf, -1.0, -1e-45, -0.0, 0.0, 1e-45, 1.0, np.inf, np.nan)
+
+HEAD = """\
+# Numerics: how far results are from the exact ones
+
+This page is written by `python benchmarks/numerics.py` from `benchmarks/results/accuracy.json`, which comes from
+
+    fastloa accuracy --exhaustive --points 1e7 --json benchmarks/results/accuracy.json
+
+({hours}, two cores of an {cpu}; Python {python}, NumPy {numpy}, numba {numba}, PyTorch {torch}, SciPy {scipy}). An
+interrupted run goes on with the same command. `fastloa accuracy` alone takes minutes, on a million points.
+
+The exact results are the textbook's formulas in float64, or for float64 in NumPy's longdouble
+(`fastloa/cli/accuracy_table.py`; the tests hold them to mpmath). Elementwise activations and their derivatives are
+tried on every number of 16 bits and of float32. The other rows are drawn at random: half of all magnitudes, from the
+least subnormal number to the greatest, and infinite; half where the functions bend.
+
+- **ulp** is the greatest error, in units in the last place of the exact result (those of subnormal numbers at the
+  least). 0.5 is rounded correctly; inf means NaN for a number, or infinite for a finite one, or the reverse.
+- **> 0.5** is the part of the results that are not the number next to the exact one.
+- **lost** counts results that are 0 where the exact one is at least the least subnormal number.
+- The other libraries' columns give their ulp and what they lose, for the same operands.
+- A derivative (`.derivative`, `.grad`, `.hess`) of another library is that of its automatic differentiation.
+
+"""
+
+LIMITS = """\
+## The limits, and where they are missed
+
+The limits: {limits}. No result is lost. Missed by:
+
+{missed}
+
+"""
+
+SPECIALS = """\
+## Special operands
+
+In float32; NaN in any operand of an element gives NaN in its value and its derivatives.
+
+"""
+
+
+def limit(operation: str, form: str, dtype: str) -> float:
+    """The ulp that a result may be off."""
+    if dtype in ("float16", "bfloat16"):
+        # A loss of 16 bits is a float32.
+        return 2.0 if operation.endswith("loss") or "cross_entropy" in operation else 0.51
+    if isinstance(getattr(fl, operation), Activation | RowActivation):
+        return {"float32": 1.0 if form == "value" else 2.0, "float64": 1.5}[dtype]
+    return 2.0
+
+
+WORDS = (
+    "activations 1.0 ulp in float32, their derivatives 2.0; both 1.5 in float64 and 0.51 in 16 bits; losses and their "
+    "derivatives 2.0"
+)
+# Why a limit is missed, by the function's name.
+REASONS = {
+    "binary_cross_entropy_with_logits.grad": "near the minimum of the loss sigmoid(z) and the target cancel; "
+    "what is left is within 2 ulp of them",
+    "softmax": "a quotient of two rounded numbers",
+    "log_softmax": "a difference of two rounded numbers",
+    "cross_entropy": "a difference of two rounded numbers",
+    "cross_entropy.grad": "a product of two rounded numbers",
+}
+
+
+def page(document: dict[str, Any]) -> str:
+    """The whole text."""
+    rows, config = document["rows"], document["config"]
+    packages = config["packages"]
+    versions = {key: packages[key] for key in ("numpy", "numba", "torch", "scipy")}
+    hours = f"{document['seconds'] / 60:.0f} minutes"
+    text = HEAD.format(hours=hours, cpu=config["machine"]["cpu"], python=config["python"], **versions)
+    for dtype in dict.fromkeys(row["dtype"] for row in rows):
+        text += f"## {dtype}\n\n" + "\n".join(table(dtype, [row for row in rows if row["dtype"] == dtype])) + "\n\n"
+    missed = "\n".join(beyond(rows)) or "- none."
+    return text + LIMITS.format(limits=WORDS, missed=missed) + SPECIALS + "\n".join(specials()) + "\n"
+
+
+def table(dtype: str, rows: list[dict[str, Any]]) -> Iterator[str]:
+    """A dtype's results."""
+    others = [name for name in PEERS if any(name in row["results"] for row in rows)]
+    yield "| " + " | ".join(["function", "points", "ulp", "> 0.5", "lost", "worst at", *others]) + " |"
+    yield "|---|" + "---:|" * 4 + "---|" + "---:|" * len(others)
+    for cells in lines(rows, others, dtype):
+        yield f"| `{cells[0]}` | " + " | ".join(cells[1:]) + " |"
+
+
+def beyond(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """What misses its limit, and why."""
+    for row in rows:
+        name = row["operation"] if row["form"] == "value" else f"{row['operation']}.{row['form']}"
+        ours, allowed = row["results"]["fastloa"], limit(row["operation"], row["form"], row["dtype"])
+        if float(ours["worst"]) > allowed:
+            yield f"- `{name}` in {row['dtype']}: {ulp(ours['worst'])} ulp ({REASONS[name]})."
+        if ours["lost"]:
+            yield f"- `{name}` in {row['dtype']}: {ours['lost']:,} lost ({REASONS[name]})."
+
+
+def specials() -> Iterator[str]:
+    """Values and derivatives of the activations where something is special."""
+    x = np.array(SPECIAL, np.float32)
+    yield "| function | " + " | ".join(map(str, x)) + " |"
+    yield "|---|" + "---:|" * len(x)
+    for name in fl.__all__:
+        public = getattr(fl, name)
+        if isinstance(public, Activation):
+            for called, call in ((name, public), (f"{name}.derivative", public.derivative)):
+                yield f"| `{called}` | " + " | ".join(map(str, call(x))) + " |"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(page(json.loads(SOURCE.read_text())))
+    print(f"written: {TARGET.relative_to(ROOT)}")

@@ -1,0 +1,96 @@
+"""Sums and means: within 1 ulp of the correctly rounded one, whatever the length, and finite where that is."""
+
+import math
+import os
+from itertools import chain
+
+import numpy as np
+import pytest
+from fastloa_kernels.engines import load_engine
+from fastloa_kernels.formulas.totals import IDENTITY
+
+import fastloa as fl
+from tests.subjects import DTYPES
+
+LOSSES = {
+    "mse_loss": fl.mse_loss,
+    "binary_cross_entropy_with_logits": fl.binary_cross_entropy_with_logits,
+}
+LENGTHS = [1, 2, 3, 1023, 2047, 2048, 2049, 4097, 65_535, 65_537, 2_097_153]
+
+
+def total(values):
+    """Give the sum, rounded once: exactly added by the standard library."""
+    return math.fsum(
+        chain.from_iterable(part.tolist() for part in np.array_split(values, values.size // 1_000_000 + 1))
+    )
+
+
+def check(got, exact):
+    rounded = got.dtype.type(exact)
+    assert abs(float(got) - float(rounded)) <= np.spacing(np.abs(rounded)), (got, exact)
+
+
+def operands(size, dtype, spread):
+    """Give predictions and targets whose losses are of all magnitudes within `spread` powers of ten."""
+    rng = np.random.default_rng(size)
+    x = rng.normal(size=size) * 10.0 ** rng.uniform(-spread, spread, size)
+    return x.astype(dtype), rng.random(size).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("spread", [0, 12])
+def test_losses_add_up(name, dtype, spread, engine):
+    """A sum is that of the losses of the elements, which are rounded to the dtype."""
+    for size in LENGTHS:
+        x, t = operands(size, dtype, spread)
+        exact = total(LOSSES[name](x, t, reduction="none", **engine))
+        check(LOSSES[name](x, t, reduction="sum", **engine), exact)
+        check(LOSSES[name](x, t, **engine), exact / size)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_losses_of_rows_add_up(dtype, engine):
+    for size in LENGTHS[:-1]:
+        x, _ = operands(3 * size, dtype, 1)
+        x, labels = x.reshape(-1, 3), np.arange(size) % 3
+        exact = total(fl.cross_entropy(x.astype(np.float64), labels, reduction="none", **engine))
+        got = fl.cross_entropy(x, labels, reduction="sum", **engine)
+        assert abs(float(got) - exact) <= 2.5 * np.spacing(got)
+        check(fl.nll_loss(-np.abs(x), labels, **engine), total(np.abs(x)[np.arange(size), labels]) / size)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_mixed_signs_add_up_as_far_as_errors_are_carried(dtype):
+    """Terms that cancel by up to 20 binary digits in float32, and by 40 in float64."""
+    summed = load_engine("cpu").load(IDENTITY, "value_summed", dtype)
+    rng, digits = np.random.default_rng(0), 20 if dtype == "float32" else 40
+    for size in LENGTHS[1:]:
+        x = rng.normal(size=size).astype(dtype)
+        x = np.concatenate([x, -x[::-1], np.abs(x[:1]) * x.dtype.type(size * 2.0**-digits)])
+        rng.shuffle(x)
+        check(summed((x,), (), (), ()), total(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_of_huge_numbers_are_finite_where_the_mean_is(dtype):
+    """A sum of float32 losses beyond float32 has a mean within it."""
+    huge = np.full(70_000, np.sqrt(np.finfo(dtype).max) / (2 if dtype == "float32" else 1000), dtype)
+    mean = fl.mse_loss(huge, np.zeros_like(huge))
+    check(mean, float(huge[0]) ** 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_hundred_million_losses_add_up(dtype):
+    size = 100_000_000
+    needed = 5 * size * np.dtype(dtype).itemsize + (1 << 30)
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if free < needed:
+        pytest.skip(f"needs {needed >> 30} GiB of memory, {free >> 30} are free")
+    rng = np.random.default_rng(1)
+    x, t = (rng.random(size, np.float32).astype(dtype) for _ in range(2))
+    exact = total(fl.mse_loss(x, t, reduction="none"))
+    check(fl.mse_loss(x, t, reduction="sum"), exact)
+    check(fl.mse_loss(x, t), exact / size)
