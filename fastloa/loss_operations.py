@@ -131,13 +131,15 @@ class Loss(LossOperation[P]):
         kernel = engine.load(terms.record or self.record, name, kind.compute)
         operands = tuple(inputs) if weight is None else (weight, *inputs)
         total = kernel(operands, tuple(results), (divisor,), terms.parameters)
+        if summed and "value" in form and engine.name == "cpu" and math.isinf(total):
+            total = self._sum_of_huge(call, operands, divisor, terms, kind, weighted=weight is not None)
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
         return tuple(given) if not (summed and "value" in form) else (call.scalar(total), *given)
 
     def _usual_call(self, key: tuple[str, str, Any]) -> Callable[[Array, Array], tuple[Any, ...] | None] | None:
         """What the call without any other options comes to: on a few elements the way there costs most.
 
-        What is no probability makes a loss NaN, so that a sum which is none has shown that all are probabilities.
+        What is no probability makes a loss NaN, so that a sum which is finite has shown that all are probabilities.
         """
         form, reduction, dtype = key
         usual: Terms = self._definition(None, None)
@@ -151,11 +153,23 @@ class Loss(LossOperation[P]):
         def call(x: Array, target: Array) -> tuple[Any, ...] | None:
             results = tuple([np.empty_like(x) for _ in range(count)])
             total = kernel((x, target), results, (float(x.size) if mean else 1.0,), usual.parameters)
-            if usual.probabilities and math.isnan(total):
-                return None
+            if summed and not math.isfinite(total):
+                return None  # the long way looks why
             return (total, *results) if summed else results
 
         return call
+
+    def _sum_of_huge(
+        self, call: Call, operands: tuple[Array, ...], divisor: Any, terms: Terms, kind: dtypes.Kind, *, weighted: bool
+    ) -> Any:
+        """The value once more where it overflowed, which a mean may do on the way only: wider, or scaled down."""
+        scale = 1.0 if kind.compute == "float32" else 2.0**-64
+        wide = [x.astype(np.float64, copy=False) for x in operands]
+        weight, inputs = (wide[0], wide[1:]) if weighted else (np.ones_like(wide[0]), wide)
+        kernel = call.engine.load(terms.record or self.record, "weighted_value_summed", "float64")
+        with np.errstate(all="ignore"):
+            total = kernel((weight * scale, *inputs), (), (1.0,), terms.parameters)
+            return np.dtype(kind.compute).type(total / divisor / scale)
 
     def _weight(
         self, call: Call, weight: Any, sample_weight: Any, reduction: str, shape: tuple[int, ...], dtype: str

@@ -27,6 +27,7 @@ from fastloa.operations import NATIVE, SMALL, Array, Found, normal_axis
 P = ParamSpec("P")
 EMPTY = ("nan", "zero", "raise")
 _LABELS = np.dtype("int64")
+_HUGE = 2.0**127  # what is less can be rounded to float32 without a warning
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class RowLossOperation(LossOperation[P]):
                 fits, total = kernel.small(x, labels, ignore_index, mean, *arrays)
             except TypeError:  # not the arrays it was compiled for
                 return None
-            if not fits:
+            if not fits or not -_HUGE < total < _HUGE:
                 return None
             return (scalar(total), *arrays) if value else tuple(arrays)
 

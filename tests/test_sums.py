@@ -74,11 +74,23 @@ def test_mixed_signs_add_up_as_far_as_errors_are_carried(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_sums_of_huge_numbers_are_finite_where_the_mean_is(dtype):
-    """A sum of float32 losses beyond float32 has a mean within it."""
-    huge = np.full(70_000, np.sqrt(np.finfo(dtype).max) / (2 if dtype == "float32" else 1000), dtype)
-    mean = fl.mse_loss(huge, np.zeros_like(huge))
-    check(mean, float(huge[0]) ** 2)
+@pytest.mark.parametrize("form", ["__call__", "value_and_grad"])
+def test_means_of_huge_losses_are_finite_where_they_can_be(dtype, form):
+    """Their sum overflows, and in float32 a loss itself may; NaN and infinite predictions keep their results."""
+    loss, most = getattr(fl.l1_loss, form), np.finfo(dtype).max
+    first = (lambda result: result[0]) if form == "value_and_grad" else (lambda result: result)
+    for size in (2, 5000, 70_000):
+        huge = np.full(size, most / 2, dtype)
+        zero, ones = np.zeros_like(huge), np.ones_like(huge)
+        for more in ({}, {"sample_weight": ones}, {"weight": ones}):
+            check(first(loss(huge, zero, **more)), float(huge[0]))
+        assert first(loss(huge, zero, reduction="sum")) == (np.inf if size > 2 else most)
+        for special, wanted in ((np.inf, np.inf), (np.nan, np.nan)):
+            huge[1] = special
+            np.testing.assert_equal(float(first(loss(huge, zero))), wanted)
+    if dtype == "float32":
+        x = np.array([3e19, 0.0, 0.0, 0.0], dtype)
+        check(first(getattr(fl.mse_loss, form)(x, np.zeros_like(x))), float(x[0]) ** 2 / 4)
 
 
 @pytest.mark.slow

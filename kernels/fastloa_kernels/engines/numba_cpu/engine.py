@@ -31,6 +31,7 @@ from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK
 
+HUGE = 2.0**127  # rounded to float32, no number below overflows
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
 
 _PARTIALS = array(types.float64, written=True)
@@ -107,7 +108,7 @@ class SumKernel:
         arrays = tuple([x if x.ndim == 1 else x.reshape(-1) for x in inputs + outputs])
         high, low = _partials(arrays[0].size)
         self.sum_blocks(arrays, leading, parameters, high, low)
-        return self._scalar(_divided(finished(high, low), leading[0] if leading else 1.0))
+        return _rounded(self._scalar, _divided(finished(high, low), leading[0] if leading else 1.0))
 
     def sum_blocks(
         self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...], high: Any, low: Any
@@ -142,6 +143,13 @@ def _divided(total: float, divisor: float) -> float:
         return float(total) / float(divisor)
     with np.errstate(all="ignore"):
         return float(np.float64(total) / np.float64(divisor))
+
+
+def _rounded(scalar: Any, total: float) -> Any:
+    if -HUGE < total < HUGE:
+        return scalar(total)
+    with np.errstate(over="ignore"):
+        return scalar(total)
 
 
 class RowKernel:
@@ -233,7 +241,7 @@ class RowLossKernel:
                 self._total.sum_blocks((slots,), (), (), high[blocks], low[blocks])
         if out is not None or not self._form.value:
             return None
-        return self._scalar(_divided(finished(high, low), options.divisor))
+        return _rounded(self._scalar, _divided(finished(high, low), options.divisor))
 
 
 class Engine:
