@@ -5,6 +5,10 @@ import os
 import numba
 import numpy as np
 import pytest
+from fastloa_kernels.engines import RowForm, load_engine
+from fastloa_kernels.engines.numba_cpu.engine import RowKernel, RowLossKernel
+from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY, SOFTMAX
+from fastloa_kernels.formulas.totals import IDENTITY
 
 import fastloa as fl
 from tests import harness
@@ -251,6 +255,15 @@ def test_the_usual_call_is_the_one_with_every_option_at_its_default(name, form, 
         for one, other in zip(got, wanted, strict=True):
             assert type(one) is type(other)
             harness.check_same_bits(one, other, reduction)
+
+
+def test_without_an_interpreter_lock_no_scratch_is_shared(monkeypatch):
+    monkeypatch.setattr("fastloa_kernels.engines.numba_cpu.engine.LOCKED", False)
+    x, labels = few("cross_entropy", "float64")
+    assert not RowKernel(SOFTMAX, "value", "float64").small(2)(x, x.copy(), ())
+    total = load_engine("cpu").load(IDENTITY, "value_summed", "float64")
+    kernel = RowLossKernel(CROSS_ENTROPY, RowForm(True, False, False, True, False), "float64", total)
+    assert kernel.small(x, labels, -100, True) == (False, 0.0)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])

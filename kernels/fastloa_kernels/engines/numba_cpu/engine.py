@@ -18,6 +18,7 @@ from fastloa_kernels.engines.numba_cpu import maps, row_losses, rows, summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import compiled, dispatcher
 from fastloa_kernels.engines.numba_cpu.launching import (
+    LOCKED,
     NUMBER,
     PARALLEL,
     SCRATCH,
@@ -176,6 +177,8 @@ class RowKernel:
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
         """``(*inputs, out, ())`` of one or two dimensions: it checks its arrays, and says if it could."""
+        if not LOCKED:
+            return lambda *_: False
         number, inputs = NUMBER[self._dtype], self._inputs
         signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
         kernel = rows.small_rows(self._run(inputs), inputs, self._dtype)
@@ -209,6 +212,8 @@ class RowLossKernel:
     @functools.cached_property
     def small(self) -> Callable[..., tuple[bool, float]]:
         """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
+        if not LOCKED:
+            return lambda *_: (False, 0.0)
         form, number = self._form, NUMBER[self._dtype]
         function = row_losses.small_kernel(self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
         read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean

@@ -1,5 +1,6 @@
 """Kernels as they are launched: compiled at first need, serial or parallel by size, with the scratch they need."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ def array(dtype: Any, ndim: int = 1, *, written: bool = False) -> types.Array:
     return types.Array(dtype, ndim, "C", readonly=not written)
 
 
+# Kernels that hold the interpreter's lock, where there is one, cannot meet each other: they keep scratch of their own.
+LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
 SCRATCH = array(types.float64, written=True)
 _free: list[Any] = []
 
