@@ -3,28 +3,19 @@
 Each is the minimax polynomial of a function on an interval, by Remez' exchange (Muller et al., Handbook of
 Floating-Point Arithmetic, 2nd ed., section 10.3), with the coefficients rounded to the working precision one by one,
 the lowest first, and the rest fitted anew each time: rounding a whole minimax polynomial at once loses more.
+
+Where zero is inside the interval, what is left to fit vanishes there, and the exchange may go astray. Polynomials of
+many terms on such an interval are fitted by least squares at Chebyshev's nodes, which is next to the minimax.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from mpmath import atanh, cos, exp, log1p, lu_solve, matrix, mp, mpf, pi
+from mpmath import atanh, cos, erf, erfc, exp, fdot, log1p, lu_solve, matrix, mp, mpf, pi, sqrt
 
 mp.dps = 50
 Function = Callable[[mpf], mpf]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """`function` is fitted on `interval`; an error of 1 in the polynomial is one of `weight` in the result."""
-
-    name: str
-    function: Function
-    weight: Function
-    interval: tuple[mpf, mpf]
-    terms: int
-    dtype: type
 
 
 Sample = tuple[mpf, mpf, mpf]  # x, the function there, the weight there
@@ -60,6 +51,16 @@ def alternation(samples: list[Sample], coefficients: list[mpf], count: int) -> l
     return [sample for _, sample in runs]
 
 
+def least_squares(samples: list[Sample], terms: int) -> list[mpf]:
+    """The coefficients of the polynomial of `terms` terms with the least sum of squared weighted errors."""
+    squares = [weight**2 for _, _, weight in samples]
+    powers = [[x**j for x, _, _ in samples] for j in range(2 * terms - 1)]
+    moments = [fdot(squares, power) for power in powers]
+    weighted = [square * y for square, (_, y, _) in zip(squares, samples, strict=True)]
+    rows = [[moments[i + j] for j in range(terms)] for i in range(terms)]
+    return list(lu_solve(matrix(rows), matrix([fdot(weighted, power) for power in powers[:terms]])))
+
+
 def polynomial(coefficients: list[mpf], x: mpf) -> mpf:
     total = mpf(0)
     for c in reversed(coefficients):
@@ -67,18 +68,46 @@ def polynomial(coefficients: list[mpf], x: mpf) -> mpf:
     return total
 
 
+@dataclass(frozen=True)
+class Fit:
+    """`function` is fitted on `interval`; an error of 1 in the polynomial is one of `weight` in the result.
+
+    With `pair`, the lowest coefficient is the sum of two numbers.
+    """
+
+    name: str
+    function: Function
+    weight: Function
+    interval: tuple[mpf, mpf]
+    terms: int
+    dtype: type
+    solve: Callable[[list[Sample], int], list[mpf]] = remez
+    pair: bool = False
+
+    def samples(self, points: list[mpf]) -> list[Sample]:
+        return [(x, self.function(x), abs(self.weight(x))) for x in points if x != 0]
+
+    def nearest(self, value: mpf) -> mpf:
+        return mpf(float(self.dtype(float(value))))
+
+
 def rounded(fit: Fit) -> tuple[list[float], float]:
     """The coefficients in `fit.dtype`, and log2 of the greatest weighted error of the polynomial they make."""
     low, high = map(mpf, fit.interval)
-    grid = [low + (high - low) * i / 800 for i in range(801)]
-    exact = [(x, fit.function(x), abs(fit.weight(x))) for x in grid if x != 0]
-    left, coefficients = exact, []
+    nodes = 4 * fit.terms
+    exact = fit.samples([low + (high - low) * i / 800 for i in range(801)])
+    chebyshev = [low + (high - low) * (1 - cos(pi * (i + mpf(0.5)) / nodes)) / 2 for i in range(nodes)]
+    left, coefficients, printed = exact if fit.solve is remez else fit.samples(chebyshev), [], []
     for power in range(fit.terms):
-        best = remez(left, fit.terms - power)
-        coefficients.append(mpf(float(fit.dtype(float(best[0])))))
+        best = fit.solve(left, fit.terms - power)[0]
+        parts = [fit.nearest(best)]
+        if fit.pair and power == 0:
+            parts.append(fit.nearest(best - parts[0]))
+        printed += parts
+        coefficients.append(sum(parts))
         left = [(x, (y - coefficients[-1]) / x, weight * abs(x)) for x, y, weight in left]
     worst = max(abs(polynomial(coefficients, x) - y) * weight for x, y, weight in exact)
-    return [float(c) for c in coefficients], float(mp.log(worst, 2))
+    return [float(c) for c in printed], float(mp.log(worst, 2))
 
 
 def off_zero(function: Function) -> Function:
@@ -93,6 +122,19 @@ exp_tail = off_zero(lambda r: (exp(r) - 1 - r - r**2 / 2) / r**3)  # exp(r) = 1 
 log_tail = off_zero(lambda f: (log1p(f) - f + f**2 / 2) / f**3)  # log(1 + f) = f - f**2 / 2 + f**3 * tail
 # log(1 + f) = 2 * atanh(s) with s = f / (2 + f), and 2 * atanh(s) = 2 * s + s**3 * tail(s**2).
 atanh_tail = off_zero(lambda z: 2 * (atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z)
+erf_tail = off_zero(lambda z: erf(sqrt(z)) / sqrt(z) - 1)  # erf(x) = x + x * tail(x**2)
+
+
+def mills(t: mpf) -> mpf:
+    """(x + 2) * Q(x) / exp(-x**2 / 2), Q the upper tail of the normal distribution, in t = (x - 2) / (x + 2)."""
+    x = 2 * (1 + t) / (1 - t)
+    return (x + 2) * exp(x**2 / 2) * erfc(x / sqrt(mpf(2))) / 2
+
+
+def up_to(x: float) -> tuple[mpf, mpf]:
+    """The t of `mills` for 0 and for x."""
+    return mpf(-1), (mpf(x) - 2) / (mpf(x) + 2)
+
 
 # The weights make the errors relative: for exp to exp(r) - 1, the smaller of the two that it serves.
 FITS = [
@@ -100,6 +142,11 @@ FITS = [
     Fit("exp", exp_tail, lambda r: r**3 / (exp(r) - 1), (-HALF_LN2, HALF_LN2), 10, np.float64),
     Fit("log", log_tail, lambda f: f**3 / log1p(f), (mpf(-0.25), mpf(0.5)), 9, np.float32),
     Fit("log", atanh_tail, lambda z: z, (mpf(0), mpf(0.04)), 8, np.float64),
+    Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 5, np.float32),
+    Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 9, np.float64),
+    # Up to where x * Q(x) is half the least number.
+    Fit("mills", mills, lambda t: 1 / mills(t), up_to(14.5), 13, np.float32, least_squares, pair=True),
+    Fit("mills", mills, lambda t: 1 / mills(t), up_to(38.7), 29, np.float64, least_squares, pair=True),
 ]
 
 
@@ -109,7 +156,8 @@ def main() -> None:
         low, high = fit.interval
         title = f"{fit.name}, {fit.dtype.__name__}, [{float(low):.4f}, {float(high):.4f}]"
         print(f"{title}: relative error 2**{error:.1f}")
-        for power, c in enumerate(coefficients):
+        for i, c in enumerate(coefficients):
+            power = max(i - fit.pair, 0)
             print(f"    {power:2d}  {np.format_float_scientific(fit.dtype(c), unique=True, trim='-')}")
 
 

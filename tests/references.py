@@ -20,6 +20,13 @@ def exp(x):
     return mp.exp(x)
 
 
+def erfc(x):
+    """Give erfc(x), and its limits where no dtype can tell it from them."""
+    if abs(x) > FAR:
+        return mpf(0 if x > 0 else 2)
+    return mp.erfc(x)
+
+
 def times(weight, value):
     """Multiply, where 0 times an infinity is 0, as in 0 log 0."""
     return mpf(0) if weight == 0 else weight * value

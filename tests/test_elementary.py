@@ -11,6 +11,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 import pytest
+import scipy.special
 from fastloa_kernels import formulas, primitives, records
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.formulas import activations, elementary, elementary32, elementary64, losses, resolve
@@ -23,7 +24,7 @@ from tests.harness import PRECISION, exact, ulps
 
 INF, NAN = math.inf, math.nan
 DTYPES = ("float32", "float64")
-FUNCTIONS = ("exp", "expm1", "log", "log1p", "sigmoid", "tanh")
+FUNCTIONS = ("erf", "erfc", "exp", "expm1", "log", "log1p", "sigmoid", "tanh")
 LOGITS = {
     "value": losses.binary_cross_entropy_with_logits,
     "derivative": losses.binary_cross_entropy_with_logits_derivative,
@@ -75,6 +76,8 @@ def interesting(name, dtype, count):
     """Where the function has its digits."""
     low = {"float32": -104.0, "float64": -746.0}[dtype]
     near = {
+        "erf": [(-6.0, 6.0), (-1.0, 1.0), (0.4, 0.6), (-1e-3, 1e-3)],
+        "erfc": [(-6.0, 27.3), (-1.0, 1.0), (0.0, 10.1), (8.0, 10.1)],
         "exp": [(low, -low), (-1.0, 1.0), (low, low * 0.8)],
         "expm1": [(-40.0, 40.0), (-1.5, 1.5), (0.3, 0.5), (0.0, -low)],
         "log": [(0.5, 2.0), (0.7, 0.8), (1.3, 1.6), (0.0, 1e3)],
@@ -94,6 +97,7 @@ def hard(dtype):
     )
     ln2 = np.array([0.5, 1.0, 1.5, 24.0, 25.0, 53.0, 54.0]) * math.log(2.0)
     seeds = [*powers, *ln2, 1.0, 0.5, 0.75, 1.5, 2.0, 18.2, 38.2, 174.0, 1416.0, 2.0**-24, 2.0**-53]
+    seeds += [9.2, 10.05, 13.1, 13.2, 14.4, 18.6, 26.6, 27.2, 37.5, 37.6, 38.5, 53.2]
     seeds += [float(info.max), float(info.tiny), float(info.smallest_subnormal)]
     x = np.array(seeds, dtype)
     with np.errstate(all="ignore"):
@@ -102,6 +106,8 @@ def hard(dtype):
 
 
 REFERENCE = {
+    "erf": mp.erf,
+    "erfc": ref.erfc,
     "exp": ref.exp,
     "expm1": lambda x: ref.exp(x) - 1,
     "log": mp.log,
@@ -111,8 +117,8 @@ REFERENCE = {
 }
 # What was measured, rounded up; float32 over 12 million inputs, float64 over 10,000.
 ALLOWED = {
-    "float32": {"exp": 0.86, "expm1": 0.80, "log": 0.67, "log1p": 0.68, "sigmoid": 0.98, "tanh": 0.75},
-    "float64": {"exp": 0.78, "expm1": 0.93, "log": 0.85, "log1p": 0.86, "sigmoid": 0.80, "tanh": 0.75},
+    "float32": dict(zip(FUNCTIONS, (0.70, 0.86, 0.86, 0.80, 0.67, 0.68, 0.98, 0.75), strict=True)),
+    "float64": dict(zip(FUNCTIONS, (0.72, 0.84, 0.78, 0.93, 0.85, 0.86, 0.80, 0.75), strict=True)),
 }
 
 
@@ -131,16 +137,21 @@ def test_error_against_mpmath(name, dtype):
     assert error[worst] <= ALLOWED[dtype][name], f"{error[worst]:.3f} ulp at {x[worst]!r}"
 
 
+def in_float64(name):
+    """The function in NumPy or SciPy."""
+    return getattr(np, name, None) or getattr(scipy.special, {"sigmoid": "expit"}.get(name, name))
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_in_float32_over_all_bits(name):
-    """Every 4,099th of the 2**32 numbers, and a million where it matters, against NumPy's float64."""
+    """Every 4,099th of the 2**32 numbers, and a million where it matters, against NumPy's and SciPy's float64."""
     x = np.concatenate(
         [np.arange(0, 2**32, 4099, dtype=np.uint32).view(np.float32), interesting(name, "float32", 250_000)]
     )
     got = function(name, "float32")(x)
     with np.errstate(all="ignore"):
         wide = x.astype(np.float64)
-        right = 1.0 / (1.0 + np.exp(-wide)) if name == "sigmoid" else getattr(np, name)(wide)
+        right = in_float64(name)(wide)
         unit = np.ldexp(1.0, np.maximum(np.frexp(right)[1] - 24, -149))
         error = np.abs(got - right) / unit
         same = got == right.astype(np.float32)
@@ -162,6 +173,8 @@ def test_a_rough_exp_is_found_out():
 
 
 LIMITS = {  # at NaN, inf, -inf, 0, -0
+    "erf": (NAN, 1.0, -1.0, 0.0, -0.0),
+    "erfc": (NAN, 0.0, 2.0, 1.0, 1.0),
     "exp": (NAN, INF, 0.0, 1.0, 1.0),
     "expm1": (NAN, INF, -1.0, 0.0, -0.0),
     "log": (NAN, INF, NAN, -INF, -INF),
@@ -355,7 +368,7 @@ def test_vector_body_and_tail_give_the_same_bits(name, dtype):
         np.testing.assert_array_equal(call(x[40 - length : 40]), alone[40 - length :])
 
 
-LIBM = re.compile(r"\$\.?(exp|expm1|exp2|log|log1p|log2|tanh|fma|rint|ldexp|nearbyint|pow)[fl]?\b")
+LIBM = re.compile(r"\$\.?(erf|erfc|exp|expm1|exp2|log|log1p|log2|tanh|fma|rint|ldexp|nearbyint|pow)[fl]?\b")
 
 
 def arithmetic(kernel):
@@ -437,7 +450,8 @@ def test_polynomials_are_those_of_the_script(fit):
     literals |= {-value for value in literals}
     fitted, error = coefficients.rounded(fit)
     assert set(map(fit.dtype, fitted)) <= literals
-    assert error < -np.finfo(fit.dtype).nmant - 5.0
+    # Rounding the first coefficient of erf, which is a tenth of the result, takes more than all the others.
+    assert error < -np.finfo(fit.dtype).nmant - (4.0 if fit.name == "erf" else 5.0)
 
 
 # the grammar of formulas

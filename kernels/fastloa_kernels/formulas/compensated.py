@@ -19,6 +19,12 @@ def two_sum(a, b):
     return high, (a - (high - moved)) + (b - moved)
 
 
+def product(a_high, a_low, b_high, b_low):
+    """(a_high + a_low) * (b_high + b_low) as a pair, without the least of its four products."""
+    high = a_high * b_high
+    return high, fma(a_high, b_high, -high) + fma(a_high, b_low, a_low * b_high)
+
+
 def quotient(high, low, whole, part):
     """(high + low) / (whole + part), rounded nearly once, at the price of one division.
 

@@ -4,18 +4,36 @@ Both versions have the same names; in plain Python, where every number is a floa
 """
 
 from fastloa_kernels.formulas import elementary32, elementary64
-from fastloa_kernels.formulas.elementary64 import decay, exp, exp_pair, expm1, expm1_pair, log, log1p, sigmoid, tanh
+from fastloa_kernels.formulas.elementary64 import (
+    decay,
+    erf,
+    erfc,
+    exp,
+    exp_pair,
+    expm1,
+    expm1_pair,
+    log,
+    log1p,
+    normal_tail,
+    normal_tail_slope,
+    sigmoid,
+    tanh,
+)
 
 __all__ = [
     "VERSIONS",
     "VOCABULARY",
     "decay",
+    "erf",
+    "erfc",
     "exp",
     "exp_pair",
     "expm1",
     "expm1_pair",
     "log",
     "log1p",
+    "normal_tail",
+    "normal_tail_slope",
     "sigmoid",
     "tanh",
 ]

@@ -4,7 +4,7 @@
 vector unit waits for the result of one step much longer than it works on it.
 """
 
-from fastloa_kernels.formulas.compensated import fast_two_sum, quotient
+from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, two_sum
 from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
 
 LOG2_E = 1.4426950408889634
@@ -20,6 +20,10 @@ SMALL, LIFT, DROP = 2.0**-100, 2.0**64, 2.0**-64
 ROUND = 1.5 * 2.0**23  # added and taken away again, it leaves a whole number
 TWO_THIRDS = 0.6666666
 SIXTH = 0.16666666  # the polynomial's own
+ROOT2_HIGH, ROOT2_LOW = 1.4142135, 2.4203235e-08
+DENSITY_HIGH, DENSITY_LOW = 3.989423e-01, -1.133517e-08  # 1 / sqrt(2 * pi), the normal density at 0
+# There, what is to come is far below the least number: exp(-FAR**2 / 2) is 2**-250.
+FAR, FAR_ERFC = 18.6, 13.1
 
 
 def exp_reduced(x, k):
@@ -151,3 +155,99 @@ def tanh(x):
     # With m = exp(-2|x|) - 1, tanh(|x|) is -m / (2 + m).
     high, low, _ = expm1_pair(-2.0 * abs(x))
     return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)
+
+
+def bell(x, rate):
+    """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -174.0."""
+    square = x * x
+    power = -rate * square
+    k = fma(power, LOG2_E, ROUND) - ROUND
+    # What is lost of the power may be 2**-18, too much for terms in r to leave it out.
+    r, rest = fast_two_sum(fma(-k, LN2_HIGH, power), fma(k, -LN2_LOW, -rate * fma(x, x, -square)))
+    square = r * r
+    p = fma(fma(1.9760274e-04, r, 1.3932335e-03), square, fma(8.333547e-03, r, 4.1666493e-02))
+    high, low = fast_two_sum(1.0, r)
+    low = low + fma(square, fma(p, square, fma(SIXTH, r, 0.5)), fma(rest, r, rest))
+    scale = power_of_two(k + 126.0)
+    return high * scale, low * scale
+
+
+def mills_reduced(t):
+    """high and low of (x + 2) * Q(x) / exp(-x**2 / 2) for t = (x - 2) / (x + 2)."""
+    square = t * t
+    fourth = square * square
+    p = fma(fma(7.9716154e-04, t, -1.9480415e-03), square, fma(-6.7271534e-03, t, -4.701583e-04))
+    q = fma(fma(-9.034831e-05, t, -1.2223779e-04), square, fma(1.7513132e-04, t, 8.220525e-04))
+    p = fma(fma(-1.8118228e-05, fourth, q), fourth, p)
+    p = fma(p, square, fma(3.671855e-02, t, 2.8797394e-02))
+    high = fma(-3.3140445e-01, t, 6.72408e-01)
+    low = fma(-3.3140445e-01, t, 6.72408e-01 - high) + 1.9860131e-08
+    return fast_two_sum(high, fma(square, p, low))
+
+
+def mills(x, low):
+    """high and low of Q(y) / exp(-y**2 / 2) at y = x + low >= 0; Q is the upper tail of the normal distribution."""
+    whole, part = fast_two_sum(2.0, x)  # exact for a greater x as well: 2 is a multiple of the last place of the sum
+    w = 1.0 / whole
+    t = fma(-4.0, w, 1.0)
+    # What w is short of, relatively, and t, absolutely; and about how the result follows the two.
+    short_w = fma(-w, part + low, fma(-w, whole, 1.0))
+    short_t = fma(-4.0, w, 1.0 - t)
+    high, low = mills_reduced(t)
+    low = fma(high, short_w * fma(fma(-0.2, t, -0.3), t, 1.49), fma(short_t, -0.25, low))
+    value = high * w
+    return value, fma(low, w, fma(high, w, -value))
+
+
+def normal_tail(x):
+    """high, low and factor of Q(|x|) = (high + low) * factor, Q the upper tail of the normal distribution.
+
+    The factor is a power of two that keeps high normal, as that of exp_pair.
+    """
+    u = FAR if abs(x) > FAR else abs(x)
+    bell_high, bell_low = bell(u, 0.5)
+    mills_high, mills_low = mills(u, 0.0)
+    high, low = product(bell_high, bell_low, mills_high, mills_low)
+    return high, low, DOWN
+
+
+def normal_tail_slope(x):
+    """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
+    u = FAR if abs(x) > FAR else abs(x)
+    bell_high, bell_low = bell(u, 0.5)
+    mills_high, mills_low = mills(u, 0.0)
+    # It is Q(u) - u * exp(-u**2 / 2) / sqrt(2 * pi), and its two terms cancel near u = 0.75.
+    other = u * DENSITY_HIGH
+    high, low = two_sum(mills_high, -other)
+    low = low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
+    return fma(high, bell_high, fma(high, bell_low, low * (bell_high + bell_low))) * DOWN
+
+
+def erfc_lifted(x):
+    """high and low of erfc(|x|) * UP / 2 = high + low."""
+    z = FAR_ERFC if abs(x) > FAR_ERFC else abs(x)
+    bell_high, bell_low = bell(z, 1.0)
+    u = z * ROOT2_HIGH
+    mills_high, mills_low = mills(u, fma(z, ROOT2_LOW, fma(z, ROOT2_HIGH, -u)))
+    return product(bell_high, bell_low, mills_high, mills_low)
+
+
+def erfc(x):
+    high, low = erfc_lifted(x)
+    upper, rest = fast_two_sum(2.0, -high * (2.0 * DOWN))
+    return upper + fma(-low, 2.0 * DOWN, rest) if x < 0.0 else (high + low) * (2.0 * DOWN)
+
+
+def erf_reduced(z):
+    """erf(x) / x - 1 for z = x**2, up to 1/4."""
+    p = fma(fma(4.7186553e-03, z, -2.675808e-02), z * z, fma(1.1282849e-01, z, -3.761261e-01))
+    return fma(p, z, 1.2837917e-01)
+
+
+def erf(x):
+    z = abs(x)
+    high, low = erfc_lifted(x)
+    upper, rest = fast_two_sum(1.0, -high * (2.0 * DOWN))
+    far = upper + fma(-low, 2.0 * DOWN, rest)
+    near = fma(z, erf_reduced(z * z), z)
+    return copysign(near if z < 0.5 else far, x)

@@ -1,0 +1,195 @@
+"""What GELU needs of the normal distribution: the blocks, and a GELU made of them here, whose product rounds once."""
+
+import numpy as np
+import pytest
+import scipy.special
+from fastloa_kernels import forms
+from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas.compensated import fast_two_sum
+from fastloa_kernels.formulas.elementary import erf, erfc, normal_tail, normal_tail_slope
+from fastloa_kernels.primitives import copysign, fma
+from fastloa_kernels.records import Elementwise
+from mpmath import mp, mpf
+
+from tests import references as ref
+from tests.harness import exact, ulps
+from tests.shim.compare import cpu, needs_compiler, numbers, same
+from tests.shim.driver import ShimDriver
+from tests.test_elementary import arithmetic, compiled, everywhere, hard, needs_avx2, scalar_operations
+
+DTYPES = ("float32", "float64")
+BITS = 200  # of the references: nothing cancels but near the derivative's zero
+ZERO = -0.7517915246935645  # of GELU's derivative
+AROUND = 0.02  # where the relative error of the derivative grows
+
+
+def gelu(x):
+    u = 40.0 if abs(x) > 40.0 else abs(x)  # the tail is 0 there; times an infinity, it would be NaN
+    high, low, factor = normal_tail(u)
+    below = fma(high, u, low * u) * factor
+    upper, rest = fast_two_sum(1.0, -high * factor)
+    above = fma(upper, abs(x), fma(-low, factor, rest) * u)
+    return copysign(below if x < 0.0 else above, x)
+
+
+def gelu_derivative(x):
+    slope = normal_tail_slope(x)
+    return slope if x < 0.0 else 1.0 - slope
+
+
+def high_of(x):
+    high, _, _ = normal_tail(x)
+    return high
+
+
+def low_of(x):
+    _, low, _ = normal_tail(x)
+    return low
+
+
+def factor_of(x):
+    _, _, factor = normal_tail(x)
+    return factor
+
+
+def exact_gelu(x):
+    return x * ref.erfc(-x / mp.sqrt(2)) / 2
+
+
+def exact_derivative(x):
+    return ref.erfc(-x / mp.sqrt(2)) / 2 + x * ref.exp(-(x**2) / 2) / mp.sqrt(2 * mp.pi)
+
+
+def inputs(dtype, count):
+    least = {"float32": -14.45, "float64": -38.6}[dtype]
+    near = [(least, 6.0), (-2.0, 2.0), (-1.0, -0.5), (least, 0.9 * least), (0.9 * least, 0.8 * least)]
+    rng = np.random.default_rng(2)
+    parts = [rng.uniform(a, b, count).astype(dtype) for a, b in near]
+    return np.concatenate([everywhere(dtype, count), hard(dtype), *parts])
+
+
+def against_mpmath(formula, reference, x):
+    dtype = x.dtype.name
+    got = compiled(formula, dtype)[0](x)
+    with mp.workprec(BITS):
+        return ulps(got, exact([reference(mpf(float(value))) for value in x], dtype))
+
+
+# What was measured, rounded up.
+GELU = {"float32": 0.90, "float64": 0.80}
+DERIVATIVE = {"float32": 2.0, "float64": 2.0}
+
+
+def check(error, x, allowed):
+    worst = int(np.argmax(error))
+    assert error[worst] <= allowed, f"{error[worst]:.3f} ulp at {x[worst]!r}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gelu_against_mpmath(dtype):
+    x = inputs(dtype, 200)
+    check(against_mpmath(gelu, exact_gelu, x), x, GELU[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_derivative_of_gelu_against_mpmath(dtype):
+    x = inputs(dtype, 200)
+    x = x[abs(x - ZERO) >= AROUND]
+    check(against_mpmath(gelu_derivative, exact_derivative, x), x, DERIVATIVE[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_near_its_zero_the_derivative_of_gelu_is_right_by_the_ulp_of_what_cancels(dtype):
+    x = (ZERO + np.linspace(-AROUND, AROUND, 400)).astype(dtype)
+    got = compiled(gelu_derivative, dtype)[0](x)
+    with mp.workprec(BITS):
+        right = [exact_derivative(mpf(float(value))) for value in x]
+        check(ulps(got, exact(right, dtype, scales=[mpf(0.2)] * x.size)), x, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("formula", "allowed"), [(gelu, GELU["float32"]), (gelu_derivative, DERIVATIVE["float32"])], ids=["value", "slope"]
+)
+def test_error_in_float32_over_all_bits(formula, allowed):
+    """Every 4,099th of the 2**32 numbers, and a million where it matters, against SciPy's float64."""
+    x = np.concatenate([np.arange(0, 2**32, 4099, dtype=np.uint32).view(np.float32), inputs("float32", 160_000)])
+    x = x[np.isfinite(x)]
+    x = x[abs(x - ZERO) >= AROUND]
+    wide = x.astype(np.float64)
+    right = scipy.special.ndtr(wide)
+    if formula is gelu:
+        right = wide * right
+    else:
+        right += wide * np.exp(-0.5 * np.minimum(wide * wide, 2000.0)) / np.sqrt(2.0 * np.pi)
+    unit = np.ldexp(1.0, np.maximum(np.frexp(right)[1] - 24, -149))
+    got = compiled(formula, "float32")[0](x)
+    check(np.abs(got - right) / unit, x, allowed)
+    assert np.all((got != 0.0) | (np.abs(right) < 2.0**-149))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_limits(dtype):
+    x = [np.nan, np.inf, -np.inf, 0.0, -0.0, float(np.finfo(dtype).max), -float(np.finfo(dtype).max)]
+    for formula, expected in (
+        (gelu, [np.nan, np.inf, -0.0, 0.0, -0.0, x[-2], -0.0]),
+        (gelu_derivative, [np.nan, 1.0, 0.0, 0.5, 0.5, 1.0, 0.0]),
+    ):
+        got = compiled(formula, dtype)[0](x)
+        np.testing.assert_array_equal(got, expected)
+    got = compiled(gelu, dtype)[0](x)
+    np.testing.assert_array_equal(np.signbit(got)[1:], [False, True, False, True, False, True])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_tail_has_more_digits_than_one_number(dtype):
+    x = inputs(dtype, 100)
+    x = x[abs(x) < {"float32": 14.5, "float64": 38.6}[dtype]]
+    parts = [compiled(part, dtype)[0](x) for part in (high_of, low_of, factor_of)]
+    digits = np.finfo(dtype).nmant + 2
+    with mp.workprec(BITS):
+        for value, high, low, factor in zip(x, *parts, strict=True):
+            tail = ref.erfc(abs(mpf(float(value))) / mp.sqrt(2)) / 2
+            pair = (mpf(float(high)) + mpf(float(low))) * mpf(float(factor))
+            assert abs(pair - tail) <= tail * mpf(2) ** -digits, value
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("formula", [gelu, gelu_derivative])
+def test_compiles_to_vector_instructions_without_libm(formula, dtype):
+    needs_avx2()
+    call, kernel = compiled(formula, dtype)
+    call(np.ones(8))
+    wide, calls = arithmetic(kernel)
+    assert not calls
+    assert wide >= scalar_operations(kernel) / 4
+    assert wide > 0
+
+
+RECORDS = {"gelu": Elementwise(gelu, gelu_derivative), "erf": Elementwise(erf, erfc)}
+FORMS = ("value", "derivative")
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """The CUDA C++ engine on NumPy arrays, with all kernels of this file built at once."""
+    driver = ShimDriver()
+    driver.prepare(
+        source.map_source(source.map_label(record, name), forms.form(record, name), 0, dtype)
+        for record in RECORDS.values()
+        for name in FORMS
+        for dtype in DTYPES
+    )
+    return Engine(driver)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+def test_cuda_text_gives_the_bits_of_the_cpu(engine, record, dtype):
+    x = np.concatenate([numbers(3000, dtype, 1), inputs(dtype, 200)])
+    for form in FORMS:
+        got, expected = np.empty_like(x), np.empty_like(x)
+        engine.load(record, form, dtype)((x,), (got,), (), ())
+        cpu().load(record, form, dtype)((x,), (expected,), (), ())
+        same(got, expected)
