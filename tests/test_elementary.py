@@ -217,6 +217,13 @@ def test_monotonic_where_the_power_of_two_changes(name, dtype):
         assert np.all(np.diff(function(name, dtype)(x)) >= 0.0)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_erf_is_monotonic_where_its_form_changes(dtype):
+    word = np.dtype(dtype.replace("float", "int"))
+    x = (np.array(0.5, dtype).view(word) + np.arange(-20_000, 20_000, dtype=word)).view(dtype)
+    assert np.all(np.diff(function("erf", dtype)(x)) >= 0.0)
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_plain_python_gives_the_same_bits(name):
     x = np.concatenate([interesting(name, "float64", 8), everywhere("float64", 12), [1e-310, 2.5, 0.1]])
