@@ -6,7 +6,7 @@ import scipy.special
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
-from fastloa_kernels.formulas.compensated import fast_two_sum
+from fastloa_kernels.formulas.compensated import complement
 from fastloa_kernels.formulas.elementary import erf, erfc, normal_tail, normal_tail_slope
 from fastloa_kernels.primitives import copysign, fma
 from fastloa_kernels.records import Elementwise
@@ -28,8 +28,8 @@ def gelu(x):
     u = 40.0 if abs(x) > 40.0 else abs(x)  # the tail is 0 there; times an infinity, it would be NaN
     high, low, factor = normal_tail(u)
     below = fma(high, u, low * u) * factor
-    upper, rest = fast_two_sum(1.0, -high * factor)
-    above = fma(upper, abs(x), fma(-low, factor, rest) * u)
+    upper, rest = complement(1.0, high, low, factor)
+    above = fma(upper, abs(x), rest * u)
     return copysign(below if x < 0.0 else above, x)
 
 

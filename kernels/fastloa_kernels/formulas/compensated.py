@@ -25,6 +25,12 @@ def product(a_high, a_low, b_high, b_low):
     return high, fma(a_high, b_high, -high) + fma(a_high, b_low, a_low * b_high)
 
 
+def complement(whole, high, low, factor):
+    """whole - (high + low) * factor as a pair, for a power of two as the factor and a product of at most the whole."""
+    upper = fma(-high, factor, whole)
+    return upper, fma(-low, factor, fma(-high, factor, whole - upper))
+
+
 def quotient(high, low, whole, part):
     """(high + low) / (whole + part), rounded nearly once, at the price of one division.
 

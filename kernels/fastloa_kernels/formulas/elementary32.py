@@ -4,7 +4,7 @@
 vector unit waits for the result of one step much longer than it works on it.
 """
 
-from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, two_sum
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, two_sum
 from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
 
 LOG2_E = 1.4426950408889634
@@ -234,8 +234,8 @@ def erfc_lifted(x):
 
 def erfc(x):
     high, low = erfc_lifted(x)
-    upper, rest = fast_two_sum(2.0, -high * (2.0 * DOWN))
-    return upper + fma(-low, 2.0 * DOWN, rest) if x < 0.0 else (high + low) * (2.0 * DOWN)
+    upper, rest = complement(2.0, high, low, 2.0 * DOWN)
+    return upper + rest if x < 0.0 else (high + low) * (2.0 * DOWN)
 
 
 def erf_reduced(z):
@@ -247,7 +247,6 @@ def erf_reduced(z):
 def erf(x):
     z = abs(x)
     high, low = erfc_lifted(x)
-    upper, rest = fast_two_sum(1.0, -high * (2.0 * DOWN))
-    far = upper + fma(-low, 2.0 * DOWN, rest)
+    upper, rest = complement(1.0, high, low, 2.0 * DOWN)
     near = fma(z, erf_reduced(z * z), z)
-    return copysign(near if z < 0.5 else far, x)
+    return copysign(near if z < 0.5 else upper + rest, x)
