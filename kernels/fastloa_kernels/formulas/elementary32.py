@@ -162,12 +162,14 @@ def bell(x, rate):
     square = x * x
     power = -rate * square
     k = fma(power, LOG2_E, ROUND) - ROUND
-    # What is lost of the power may be 2**-18, too much for terms in r to leave it out.
-    r, rest = fast_two_sum(fma(-k, LN2_HIGH, power), fma(k, -LN2_LOW, -rate * fma(x, x, -square)))
-    square = r * r
-    p = fma(fma(1.9760274e-04, r, 1.3932335e-03), square, fma(8.333547e-03, r, 4.1666493e-02))
+    r = fma(-k, LN2_HIGH, power)
+    rest = fma(k, -LN2_LOW, -rate * fma(x, x, -square))
+    s = r + rest  # the rest may be 2**-18, too much to be left out of the powers of r
+    square = s * s
+    p = fma(fma(1.9760274e-04, s, 1.3932335e-03), square, fma(8.333547e-03, s, 4.1666493e-02))
     high, low = fast_two_sum(1.0, r)
-    low = low + fma(square, fma(p, square, fma(SIXTH, r, 0.5)), fma(rest, r, rest))
+    low = low + fma(square, fma(p, square, fma(SIXTH, s, 0.5)), rest)
+    high, low = fast_two_sum(high, low)
     scale = power_of_two(k + 126.0)
     return high * scale, low * scale
 
@@ -220,7 +222,7 @@ def normal_tail_slope(x):
     other = u * DENSITY_HIGH
     high, low = two_sum(mills_high, -other)
     low = low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
-    return fma(high, bell_high, fma(high, bell_low, low * (bell_high + bell_low))) * DOWN
+    return fma(high, bell_high, fma(high, bell_low, low * bell_high)) * DOWN
 
 
 def erfc_lifted(x):

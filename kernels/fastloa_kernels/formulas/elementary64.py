@@ -164,8 +164,9 @@ def bell(x, rate):
     k = fma(power, LOG2_E, ROUND) - ROUND
     r, tail = exp_reduced(power, -rate * fma(x, x, -square), k)
     high, low = fast_two_sum(1.0, r)
+    high, low = fast_two_sum(high, low + tail)
     scale = power_of_two(k + 1022.0)
-    return high * scale, (low + tail) * scale
+    return high * scale, low * scale
 
 
 def mills_reduced(t):
@@ -225,7 +226,7 @@ def normal_tail_slope(x):
     other = u * DENSITY_HIGH
     high, low = two_sum(mills_high, -other)
     low = low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
-    return fma(high, bell_high, fma(high, bell_low, low * (bell_high + bell_low))) * DOWN
+    return fma(high, bell_high, fma(high, bell_low, low * bell_high)) * DOWN
 
 
 def erfc_lifted(x):
