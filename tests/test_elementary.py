@@ -118,7 +118,7 @@ REFERENCE = {
 # What was measured, rounded up; float32 over 12 million inputs, float64 over 10,000.
 ALLOWED = {
     "float32": dict(zip(FUNCTIONS, (0.70, 0.82, 0.86, 0.80, 0.67, 0.68, 0.98, 0.75), strict=True)),
-    "float64": dict(zip(FUNCTIONS, (0.72, 0.80, 0.78, 0.93, 0.85, 0.86, 0.80, 0.75), strict=True)),
+    "float64": dict(zip(FUNCTIONS, (0.72, 0.83, 0.78, 0.93, 0.85, 0.86, 0.80, 0.75), strict=True)),
 }
 
 

@@ -19,10 +19,16 @@ def two_sum(a, b):
     return high, (a - (high - moved)) + (b - moved)
 
 
+def times(high, low, factor):
+    """(high + low) * factor as a pair."""
+    value = high * factor
+    return value, fma(low, factor, fma(high, factor, -value))
+
+
 def product(a_high, a_low, b_high, b_low):
-    """(a_high + a_low) * (b_high + b_low) as a pair, without the least of its four products."""
+    """(a_high + a_low) * (b_high + b_low) as a pair, without the least of its four products; b_low may come late."""
     high = a_high * b_high
-    return high, fma(a_high, b_high, -high) + fma(a_high, b_low, a_low * b_high)
+    return high, fma(a_high, b_low, fma(a_low, b_high, fma(a_high, b_high, -high)))
 
 
 def complement(whole, high, low, factor):

@@ -4,7 +4,7 @@
 vector unit waits for the result of one step much longer than it works on it.
 """
 
-from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, two_sum
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, times, two_sum
 from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
 
 LOG2_E = 1.4426950408889634
@@ -161,7 +161,7 @@ def bell(x, rate):
     """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -174.0."""
     square = x * x
     power = -rate * square
-    k = fma(power, LOG2_E, ROUND) - ROUND
+    k = fma(square, -rate * LOG2_E, ROUND) - ROUND
     r = fma(-k, LN2_HIGH, power)
     rest = fma(k, -LN2_LOW, -rate * fma(x, x, -square))
     s = r + rest  # the rest may be 2**-18, too much to be left out of the powers of r
@@ -181,24 +181,31 @@ def mills_reduced(t):
     p = fma(fma(7.9716154e-04, t, -1.9480415e-03), square, fma(-6.7271534e-03, t, -4.701583e-04))
     q = fma(fma(-9.034831e-05, t, -1.2223779e-04), square, fma(1.7513132e-04, t, 8.220525e-04))
     p = fma(fma(-1.8118228e-05, fourth, q), fourth, p)
-    p = fma(p, square, fma(3.671855e-02, t, 2.8797394e-02))
     high = fma(-3.3140445e-01, t, 6.72408e-01)
     low = fma(-3.3140445e-01, t, 6.72408e-01 - high) + 1.9860131e-08
-    return fast_two_sum(high, fma(square, p, low))
+    low = fma(square, fma(3.671855e-02, t, 2.8797394e-02), low)
+    return fast_two_sum(high, fma(fourth, p, low))
 
 
 def mills(x, low):
-    """high and low of Q(y) / exp(-y**2 / 2) at y = x + low >= 0; Q is the upper tail of the normal distribution."""
+    """high, low and w of Q(y) / exp(-y**2 / 2) = (high + low) * w at y = x + low >= 0, Q as in normal_tail."""
     whole, part = fast_two_sum(2.0, x)  # exact for a greater x as well: 2 is a multiple of the last place of the sum
     w = 1.0 / whole
     t = fma(-4.0, w, 1.0)
     # What w is short of, relatively, and t, absolutely; and about how the result follows the two.
     short_w = fma(-w, part + low, fma(-w, whole, 1.0))
     short_t = fma(-4.0, w, 1.0 - t)
+    follows = short_w * fma(fma(-0.2, t, -0.3), t, 1.49)
     high, low = mills_reduced(t)
-    low = fma(high, short_w * fma(fma(-0.2, t, -0.3), t, 1.49), fma(short_t, -0.25, low))
-    value = high * w
-    return value, fma(low, w, fma(high, w, -value))
+    return high, low + fma(high, follows, -0.25 * short_t), w
+
+
+def tail_pair(x, low, bell_high, bell_low):
+    """(bell_high + bell_low) * Q(y) / exp(-y**2 / 2) as a pair, for y = x + low >= 0."""
+    high, low, w = mills(x, low)
+    # The polynomial comes last, so it is to wait for nothing.
+    bell_high, bell_low = times(bell_high, bell_low, w)
+    return product(bell_high, bell_low, high, low)
 
 
 def normal_tail(x):
@@ -208,8 +215,7 @@ def normal_tail(x):
     """
     u = FAR if abs(x) > FAR else abs(x)
     bell_high, bell_low = bell(u, 0.5)
-    mills_high, mills_low = mills(u, 0.0)
-    high, low = product(bell_high, bell_low, mills_high, mills_low)
+    high, low = tail_pair(u, 0.0, bell_high, bell_low)
     return high, low, DOWN
 
 
@@ -217,7 +223,8 @@ def normal_tail_slope(x):
     """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
     u = FAR if abs(x) > FAR else abs(x)
     bell_high, bell_low = bell(u, 0.5)
-    mills_high, mills_low = mills(u, 0.0)
+    high, low, w = mills(u, 0.0)
+    mills_high, mills_low = times(high, low, w)
     # It is Q(u) - u * exp(-u**2 / 2) / sqrt(2 * pi), and its two terms cancel near u = 0.75.
     other = u * DENSITY_HIGH
     high, low = two_sum(mills_high, -other)
@@ -230,8 +237,7 @@ def erfc_lifted(x):
     z = FAR_ERFC if abs(x) > FAR_ERFC else abs(x)
     bell_high, bell_low = bell(z, 1.0)
     u = z * ROOT2_HIGH
-    mills_high, mills_low = mills(u, fma(z, ROOT2_LOW, fma(z, ROOT2_HIGH, -u)))
-    return product(bell_high, bell_low, mills_high, mills_low)
+    return tail_pair(u, fma(z, ROOT2_LOW, fma(z, ROOT2_HIGH, -u)), bell_high, bell_low)
 
 
 def erfc(x):

@@ -4,7 +4,7 @@
 vector unit waits for the result of one step much longer than it works on it.
 """
 
-from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, two_sum
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, times, two_sum
 from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
 
 LOG2_E = 1.4426950408889634
@@ -161,7 +161,7 @@ def bell(x, rate):
     """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -1416.0."""
     square = x * x
     power = -rate * square
-    k = fma(power, LOG2_E, ROUND) - ROUND
+    k = fma(square, -rate * LOG2_E, ROUND) - ROUND
     r, tail = exp_reduced(power, -rate * fma(x, x, -square), k)
     high, low = fast_two_sum(1.0, r)
     high, low = fast_two_sum(high, low + tail)
@@ -173,36 +173,44 @@ def mills_reduced(t):
     """high and low of (x + 2) * Q(x) / exp(-x**2 / 2) for t = (x - 2) / (x + 2)."""
     z = t * t
     y = z * z
+    square = y * y
     p = fma(1.591748145568319e-08, z, fma(4.409165643066479e-08, t, -4.6478961421995606e-08))
-    upper = fma(-2.574946556168139e-07, t, -1.3165415956283507e-07)
-    p = fma(p, y, fma(upper, z, fma(4.523628160776285e-07, t, 7.084778203662331e-07)))
     upper = fma(2.814557644497262e-07, t, -3.544982735895537e-07)
-    p = fma(p, y, fma(upper, z, fma(-1.3456499788079427e-06, t, -2.8350706248805063e-06)))
-    upper = fma(-2.856913109568793e-06, t, 1.967909732599146e-06)
-    p = fma(p, y, fma(upper, z, fma(1.2571054215857273e-05, t, 2.1723534284929824e-05)))
+    p = fma(p, square, fma(upper, z, fma(-1.3456499788079427e-06, t, -2.8350706248805063e-06)))
     upper = fma(9.681918326837538e-06, t, -4.605862889138934e-05)
-    p = fma(p, y, fma(upper, z, fma(-1.28552033591768e-04, t, -1.1569248193352036e-04)))
-    upper = fma(2.0699175286213614e-04, t, 8.271989311183384e-04)
-    p = fma(p, y, fma(upper, z, fma(7.851181546382023e-04, t, -1.95112416021804e-03)))
+    p = fma(p, square, fma(upper, z, fma(-1.28552033591768e-04, t, -1.1569248193352036e-04)))
     upper = fma(-6.724907078073078e-03, t, -4.6959683440999625e-04)
-    p = fma(p, y, fma(upper, z, fma(3.671836096892069e-02, t, 2.879736034536311e-02)))
+    p = fma(p, square, fma(upper, z, fma(3.671836096892069e-02, t, 2.879736034536311e-02)))
+    upper = fma(-2.574946556168139e-07, t, -1.3165415956283507e-07)
+    q = fma(upper, z, fma(4.523628160776285e-07, t, 7.084778203662331e-07))
+    upper = fma(-2.856913109568793e-06, t, 1.967909732599146e-06)
+    q = fma(q, square, fma(upper, z, fma(1.2571054215857273e-05, t, 2.1723534284929824e-05)))
+    upper = fma(2.0699175286213614e-04, t, 8.271989311183384e-04)
+    q = fma(q, square, fma(upper, z, fma(7.851181546382023e-04, t, -1.95112416021804e-03)))
     high = fma(-0.33140444238878103, t, 0.6724080048926824)
     low = fma(-0.33140444238878103, t, 0.6724080048926824 - high) + 4.568603379873292e-17
-    return fast_two_sum(high, fma(z, p, low))
+    return fast_two_sum(high, fma(z * y, q, fma(z, p, low)))
 
 
 def mills(x, low):
-    """high and low of Q(y) / exp(-y**2 / 2) at y = x + low >= 0; Q is the upper tail of the normal distribution."""
+    """high, low and w of Q(y) / exp(-y**2 / 2) = (high + low) * w at y = x + low >= 0, Q as in normal_tail."""
     whole, part = fast_two_sum(2.0, x)  # exact for a greater x as well: 2 is a multiple of the last place of the sum
     w = 1.0 / whole
     t = fma(-4.0, w, 1.0)
     # What w is short of, relatively, and t, absolutely; and about how the result follows the two.
     short_w = fma(-w, part + low, fma(-w, whole, 1.0))
     short_t = fma(-4.0, w, 1.0 - t)
+    follows = short_w * fma(fma(-0.2, t, -0.3), t, 1.49)
     high, low = mills_reduced(t)
-    low = fma(high, short_w * fma(fma(-0.2, t, -0.3), t, 1.49), fma(short_t, -0.25, low))
-    value = high * w
-    return value, fma(low, w, fma(high, w, -value))
+    return high, low + fma(high, follows, -0.25 * short_t), w
+
+
+def tail_pair(x, low, bell_high, bell_low):
+    """(bell_high + bell_low) * Q(y) / exp(-y**2 / 2) as a pair, for y = x + low >= 0."""
+    high, low, w = mills(x, low)
+    # The polynomial comes last, so it is to wait for nothing.
+    bell_high, bell_low = times(bell_high, bell_low, w)
+    return product(bell_high, bell_low, high, low)
 
 
 def normal_tail(x):
@@ -212,8 +220,7 @@ def normal_tail(x):
     """
     u = FAR if abs(x) > FAR else abs(x)
     bell_high, bell_low = bell(u, 0.5)
-    mills_high, mills_low = mills(u, 0.0)
-    high, low = product(bell_high, bell_low, mills_high, mills_low)
+    high, low = tail_pair(u, 0.0, bell_high, bell_low)
     return high, low, DOWN
 
 
@@ -221,7 +228,8 @@ def normal_tail_slope(x):
     """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
     u = FAR if abs(x) > FAR else abs(x)
     bell_high, bell_low = bell(u, 0.5)
-    mills_high, mills_low = mills(u, 0.0)
+    high, low, w = mills(u, 0.0)
+    mills_high, mills_low = times(high, low, w)
     # It is Q(u) - u * exp(-u**2 / 2) / sqrt(2 * pi), and its two terms cancel near u = 0.75.
     other = u * DENSITY_HIGH
     high, low = two_sum(mills_high, -other)
@@ -234,8 +242,7 @@ def erfc_lifted(x):
     z = FAR_ERFC if abs(x) > FAR_ERFC else abs(x)
     bell_high, bell_low = bell(z, 1.0)
     u = z * ROOT2_HIGH
-    mills_high, mills_low = mills(u, fma(z, ROOT2_LOW, fma(z, ROOT2_HIGH, -u)))
-    return product(bell_high, bell_low, mills_high, mills_low)
+    return tail_pair(u, fma(z, ROOT2_LOW, fma(z, ROOT2_HIGH, -u)), bell_high, bell_low)
 
 
 def erfc(x):
