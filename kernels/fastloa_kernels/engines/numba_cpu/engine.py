@@ -14,7 +14,7 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cpu import maps, row_losses, rows, summation
+from fastloa_kernels.engines.numba_cpu import maps, narrow, narrow_losses, row_losses, rows, summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import compiled, dispatcher
 from fastloa_kernels.engines.numba_cpu.launching import (
@@ -158,21 +158,26 @@ class RowKernel:
 
     def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
         self._inputs, self._dtype = 1 if form == "value" else 2, dtype
-        skeleton = rows.rowwise_value if form == "value" else rows.rowwise_backward_from_output
-        self._run = functools.partial(skeleton, record, dtype)
-        self._variants: dict[int, Pair] = {}
+        self._run = {
+            wide: functools.partial(getattr(skeletons, f"rowwise_{form}"), record, dtype)
+            for wide, skeletons in ((True, rows), (False, narrow))
+        }
+        self._variants: dict[tuple[bool, int], Pair] = {}
 
-    def _variant(self, place: int) -> Pair:
+    def _variant(self, wide: bool, place: int) -> Pair:
         """The kernel whose result is the array at `place`, which may be an input's."""
-        if place not in self._variants:
+        if (wide, place) not in self._variants:
             count = max(self._inputs, place + 1)
             arrays = types.Tuple([array(NUMBER[self._dtype], 2, written=i == place) for i in range(count)])
-            self._variants[place] = Pair(rows.over_rows(self._run(place), self._dtype), (arrays,), scratch=True)
-        return self._variants[place]
+            run = self._run[wide](place)
+            functions = rows.over_rows(run, self._dtype) if wide else narrow.over_rows(run)
+            self._variants[wide, place] = Pair(functions, (arrays,), scratch=True)
+        return self._variants[wide, place]
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
-        self._variant(place)(out.size, inputs if place < len(inputs) else (*inputs, out))
+        wide = out.shape[1] > rows.NARROW or out.shape[0] < rows.SOME
+        self._variant(wide, place)(out.size, inputs if place < len(inputs) else (*inputs, out))
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
@@ -181,7 +186,7 @@ class RowKernel:
             return lambda *_: False
         number, inputs = NUMBER[self._dtype], self._inputs
         signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
-        kernel = rows.small_rows(self._run(inputs), inputs, self._dtype)
+        kernel = rows.small_rows(self._run[True](inputs), self._run[False](inputs), inputs, self._dtype)
         return functools.partial(dispatcher(kernel, signature, nogil=False), take_room())
 
 
@@ -190,24 +195,32 @@ class RowLossKernel:
 
     def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
         self._record, self._form, self._dtype, self._total = record, form, dtype, total
-        self._pairs: dict[bool, Pair] = {}
+        self._pairs: dict[tuple[bool, bool], Pair] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
 
-    def _pair(self, general: bool) -> Pair:
+    @functools.cached_property
+    def _narrow(self) -> Any:
+        """The skeleton for rows of few classes, if there is one: for labels, neither weighted nor smoothed."""
+        form = self._form
+        if not form.labels or not self._record.normalised:
+            return None
+        return narrow_losses.rows_of(self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
+
+    def _pair(self, general: bool, tiled: bool) -> Pair:
         """Class weights and smoothed labels share a kernel, or there would be four of each to compile."""
-        if general not in self._pairs:
+        if (general, tiled) not in self._pairs:
             number, form = NUMBER[self._dtype], self._form
             options = types.Tuple([types.int64, *[types.float64] * 4])
             target = array(types.int64) if form.labels else array(number, 2)
             matrix = array(number, 2, written=True)
-            functions = row_losses.kernels(
+            functions = narrow_losses.kernels(self._narrow) if tiled else row_losses.kernels(
                 self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess,
                 labels=form.labels, general=general,
             )  # fmt: skip
             read = (array(number, 2), target, array(number), array(number), options)
-            self._pairs[general] = Pair(functions, (*read, _PARTIALS, matrix, matrix), scratch=True)
-        return self._pairs[general]
+            self._pairs[general, tiled] = Pair(functions, (*read, _PARTIALS, matrix, matrix), scratch=True)
+        return self._pairs[general, tiled]
 
     @functools.cached_property
     def small(self) -> Callable[..., tuple[bool, float]]:
@@ -215,7 +228,9 @@ class RowLossKernel:
         if not LOCKED:
             return lambda *_: (False, 0.0)
         form, number = self._form, NUMBER[self._dtype]
-        function = row_losses.small_kernel(self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
+        function = row_losses.small_kernel(
+            self._record, self._dtype, self._narrow, value=form.value, grad=form.grad, hess=form.hess
+        )
         read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean
         written = [array(number, 2, written=True)] * (form.grad + form.hess)
         return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
@@ -224,15 +239,16 @@ class RowLossKernel:
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
     ) -> Any:
         numbers = (options.ignore_index, options.keep, options.smoothing, options.weight_sum, options.divisor)
-        rows, classes = x.shape
+        count, classes = x.shape
         general = class_weight is not None or options.smoothing != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
-        pair, (high, low) = self._pair(general), _partials(rows if out is None and self._form.value else 0)
+        tiled = not general and classes <= rows.NARROW and count >= rows.SOME and self._narrow is not None
+        pair, (high, low) = self._pair(general, tiled), _partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
-        step = SLOTS if self._form.value else max(rows, 1)
-        for start in range(0, rows, step):
-            part = slice(start, min(rows, start + step))
+        step = SLOTS if self._form.value else max(count, 1)
+        for start in range(0, count, step):
+            part = slice(start, min(count, start + step))
             slots = np.empty(part.stop - start if self._form.value else 0)
             pair(
                 (part.stop - start) * classes, x[part], target[part], class_weight,

@@ -9,7 +9,7 @@ from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu import threads
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
-from fastloa_kernels.engines.numba_cpu.summation import ROOM
+from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.sums import BLOCK
 
 PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it
@@ -28,7 +28,7 @@ _free: list[Any] = []
 
 
 def take_room() -> Any:
-    """Scratch that nobody else has, for sums and a block of them."""
+    """Scratch that nobody else has: as much as the greediest skeleton takes, and a block more."""
     try:
         return _free.pop()
     except IndexError:

@@ -16,10 +16,13 @@ from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.engines.numba_cpu.maps import SMALL
-from fastloa_kernels.engines.numba_cpu.rows import GRAIN, row_sum, statistics
-from fastloa_kernels.engines.numba_cpu.summation import ROOM, corrected
+from fastloa_kernels.engines.numba_cpu.narrow import ROOM
+from fastloa_kernels.engines.numba_cpu.rows import GRAIN, NARROW, SOME, row_sum, statistics
+from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
+
+SLOTS = ROOM  # where a small call's losses are in its room
 
 
 def kernels(
@@ -56,19 +59,32 @@ def _over_rows(one_row: Any, value: bool) -> Any:
     return jitable(run)
 
 
-def small_kernel(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool) -> Callable[..., tuple[bool, float]]:
+def small_kernel(
+    record: Any, dtype: str, narrow: Any, *, value: bool, grad: bool, hess: bool
+) -> Callable[..., tuple[bool, float]]:
     """``kernel(room, x, labels, ignore_index, mean[, dx[, h]])``: a whole call, for few rows.
 
     It says if it could do the work, and to what the loss came; it refuses what is not small, not of one shape, or a
-    wrong label.
+    wrong label. `narrow` is the skeleton for rows of few classes, where there is one.
     """
     run, leaf = _over_rows(_label_row(record, dtype, value, grad, hess, False), value), summation.leaf("float64")
     split, scalar = summation.split(dtype), np.dtype(dtype).type
 
+    def in_rows(x, labels, none, options, slots, dx, h, room):
+        run(x, labels, none, none, options, slots, dx, h, 0, x.shape[0], split(room))
+
+    def in_tiles(x, labels, none, options, slots, dx, h, room):
+        if x.shape[1] <= NARROW and x.shape[0] >= SOME:
+            narrow(x, labels, none, options, slots, dx, h, 0, x.shape[0], room)
+        else:
+            run(x, labels, none, none, options, slots, dx, h, 0, x.shape[0], split(room))
+
+    compute = jitable(in_rows if narrow is None else in_tiles)
+
     def whole(room, x, labels, ignore_index, mean, dx, h):
         rows, classes = x.shape
         values, upper, lower = split(room)
-        slots, none = room[ROOM:], values[:0]
+        slots, none = room[SLOTS : SLOTS + BLOCK], values[:0]
         if x.size > SMALL or x.size == 0 or rows > slots.size or labels.size != rows:
             return False, 0.0
         count = 0.0
@@ -79,7 +95,7 @@ def small_kernel(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool
                 count += 1.0
         divisor = count if mean else 1.0
         options = ignore_index, 1.0, 0.0, np.float64(classes), divisor
-        run(x, labels, none, none, options, slots, dx, h, 0, rows, (values, upper, lower))
+        compute(x, labels, none, options, slots, dx, h, room)
         if not value:
             return True, 0.0
         total, error = leaf(slots, rows, upper, lower)

@@ -13,43 +13,47 @@ from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.maps import SMALL, apart
-from fastloa_kernels.engines.numba_cpu.summation import corrected
+from fastloa_kernels.engines.numba_cpu.summation import added, corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import Rowwise
 from fastloa_kernels.sums import BLOCK
 
+HEIGHT = 64  # rows that `narrow` takes side by side
+NARROW = BLOCK // HEIGHT  # classes up to which it does: so many rows of them fit into a block
+SOME = 8  # rows from which that is worth it
 GRAIN = 1 << 14  # elements a thread takes at a time, as whole rows
 CLOSE = 2.0**-20  # below this a sum minus 1 is taken again without the 1, or float64 would leave too few digits
 
 _INTEGERS: dict[str, tuple[Any, int]] = {"float32": (np.int32, 31), "float64": (np.int64, 63)}
 
 
-def _maximum(dtype: str) -> Any:
-    """``greatest(x)``: the greatest element, or NaN.
+def ordering(dtype: str) -> tuple[Any, Any, Any]:
+    """The integer of a float's size, its least, and ``flip``: of floats' bits, integers that order like the floats.
 
-    Floats are compared as the integers that order like them: LLVM vectorises a maximum of integers only.
+    So a maximum is vectorised: LLVM does it for integers only. NaN is the greatest; twice `flip` changes nothing.
     """
     integer, shift = _INTEGERS[dtype]
-    scalar = np.dtype(dtype).type
-    least, places, magnitude = integer(np.iinfo(integer).min), integer(shift), integer(np.iinfo(integer).max)
+    places, magnitude = integer(shift), integer(np.iinfo(integer).max)
+
+    def flip(bits):
+        return bits ^ ((bits >> places) & magnitude)
+
+    return integer, integer(np.iinfo(integer).min), jitable(flip)
+
+
+def _maximum(dtype: str) -> Any:
+    """``greatest(x)``: the greatest element, or NaN."""
+    (integer, least, flip), scalar = ordering(dtype), np.dtype(dtype).type
 
     def greatest(x):
         bits = x.view(integer)
         m = least
         for i in range(bits.size):
-            key = bits[i]
-            key = key ^ ((key >> places) & magnitude)
+            key = flip(bits[i])
             m = key if key > m else m
-        return integer(m ^ ((m >> places) & magnitude)).view(scalar)
+        return integer(flip(m)).view(scalar)
 
     return jitable(greatest)
-
-
-@uncounted
-def _added(total, error, high, low):
-    s = total + high
-    t = s - total
-    return s, error + (low + ((total - (s - t)) + (high - t)))
 
 
 def row_sum(dtype: str, term: Any) -> Any:
@@ -68,7 +72,7 @@ def row_sum(dtype: str, term: Any) -> Any:
             stop = min(a.size, start + BLOCK)
             fill(a[start:stop], b[start:stop], extra, values[: stop - start])
             high, low = leaf(values, stop - start, upper, lower)
-            total, error = _added(total, error, high, low)
+            total, error = added(total, error, high, low)
         return total, error
 
     return jitable(whole)
@@ -88,7 +92,7 @@ def _stored_sum(dtype: str) -> Any:
                 for i in range(part.size):
                     values[i] = part[i]
                 high, low = leaf(values, part.size, upper, lower)
-            total, error = _added(total, error, high, low)
+            total, error = added(total, error, high, low)
         return total, error
 
     return jitable(whole)
@@ -230,25 +234,35 @@ def over_rows(run: Any, dtype: str) -> tuple[Callable[..., None], Callable[..., 
     return serial, parallel
 
 
-def small_rows(run: Any, inputs: int, dtype: str) -> Callable[..., bool]:
+def small_rows(run: Any, narrow: Any, inputs: int, dtype: str) -> Callable[..., bool]:
     """``kernel(room, *inputs, out, ())`` for small arrays: whether it did the work.
 
     Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place.
+    `narrow` is the skeleton for rows of few classes, of which there must be some.
     """
     split = summation.split(dtype)
+
+    def whole(room, arrays):
+        rows, columns = arrays[0].shape
+        if columns <= NARROW and rows >= SOME:
+            narrow(arrays, 0, rows, room)
+        else:
+            run(arrays, 0, rows, split(room))
+
+    whole = jitable(whole)
 
     def one(room, x, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(x, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
-        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
+        whole(room, (x.reshape(shape), out.reshape(shape)))
         return True
 
     def two(room, g, y, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(g, out) or not apart(y, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
-        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
+        whole(room, (g.reshape(shape), y.reshape(shape), out.reshape(shape)))
         return True
 
     return (one, two)[inputs - 1]

@@ -12,7 +12,6 @@ from numba.extending import register_jitable
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK, LANES
 
-ROOM = 3 * BLOCK
 CHUNK = 16 * BLOCK  # what one thread takes at a time; scratch is allocated once per chunk
 
 
@@ -83,6 +82,14 @@ def _corrected(total, error):
 corrected = uncounted(_corrected)
 
 
+@uncounted
+def added(total, error, high, low):
+    """A sum and its error, and another, as one."""
+    s = total + high
+    t = s - total
+    return s, error + (low + ((total - (s - t)) + (high - t)))
+
+
 def leaf(dtype: str) -> Any:
     """``leaf(values, count, high, low) -> (sum, error)`` of the first `count` values.
 
@@ -92,7 +99,7 @@ def leaf(dtype: str) -> Any:
 
 
 def split(dtype: str) -> Any:
-    """``values, upper, lower = cut(room)``: scratch for a `leaf`, of an array of ROOM float64 numbers."""
+    """``values, upper, lower = cut(room)``: scratch for a `leaf`, of an array of 3 * BLOCK float64 numbers."""
     scalar = np.dtype(dtype).type
 
     def cut(room):

@@ -1,0 +1,266 @@
+"""Skeletons for rows of few classes: rows lie side by side in a tile, so that every loop runs over rows, not classes.
+
+A tile holds the classes of its rows one after the other, each class for all rows. A row's bits are those of `rows`:
+the tree that adds it up is cut into the same pairs, for all rows of the tile at once.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.rows import CLOSE, GRAIN, HEIGHT, ordering
+from fastloa_kernels.engines.numba_cpu.summation import added, corrected
+from fastloa_kernels.formulas import rowwise
+from fastloa_kernels.records import Rowwise
+from fastloa_kernels.sums import BLOCK
+
+ROOM = 6 * BLOCK  # three tiles, the sums and their errors, and numbers for each row
+
+
+def split(dtype: str) -> Any:
+    """``tiles, sums, numbers = cut(room)`` of an array of ROOM float64 numbers, each of them two arrays or more."""
+    scalar = np.dtype(dtype).type
+
+    def cut(room):
+        third = room[2 * BLOCK : 3 * BLOCK].view(scalar)
+        tiles = room[:BLOCK].view(scalar), room[BLOCK : 2 * BLOCK].view(scalar), third
+        sums, first = (room[3 * BLOCK : 4 * BLOCK], room[4 * BLOCK : 5 * BLOCK]), 5 * BLOCK
+        maxima = room[first : first + HEIGHT].view(scalar)[:HEIGHT]
+        rest = room[first + HEIGHT : first + 2 * HEIGHT].view(scalar)[:HEIGHT]
+        return tiles, sums, (maxima, rest, room[first + 2 * HEIGHT : first + 3 * HEIGHT])
+
+    return jitable(cut, inline="always")  # a function that numba calls could not return views
+
+
+@uncounted
+def load(x, first, last, tile):
+    """Rows of `x`, and zeros where there are none."""
+    columns = x.shape[1]
+    if last - first < HEIGHT:
+        for i in range(tile.size):
+            tile[i] = 0.0
+    for row in range(first, last):
+        source = x[row]
+        for j in range(columns):
+            tile[j * HEIGHT + row - first] = source[j]
+
+
+@uncounted
+def store(tile, out, first, last):
+    """Rows of `out`."""
+    columns = out.shape[1]
+    for row in range(first, last):
+        target = out[row]
+        for j in range(columns):
+            target[j] = tile[j * HEIGHT + row - first]
+
+
+@uncounted
+def _width(columns):
+    width = 1
+    while width < columns:
+        width *= 2
+    return width * HEIGHT
+
+
+@uncounted
+def _plain_tree(values, high, low, columns):
+    count, size = columns * HEIGHT, _width(columns)
+    for i in range(count, max(size, 2 * HEIGHT)):
+        values[i] = 0.0
+    size = max(size, 2 * HEIGHT) // 2
+    a, b, c = values[:size], values[size : 2 * size], high[:size]
+    for i in range(a.size):
+        c[i] = np.float64(a[i]) + np.float64(b[i])
+    while size > HEIGHT:
+        size //= 2
+        c, d = high[:size], high[size : 2 * size]
+        for i in range(c.size):
+            c[i] += d[i]
+    for i in range(HEIGHT):
+        low[i] = 0.0
+
+
+@uncounted
+def _compensated_tree(values, high, low, columns):
+    count, size = columns * HEIGHT, _width(columns)
+    for i in range(count):
+        high[i] = values[i]
+    for i in range(count, size):
+        high[i] = 0.0
+    for i in range(size):
+        low[i] = 0.0
+    while size > HEIGHT:
+        size //= 2
+        a, b, c, d = high[:size], high[size : 2 * size], low[:size], low[size : 2 * size]
+        for i in range(a.size):
+            x, y = a[i], b[i]
+            s = x + y
+            t = s - x
+            a[i] = s
+            c[i] += d[i] + ((x - (s - t)) + (y - t))
+
+
+def sums_of(dtype: str) -> Any:
+    """``sums(values, high, low, columns)`` leaves the rows' sums and errors in ``high[:HEIGHT]``, ``low[:HEIGHT]``.
+
+    There must be room for as many columns as the next power of two, and for two.
+    """
+    tree = _plain_tree if dtype == "float32" else _compensated_tree
+
+    def sums(values, high, low, columns):
+        tree(values, high, low, columns)
+        for i in range(HEIGHT):
+            high[i], low[i] = added(0.0, 0.0, high[i], low[i])
+
+    return jitable(sums)
+
+
+def statistics(dtype: str, *, in_place: bool) -> Any:
+    """``read(x, e, spare, sums, numbers, columns)`` leaves exp(x - m) in `e`, or in place in `x`, which `e` then is.
+
+    `numbers` takes the rows' m, their rest in the dtype, and that in float64.
+    """
+    integer, least, flip = ordering(dtype)
+    exponential, other = bind(rowwise.exponential, dtype), bind(rowwise.other, dtype)
+    rest_of, scalar, narrow = bind(rowwise.rest, "float64"), np.dtype(dtype).type, dtype == "float32"
+    add_up = sums_of(dtype)
+
+    def greatest(x, maxima, columns):
+        keys = maxima.view(integer)
+        for i in range(HEIGHT):
+            keys[i] = least
+        for j in range(columns):
+            column = x[j * HEIGHT : (j + 1) * HEIGHT].view(integer)
+            for i in range(HEIGHT):
+                key = flip(column[i])
+                keys[i] = key if key > keys[i] else keys[i]
+        for i in range(HEIGHT):
+            keys[i] = flip(keys[i])
+
+    def exponentials(x, e, maxima, columns):
+        for j in range(columns):
+            a, b = x[j * HEIGHT : (j + 1) * HEIGHT], e[j * HEIGHT : (j + 1) * HEIGHT]
+            for i in range(HEIGHT):
+                b[i] = exponential(a[i], maxima[i])
+
+    def in_their_place(x, maxima, columns):  # as one array, or LLVM, fearing an overlap, would not vectorise
+        for j in range(columns):
+            a = x[j * HEIGHT : (j + 1) * HEIGHT]
+            for i in range(HEIGHT):
+                a[i] = exponential(a[i], maxima[i])
+
+    greatest, exponentials, in_their_place = jitable(greatest), jitable(exponentials), jitable(in_their_place)
+
+    def without_largest(e, others, high, low, columns, excess):
+        for i in range(columns * HEIGHT):
+            others[i] = other(e[i])
+        add_up(others, high, low, columns)
+        for i in range(HEIGHT):
+            if excess[i] < CLOSE:
+                excess[i] = high[i] + low[i]
+
+    without_largest = jitable(without_largest)
+
+    def read(x, e, spare, sums, numbers, columns):
+        (high, low), (maxima, rest, wide) = sums, numbers
+        greatest(x, maxima, columns)
+        if in_place:
+            in_their_place(x, maxima, columns)
+        else:
+            exponentials(x, e, maxima, columns)
+        add_up(e, high, low, columns)
+        near = False
+        for i in range(HEIGHT):
+            wide[i] = (high[i] - 1.0) + low[i]
+            near |= wide[i] < CLOSE
+        if narrow and near:
+            without_largest(e, spare, high, low, columns, wide)
+        for i in range(HEIGHT):
+            wide[i] = rest_of(wide[i], np.float64(maxima[i]))
+            rest[i] = scalar(wide[i])
+
+    return jitable(read)
+
+
+def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
+    """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first to the one at `place`."""
+    value, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
+    stored, cut = record.of_exponential, split(dtype)
+    read = statistics(dtype, in_place=stored)
+
+    def write(tile, maxima, rest, columns):
+        for j in range(columns):
+            column = tile[j * HEIGHT : (j + 1) * HEIGHT]
+            for i in range(HEIGHT):
+                column[i] = value(column[i] if stored else distance(column[i], maxima[i]), rest[i])
+
+    write = jitable(write)
+
+    def run(arrays, first, last, room):
+        tiles, sums, numbers = cut(room)
+        x, out, tile = arrays[0], arrays[place], tiles[0]
+        columns = x.shape[1]
+        for start in range(first, last, HEIGHT):
+            stop = min(last, start + HEIGHT)
+            load(x, start, stop, tile)
+            read(tile, tile if stored else tiles[1], tiles[2], sums, numbers, columns)
+            write(tile, numbers[0], numbers[1], columns)
+            store(tile, out, start, stop)
+
+    return jitable(run)
+
+
+def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
+    """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first two to the one at `place`."""
+    summand, backward = bind(record.summand, dtype), bind(record.backward, dtype)
+    add_up, cut, scalar = sums_of(dtype), split(dtype), np.dtype(dtype).type
+
+    def terms(g, y, out):
+        for i in range(out.size):
+            out[i] = summand(g[i], y[i])
+
+    def write(g, y, totals, columns):
+        for j in range(columns):
+            a, b = g[j * HEIGHT : (j + 1) * HEIGHT], y[j * HEIGHT : (j + 1) * HEIGHT]
+            for i in range(HEIGHT):
+                a[i] = backward(a[i], b[i], totals[i])
+
+    terms, write = jitable(terms), jitable(write)
+
+    def run(arrays, first, last, room):
+        tiles, (high, low), numbers = cut(room)
+        out, (g, y, products), totals = arrays[place], tiles, numbers[1]
+        columns = out.shape[1]
+        size = columns * HEIGHT
+        for start in range(first, last, HEIGHT):
+            stop = min(last, start + HEIGHT)
+            load(arrays[0], start, stop, g)
+            load(arrays[1], start, stop, y)
+            terms(g[:size], y[:size], products[:size])
+            add_up(products, high, low, columns)
+            for i in range(HEIGHT):
+                totals[i] = scalar(corrected(high[i], low[i]))
+            write(g, y, totals, columns)
+            store(g, out, start, stop)
+
+    return jitable(run)
+
+
+def over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
+    """``serial(arrays, room)``, and ``parallel(arrays)``."""
+
+    def serial(arrays, room):
+        run(arrays, 0, arrays[0].shape[0], room)
+
+    def parallel(arrays):
+        rows, columns = arrays[0].shape
+        step = max(1, GRAIN // (HEIGHT * columns)) * HEIGHT
+        for part in prange((rows + step - 1) // step):
+            run(arrays, part * step, min(rows, part * step + step), np.empty(ROOM))
+
+    return serial, parallel

@@ -1,0 +1,122 @@
+"""The skeleton of losses over rows of few classes and their labels: `row_losses` on the tiles of `narrow`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.narrow import ROOM, load, split, statistics, store
+from fastloa_kernels.engines.numba_cpu.rows import GRAIN, HEIGHT
+from fastloa_kernels.formulas import rowwise
+from fastloa_kernels.records import RowLoss
+from fastloa_kernels.sums import BLOCK
+
+
+def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool) -> Any:
+    """``run(x, labels, sample_weight, options, out, dx, h, first, last, room)``: see `row_losses.kernels`.
+
+    Labels are neither smoothed nor weighted by class.
+    """
+    loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
+    probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    greatest, scalar = bind(rowwise.greatest, "float64"), np.dtype(dtype).type
+    read, cut = statistics(dtype, in_place=False), split(dtype)
+
+    def gather(tile, labels, ignore_index, picked):
+        for i in range(labels.size):
+            picked[i] = tile[labels[i] * HEIGHT + i] if labels[i] != ignore_index else scalar(0.0)
+
+    def losses(at_label, maxima, rest, scale, values):
+        for i in range(HEIGHT):
+            values[i] = np.float64(loss_of(distance(at_label[i], maxima[i]), rest[i])) * scale[i]
+
+    def own_gradients(e, rest, scale, weight_sum, out):
+        for i in range(HEIGHT):
+            pulled = 0.0 * (weight_sum * probability(e[i], rest[i]) - 1.0)  # the zero's sign is that of `row_losses`
+            out[i] = scalar(scale[i] * (pulled - complement(e[i], rest[i])))
+
+    def hessians(e, rest, scale, columns, out):
+        for j in range(columns):
+            a, b = e[j * HEIGHT : (j + 1) * HEIGHT], out[j * HEIGHT : (j + 1) * HEIGHT]
+            for i in range(HEIGHT):
+                b[i] = scalar(scale[i]) * (probability(a[i], rest[i]) * complement(a[i], rest[i]))
+
+    def gradients(e, wide, scale, columns, share):
+        for i in range(HEIGHT):
+            share[i] = scalar(scale[i] * greatest(wide[i]))
+        for j in range(columns):
+            a = e[j * HEIGHT : (j + 1) * HEIGHT]
+            for i in range(HEIGHT):
+                a[i] = share[i] * a[i]
+
+    def place(tile, labels, ignore_index, own):
+        for i in range(labels.size):
+            if labels[i] != ignore_index:
+                tile[labels[i] * HEIGHT + i] = own[i]
+
+    def clear(tile, labels, ignore_index, columns):
+        for i in range(labels.size):
+            if labels[i] == ignore_index:
+                for j in range(columns):
+                    tile[j * HEIGHT + i] = scalar(0.0)
+
+    gather, losses, own_gradients = jitable(gather), jitable(losses), jitable(own_gradients)
+    hessians, gradients, place, clear = jitable(hessians), jitable(gradients), jitable(place), jitable(clear)
+
+    def run(x, labels, sample_weight, options, out, dx, h, first, last, room):
+        ignore_index, _, _, weight_sum, divisor = options
+        (tile, e, spare), sums, (maxima, rest, wide) = cut(room)
+        above = 5 * BLOCK + 3 * HEIGHT
+        scale, slots = room[above : above + HEIGHT], room[above + HEIGHT : above + 2 * HEIGHT]
+        picked = room[above + 2 * HEIGHT : above + 3 * HEIGHT].view(scalar)[:HEIGHT]
+        own = room[above + 3 * HEIGHT : above + 4 * HEIGHT].view(scalar)[:HEIGHT]
+        columns = x.shape[1]
+        for i in range(HEIGHT):
+            scale[i], picked[i] = 1.0, scalar(0.0)
+        for start in range(first, last, HEIGHT):
+            stop = min(last, start + HEIGHT)
+            some = labels[start:stop]
+            load(x, start, stop, tile)
+            gather(tile, some, ignore_index, picked)
+            read(tile, e, spare, sums, (maxima, rest, wide), columns)
+            if sample_weight.size:
+                for i in range(some.size):
+                    scale[i] = sample_weight[start + i]
+            if value:
+                losses(picked, maxima, rest, scale, slots)
+                for i in range(some.size):
+                    out[start + i] = slots[i] if some[i] != ignore_index else 0.0
+            if grad:
+                for i in range(HEIGHT):
+                    slots[i] = scale[i] / divisor
+                gather(e, some, ignore_index, picked)
+                own_gradients(picked, rest, slots, weight_sum, own)
+                if hess:
+                    hessians(e, rest, slots, columns, spare)
+                    clear(spare, some, ignore_index, columns)
+                    store(spare, h, start, stop)
+                gradients(e, wide, slots, columns, maxima)
+                place(e, some, ignore_index, own)
+                clear(e, some, ignore_index, columns)
+                store(e, dx, start, stop)
+
+    return jitable(run)
+
+
+def kernels(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Kernels such as `row_losses.kernels` gives."""
+
+    def serial(x, labels, class_weight, sample_weight, options, out, dx, h, room):
+        run(x, labels, sample_weight, options, out, dx, h, 0, x.shape[0], room)
+
+    def parallel(x, labels, class_weight, sample_weight, options, out, dx, h):
+        rows, columns = x.shape
+        step = max(1, GRAIN // (HEIGHT * columns)) * HEIGHT
+        for part in prange((rows + step - 1) // step):
+            last = min(rows, part * step + step)
+            run(x, labels, sample_weight, options, out, dx, h, part * step, last, np.empty(ROOM))
+
+    return serial, parallel

@@ -1,0 +1,89 @@
+"""Rows of few classes are computed many at a time, and have the bits that each of them has alone."""
+
+import numpy as np
+import pytest
+
+import fastloa as fl
+from tests import harness
+from tests.subjects import DTYPES
+
+COLUMNS = [1, 2, 3, 10, 31, 32]
+# 8 rows make a tile, and 64 a whole one; up to 4,096 elements are a small call, and from 65,536 on threads share them.
+HEIGHTS = {"float32": [8, 64, 65, 203, 7000], "float64": [8, 64, 65, 203, 1000]}
+
+
+def scores(rows, columns, dtype, seed=0):
+    """Give rows of all kinds: flat, steep, of one class alone, with NaN, infinities and nothing but -inf."""
+    rng = np.random.default_rng([rows, columns, seed])
+    x = rng.normal(size=(rows, columns)) * 10.0 ** rng.uniform(-3, 2.5, (rows, 1))
+    kind = rng.integers(0, 12, rows)
+    x[kind == 0, 0] = np.nan
+    x[kind == 1, -1] = np.inf
+    x[kind == 2] = np.inf
+    x[kind == 3] = -np.inf
+    x[kind == 4, 0] = -np.inf
+    x[kind == 5] = 0.0
+    x[kind == 6, columns // 2] += 40.0
+    return x.astype(dtype)
+
+
+def alone(call, arrays, some):
+    """Give the results of some rows, each computed alone."""
+    return [call(*(a[i : i + 1].copy() for a in arrays)) for i in some]
+
+
+def some_of(rows):
+    return range(rows) if rows <= 65 else sorted({*range(0, rows, rows // 60), rows - 1})
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_activations(name, dtype, columns):
+    operation = getattr(fl, name)
+    for rows in HEIGHTS[dtype]:
+        x, g = scores(rows, columns, dtype), scores(rows, columns, dtype, 1)
+        for call, arrays in ((operation, (x,)), (operation.backward_from_output, (g, operation(x)))):
+            whole = call(*arrays)
+            for i, one in zip(some_of(rows), alone(call, arrays, some_of(rows)), strict=True):
+                harness.check_same_bits(whole[i : i + 1], one, f"row {i} of {rows}")
+            for place in range(len(arrays) if columns == 10 and rows <= 1000 and dtype == "float32" else 0):
+                own = [a.copy() for a in arrays]
+                harness.check_same_bits(call(*own, out=own[place]), whole, f"over operand {place} of {rows} rows")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ["value", "grad_and_hess"])
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_losses(form, dtype, columns):
+    loss = fl.cross_entropy if form == "value" else fl.cross_entropy.grad_and_hess
+    reduction = "none" if form == "value" else "sum"
+    for rows in HEIGHTS[dtype]:
+        x, rng = scores(rows, columns, dtype), np.random.default_rng(rows)
+        labels, weights = rng.integers(0, columns, rows), rng.random(rows).astype(dtype)
+        labels[rng.random(rows) < 0.1] = -100
+        for more in ((), (weights,)):
+
+            def call(x, labels, *weight):
+                given = {"sample_weight": weight[0]} if weight else {}
+                return harness.as_tuple(loss(x, labels, reduction=reduction, **given))
+
+            arrays = (x, labels, *more)
+            whole = call(*arrays)
+            for i, one in zip(some_of(rows), alone(call, arrays, some_of(rows)), strict=True):
+                for all_rows, row in zip(whole, one, strict=True):
+                    harness.check_same_bits(all_rows[i : i + 1], row, f"row {i} of {rows}, label {labels[i]}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_small_losses(dtype):
+    """The mean and its gradient, computed out of line, are those of the way that takes every option."""
+    for columns in (3, 10):
+        x = scores(40, columns, dtype)[np.arange(40) % 2 == 0]
+        labels = np.arange(len(x)) % columns
+        labels[4] = -100
+        for reduction in ("mean", "sum"):
+            usual = fl.cross_entropy.value_and_grad(x, labels, reduction=reduction)
+            general = fl.cross_entropy.value_and_grad(x, labels, reduction=reduction, weight=None, sample_weight=None)
+            for one, other in zip(usual, general, strict=True):
+                harness.check_same_bits(one, other, reduction)
