@@ -1,7 +1,5 @@
 """A result has the same bits whatever its operands look like in memory, where it is written to, and who computes it."""
 
-import os
-
 import numba
 import numpy as np
 import pytest
@@ -172,65 +170,6 @@ def test_any_number_of_threads(name, dtype):
             harness.check_same_bits(CALLS[name](dtype), wanted, f"{count} threads")
     finally:
         numba.set_num_threads(before)
-
-
-CROWD = """
-import os, sys, threading
-import numpy as np, fastloa as fl
-x = np.linspace(-9, 9, 300_001, dtype=np.float32)
-wanted = [fl.sigmoid(part) for part in np.array_split(x, 50)]
-wanted = np.concatenate(wanted).tobytes()
-value = fl.mse_loss(x, np.zeros_like(x))
-def right():
-    return fl.sigmoid(x).tobytes() == wanted and fl.mse_loss(x, np.zeros_like(x)) == value
-found = []
-def several():
-    found.extend([right() for _ in range(20)])
-def crowd():
-    threads = [threading.Thread(target=several) for _ in range(4)]
-    [t.start() for t in threads]
-    [t.join() for t in threads]
-def child(work):
-    pid = os.fork()
-    if pid == 0:
-        work()
-        os._exit(0 if all(found) and found else 1)
-    return os.waitpid(pid, 0)[1] == 0
-"""
-SCENES = {
-    "threads": "crowd()\nprint(len(found) == 80 and all(found))",
-    "fork before": "print(child(several) and right())",
-    "fork after": "right()\nprint(child(several) and child(crowd) and right())",
-}
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.parametrize("layer", ["omp", "workqueue"])
-@pytest.mark.parametrize("scene", SCENES)
-def test_threads_and_forks(scene, layer):
-    printed = harness.python(CROWD + SCENES[scene], NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS="2")
-    assert printed == "True\n"
-
-
-SPAWN = """
-import multiprocessing as mp
-import numpy as np, fastloa as fl
-x = np.linspace(-9, 9, 300_001)
-def work(_):
-    return fl.tanh(x).tobytes()
-if __name__ == "__main__":
-    wanted = work(0)
-    for method in ("spawn", "forkserver"):
-        with mp.get_context(method).Pool(2) as pool:
-            print(set(pool.map(work, range(4))) == {wanted})
-"""
-
-
-def test_spawned_processes(tmp_path):
-    path = tmp_path / "spawned.py"
-    path.write_text(SPAWN)
-    run = "import subprocess, sys; subprocess.run([sys.executable, {!r}], check=True)"
-    assert harness.python(run.format(str(path))) == "True\nTrue\n"
 
 
 LOSSES = {

@@ -196,10 +196,13 @@ class RowLossKernel:
     def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
         self._record, self._form, self._dtype, self._total = record, form, dtype, total
         self._pairs: dict[tuple[bool, bool], Pair] = {}
+        # ``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could. (A
+        # cached property would have a lock, which a thread that compiles might hold while another one forks.)
+        self.small: Callable[..., tuple[bool, float]] = self._first_small
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
 
-    @functools.cached_property
+    @functools.cache  # noqa: B019  (kernels live as long as the process)
     def _narrow(self) -> Any:
         """The skeleton for rows of few classes, if there is one: for labels, neither weighted nor smoothed."""
         form = self._form
@@ -214,7 +217,7 @@ class RowLossKernel:
             options = types.Tuple([types.int64, *[types.float64] * 4])
             target = array(types.int64) if form.labels else array(number, 2)
             matrix = array(number, 2, written=True)
-            functions = narrow_losses.kernels(self._narrow) if tiled else row_losses.kernels(
+            functions = narrow_losses.kernels(self._narrow()) if tiled else row_losses.kernels(
                 self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess,
                 labels=form.labels, general=general,
             )  # fmt: skip
@@ -222,18 +225,17 @@ class RowLossKernel:
             self._pairs[general, tiled] = Pair(functions, (*read, _PARTIALS, matrix, matrix), scratch=True)
         return self._pairs[general, tiled]
 
-    @functools.cached_property
-    def small(self) -> Callable[..., tuple[bool, float]]:
-        """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
+    def _first_small(self, *arguments: Any) -> tuple[bool, float]:
         if not LOCKED:
-            return lambda *_: (False, 0.0)
+            return False, 0.0
         form, number = self._form, NUMBER[self._dtype]
         function = row_losses.small_kernel(
-            self._record, self._dtype, self._narrow, value=form.value, grad=form.grad, hess=form.hess
+            self._record, self._dtype, self._narrow(), value=form.value, grad=form.grad, hess=form.hess
         )
         read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean
         written = [array(number, 2, written=True)] * (form.grad + form.hess)
-        return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
+        self.small = functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
+        return self.small(*arguments)
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
@@ -243,7 +245,7 @@ class RowLossKernel:
         general = class_weight is not None or options.smoothing != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
-        tiled = not general and classes <= rows.NARROW and count >= rows.SOME and self._narrow is not None
+        tiled = not general and classes <= rows.NARROW and count >= rows.SOME and self._narrow() is not None
         pair, (high, low) = self._pair(general, tiled), _partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)
