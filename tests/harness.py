@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numba
 import numpy as np
 from mpmath import mp, mpf
 
@@ -173,12 +174,69 @@ def check_spans(sample, low, high):
     assert counts.all(), f"the sample leaves out tenths {np.flatnonzero(counts == 0)} of [{low}, {high}]"
 
 
-def python(script, **environment):
+def laid_out(x, rng):
+    """Copy an array to some place: its axes in any order and direction, with gaps of NaN, whole items apart or not."""
+    order = rng.permutation(x.ndim) if rng.random() < 0.5 else range(x.ndim - 1, -1, -1)
+    step = x.itemsize * int(rng.choice([1, 1, 2, 3]))
+    strides = [0] * x.ndim
+    for axis in order:
+        strides[axis], step = step, step * x.shape[axis]
+    offset = int(rng.integers(0, 9)) * (x.itemsize if rng.random() < 0.75 else 1)
+    room = np.full(step + offset, 255, np.uint8)
+    array = np.ndarray(x.shape, x.dtype, room, offset, strides)
+    array = np.flip(array, [axis for axis in range(x.ndim) if rng.random() < 0.25])
+    array[...] = x
+    return array
+
+
+def check_probes(
+    call, operands, count, rng, *, buffers=("out",), rows=False, in_place=False, longest=1 << 12, threads=1
+):
+    """An element has the same bits in every call: `count` elements, in calls that are drawn at random.
+
+    Drawn are which elements (or rows) stand in the call, in what shape, how each array lies in memory, whether the
+    results go to arrays of the caller's or, with `in_place`, over an operand, and the number of threads.
+    """
+    wanted, seen, before = as_tuple(call(*operands)), 0, numba.get_num_threads()
+    try:
+        while seen < count:
+            length = int(2 ** rng.uniform(0, np.log2(longest)))
+            lines = 1 if rows else int(2 ** rng.uniform(0, np.log2(length))) if length > 1 else 1
+            chosen = rng.integers(0, len(operands[0]), (lines, length // lines) if lines > 1 else length)
+            expected = tuple(result[chosen] for result in wanted)
+            plain = rng.random() < 0.3
+            own = [x[chosen] if plain else laid_out(x[chosen], rng) for x in operands]
+            given, where = {}, rng.choice(["new", "given", "over"] if in_place else ["new", "given"])
+            if where == "over":
+                place = int(rng.integers(len(own)))
+                given, where = {buffers[0]: own[place]}, f"over operand {place}"
+            elif where == "given":
+                given = {key: np.zeros_like(result) for key, result in zip(buffers, expected, strict=True)}
+                given = given if plain else {key: laid_out(array, rng) for key, array in given.items()}
+            team = int(rng.integers(1, threads + 1))
+            numba.set_num_threads(team)
+            what = f"{where}, {team} threads, {[(x.shape, x.strides, x.ctypes.data % 16) for x in own]}"
+            got = as_tuple(call(*own, **given))
+            for array, result in zip(given.values(), got, strict=False):
+                assert result is array, f"{what}: the result is not the array given for it"
+            check_same_bits(got, expected, what)
+            seen += sum(result.size for result in expected)
+    finally:
+        numba.set_num_threads(before)
+
+
+def python(script, *, timeout=300, **environment):
     """Run a script in a fresh process with the project on its path; give what it prints, or raise with its errors."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     given = {**os.environ, "PYTHONPATH": path, **environment}
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=given, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
     )
     assert done.returncode == 0, f"exit status {done.returncode}: {done.stderr}"
     return done.stdout

@@ -1,6 +1,7 @@
 """Wrong kernels, fed to every check of the harness: each check must fail, and pass the right kernel."""
 
 import ml_dtypes
+import numba
 import numpy as np
 import pytest
 from mpmath import mpf
@@ -275,6 +276,92 @@ def test_rounded_once(name, half):
     for call in (wrong, lambda x: (fl.sigmoid(x), wrong(x))):
         with fails(f"{half} against float32"):
             harness.check_rounded_once(call, (x,))
+
+
+def halved(x, out=None):
+    """The right result, in `out` if given."""
+    result = x * x.dtype.type(0.5)
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def unless(wrong, condition):
+    """`halved` whose result is spoilt in calls that the condition is true for."""
+
+    def call(x, out=None):
+        spoil = condition(x, out)
+        result = halved(x, out)
+        if spoil:
+            wrong(result)
+        return result
+
+    return call
+
+
+def nudge_last(result):
+    last = (-1,) * result.ndim
+    result[last] = np.nextafter(result[last], result.dtype.type(np.inf))
+
+
+def walked_in_memory(x, out=None):
+    """Takes the elements in the order of the memory, as a kernel that forgets strides does."""
+    flat = np.sort(x.reshape(-1)) if not x.flags.c_contiguous and x.flags.aligned else x.reshape(-1)
+    return halved(flat.reshape(x.shape), out)
+
+
+STRAYING = {
+    "strides": walked_in_memory,
+    "length": unless(nudge_last, lambda x, out: x.size % 8 == 1 and x.size > 8),
+    "no elements left over": unless(nudge_last, lambda x, out: x.size % 4 == 0),
+    "one element": unless(nudge_last, lambda x, out: x.size == 1),
+    "many elements": unless(nudge_last, lambda x, out: x.size > 1000),
+    "dimensions": unless(nudge_last, lambda x, out: x.ndim == 2),
+    "address": unless(nudge_last, lambda x, out: x.ctypes.data % 16 != 0),
+    "alignment": unless(nudge_last, lambda x, out: not x.flags.aligned),
+    "direction": unless(nudge_last, lambda x, out: x.strides[-1] < 0),
+    "Fortran": unless(nudge_last, lambda x, out: x.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous),
+    "out": unless(nudge_last, lambda x, out: out is not None),
+    "layout of out": unless(nudge_last, lambda x, out: out is not None and not out.flags.c_contiguous),
+    "in place": unless(nudge_last, lambda x, out: out is x),
+    "another array": lambda x, out=None: halved(x),
+    "threads": unless(nudge_last, lambda x, out: numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS),
+}
+
+
+@pytest.mark.parametrize("wrong", STRAYING.values(), ids=STRAYING)
+@FLOATS
+def test_probes(wrong, dtype):
+    x = np.linspace(-4, 4, 700).astype(dtype)
+    harness.check_probes(halved, (x,), 4_000, np.random.default_rng(0), in_place=True)
+    with fails():
+        harness.check_probes(
+            wrong, (x,), 100_000, np.random.default_rng(0), in_place=True, threads=numba.config.NUMBA_NUM_THREADS
+        )
+
+
+def test_probes_of_rows_and_of_two_results():
+    x = np.linspace(-4, 4, 700).reshape(100, 7)
+
+    def shares(x):
+        e = np.exp(x)
+        return e / e.sum(axis=1, keepdims=True), x.max(axis=1)
+
+    def shares_of_all(x):
+        return np.exp(x) / np.exp(x).sum(axis=0), x.max(axis=1)
+
+    def call(function):
+        def results(x, out=None, grad_out=None):
+            found = function(np.ascontiguousarray(x))
+            return tuple(halved(2 * a, b) for a, b in zip(found, (out, grad_out), strict=True))
+
+        return results
+
+    buffers = ("out", "grad_out")
+    harness.check_probes(call(shares), (x,), 4_000, np.random.default_rng(0), buffers=buffers, rows=True)
+    with fails("elements differ"):
+        harness.check_probes(call(shares_of_all), (x,), 4_000, np.random.default_rng(0), buffers=buffers, rows=True)
 
 
 @pytest.mark.parametrize("tenth", range(10))
