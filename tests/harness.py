@@ -20,6 +20,11 @@ ROOT = Path(__file__).parents[1]
 WORD = {2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
+# Every form of a loss in float32, and one in float64: each is a kernel to compile.
+FORMS = [("__call__", "float32"), ("grad", "float32"), ("grad_and_hess", "float32"), ("value_and_grad", "float32"),
+         ("value_and_grad", "float64")]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Exact:
     """References of an array of results: the nearest number of the dtype, and how many units (ulp) beyond they lie."""

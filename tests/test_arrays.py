@@ -182,9 +182,8 @@ def few(name, dtype):
     return x, np.array([2, 0, 1, 2]) if name in ("cross_entropy", "nll_loss") else x[::-1].copy()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("form", ["__call__", "grad", "value_and_grad", "grad_and_hess"])
+@pytest.mark.parametrize(("form", "dtype"), harness.FORMS)
 def test_the_usual_call_is_the_one_with_every_option_at_its_default(name, form, dtype):
     """Few elements without options are computed out of line."""
     function, arrays = getattr(LOSSES[name], form), few(name, dtype)

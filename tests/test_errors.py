@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from tests import harness
 
 X = np.zeros((2, 3))
 LABELS = np.array([0, 2])
@@ -201,8 +202,7 @@ def test_buffers_are_left_alone_by_a_refusal(name):
     assert (buffer == 7.0).all()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("form", ["__call__", "grad", "value_and_grad", "grad_and_hess"])
+@pytest.mark.parametrize(("form", "dtype"), harness.FORMS)
 def test_few_elements_are_refused_like_many(form, dtype):
     """They are computed out of line, where nothing must slip through: before and after calls that are right."""
     p, x, labels = np.full((2, 3), 0.5, dtype), np.zeros((2, 3), dtype), np.array([0, 2])

@@ -108,7 +108,14 @@ SKELETONS = {
 }
 
 
-@pytest.mark.parametrize(("calls", "kernels"), SKELETONS.values(), ids=SKELETONS)
+# These are compiled without the cache, which keeps no text: the largest take half a minute each.
+LARGE = ("rows", "labels", "probabilities")
+ROWS_OF_SKELETONS = [
+    pytest.param(*row, id=name, marks=[pytest.mark.slow] if name in LARGE else []) for name, row in SKELETONS.items()
+]
+
+
+@pytest.mark.parametrize(("calls", "kernels"), ROWS_OF_SKELETONS)
 def test_of_the_cpu_engine(calls, kernels, compiled):
     calls(engine.Engine())
     assert len(compiled) == kernels

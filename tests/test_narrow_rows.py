@@ -7,7 +7,8 @@ import fastloa as fl
 from tests import harness
 from tests.subjects import DTYPES
 
-COLUMNS = [1, 2, 3, 10, 31, 32]
+SLOW = [pytest.param("float64", columns, marks=pytest.mark.slow) for columns in (3, 10)]
+SHAPES = [("float32", columns) for columns in (1, 2, 3, 10, 31, 32)] + SLOW
 # 8 rows make a tile, and 64 a whole one; up to 4,096 elements are a small call, and from 65,536 on threads share them.
 HEIGHTS = {"float32": [8, 64, 65, 203, 7000], "float64": [8, 64, 65, 203, 1000]}
 
@@ -36,9 +37,8 @@ def some_of(rows):
     return range(rows) if rows <= 65 else sorted({*range(0, rows, rows // 60), rows - 1})
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize(("dtype", "columns"), SHAPES)
 def test_activations(name, dtype, columns):
     operation = getattr(fl, name)
     for rows in HEIGHTS[dtype]:
@@ -52,9 +52,8 @@ def test_activations(name, dtype, columns):
                 harness.check_same_bits(call(*own, out=own[place]), whole, f"over operand {place} of {rows} rows")
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", ["value", "grad_and_hess"])
-@pytest.mark.parametrize("columns", COLUMNS)
+@pytest.mark.parametrize(("dtype", "columns"), SHAPES)
 def test_losses(form, dtype, columns):
     loss = fl.cross_entropy if form == "value" else fl.cross_entropy.grad_and_hess
     reduction = "none" if form == "value" else "sum"

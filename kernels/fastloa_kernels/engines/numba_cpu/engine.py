@@ -176,17 +176,22 @@ class RowKernel:
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
-        wide = out.shape[1] > rows.NARROW or out.shape[0] < rows.SOME
-        self._variant(wide, place)(out.size, inputs if place < len(inputs) else (*inputs, out))
+        self._variant(not rows.tiled(out.shape), place)(out.size, inputs if place < len(inputs) else (*inputs, out))
 
-    @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
         """``(*inputs, out, ())`` of one or two dimensions: it checks its arrays, and says if it could."""
         if not LOCKED:
             return lambda *_: False
+        if ndim == 1:
+            return self._small(1, True)
+        return lambda *arguments: self._small(2, not rows.tiled(arguments[0].shape))(*arguments)
+
+    @functools.cache  # noqa: B019  (kernels live as long as the process)
+    def _small(self, ndim: int, wide: bool) -> Callable[..., bool]:
         number, inputs = NUMBER[self._dtype], self._inputs
         signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
-        kernel = rows.small_rows(self._run[True](inputs), self._run[False](inputs), inputs, self._dtype)
+        split = summation.split(self._dtype) if wide else narrow.undivided
+        kernel = rows.small_rows(self._run[wide](inputs), split, inputs)
         return functools.partial(dispatcher(kernel, signature, nogil=False), take_room())
 
 
@@ -196,9 +201,6 @@ class RowLossKernel:
     def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
         self._record, self._form, self._dtype, self._total = record, form, dtype, total
         self._pairs: dict[tuple[bool, bool], Pair] = {}
-        # ``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could. (A
-        # cached property would have a lock, which a thread that compiles might hold while another one forks.)
-        self.small: Callable[..., tuple[bool, float]] = self._first_small
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
 
@@ -225,17 +227,22 @@ class RowLossKernel:
             self._pairs[general, tiled] = Pair(functions, (*read, _PARTIALS, matrix, matrix), scratch=True)
         return self._pairs[general, tiled]
 
-    def _first_small(self, *arguments: Any) -> tuple[bool, float]:
+    def small(self, x: Any, *others: Any) -> tuple[bool, float]:
+        """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
         if not LOCKED:
             return False, 0.0
-        form, number = self._form, NUMBER[self._dtype]
+        found: tuple[bool, float] = self._small(rows.tiled(x.shape))(x, *others)
+        return found
+
+    @functools.cache  # noqa: B019  (kernels live as long as the process)
+    def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
+        form, number, tiles = self._form, NUMBER[self._dtype], self._narrow() if tiled else None
         function = row_losses.small_kernel(
-            self._record, self._dtype, self._narrow(), value=form.value, grad=form.grad, hess=form.hess
+            self._record, self._dtype, tiles, value=form.value, grad=form.grad, hess=form.hess
         )
         read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean
         written = [array(number, 2, written=True)] * (form.grad + form.hess)
-        self.small = functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
-        return self.small(*arguments)
+        return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
@@ -245,7 +252,7 @@ class RowLossKernel:
         general = class_weight is not None or options.smoothing != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
-        tiled = not general and classes <= rows.NARROW and count >= rows.SOME and self._narrow() is not None
+        tiled = not general and rows.tiled(x.shape) and self._narrow() is not None
         pair, (high, low) = self._pair(general, tiled), _partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)

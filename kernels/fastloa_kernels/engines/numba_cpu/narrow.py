@@ -251,6 +251,12 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
     return jitable(run)
 
 
+@uncounted
+def undivided(room):
+    """The room as it is, for skeletons that cut it themselves."""
+    return room
+
+
 def over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
     """``serial(arrays, room)``, and ``parallel(arrays)``."""
 

@@ -17,7 +17,7 @@ from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.engines.numba_cpu.maps import SMALL
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
-from fastloa_kernels.engines.numba_cpu.rows import GRAIN, NARROW, SOME, row_sum, statistics
+from fastloa_kernels.engines.numba_cpu.rows import GRAIN, row_sum, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
@@ -60,12 +60,12 @@ def _over_rows(one_row: Any, value: bool) -> Any:
 
 
 def small_kernel(
-    record: Any, dtype: str, narrow: Any, *, value: bool, grad: bool, hess: bool
+    record: Any, dtype: str, tiles: Any, *, value: bool, grad: bool, hess: bool
 ) -> Callable[..., tuple[bool, float]]:
     """``kernel(room, x, labels, ignore_index, mean[, dx[, h]])``: a whole call, for few rows.
 
     It says if it could do the work, and to what the loss came; it refuses what is not small, not of one shape, or a
-    wrong label. `narrow` is the skeleton for rows of few classes, where there is one.
+    wrong label. `tiles` is the skeleton for rows of few classes, or None for the one that takes any.
     """
     run, leaf = _over_rows(_label_row(record, dtype, value, grad, hess, False), value), summation.leaf("float64")
     split, scalar = summation.split(dtype), np.dtype(dtype).type
@@ -74,12 +74,9 @@ def small_kernel(
         run(x, labels, none, none, options, slots, dx, h, 0, x.shape[0], split(room))
 
     def in_tiles(x, labels, none, options, slots, dx, h, room):
-        if x.shape[1] <= NARROW and x.shape[0] >= SOME:
-            narrow(x, labels, none, options, slots, dx, h, 0, x.shape[0], room)
-        else:
-            run(x, labels, none, none, options, slots, dx, h, 0, x.shape[0], split(room))
+        tiles(x, labels, none, options, slots, dx, h, 0, x.shape[0], room)
 
-    compute = jitable(in_rows if narrow is None else in_tiles)
+    compute = jitable(in_rows if tiles is None else in_tiles)
 
     def whole(room, x, labels, ignore_index, mean, dx, h):
         rows, classes = x.shape

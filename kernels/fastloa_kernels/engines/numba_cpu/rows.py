@@ -234,35 +234,30 @@ def over_rows(run: Any, dtype: str) -> tuple[Callable[..., None], Callable[..., 
     return serial, parallel
 
 
-def small_rows(run: Any, narrow: Any, inputs: int, dtype: str) -> Callable[..., bool]:
+def small_rows(run: Any, split: Any, inputs: int) -> Callable[..., bool]:
     """``kernel(room, *inputs, out, ())`` for small arrays: whether it did the work.
 
-    Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place.
-    `narrow` is the skeleton for rows of few classes, of which there must be some.
+    Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place. The
+    skeleton gets ``split(room)``.
     """
-    split = summation.split(dtype)
-
-    def whole(room, arrays):
-        rows, columns = arrays[0].shape
-        if columns <= NARROW and rows >= SOME:
-            narrow(arrays, 0, rows, room)
-        else:
-            run(arrays, 0, rows, split(room))
-
-    whole = jitable(whole)
 
     def one(room, x, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(x, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
-        whole(room, (x.reshape(shape), out.reshape(shape)))
+        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
         return True
 
     def two(room, g, y, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(g, out) or not apart(y, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
-        whole(room, (g.reshape(shape), y.reshape(shape), out.reshape(shape)))
+        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
         return True
 
     return (one, two)[inputs - 1]
+
+
+def tiled(shape: tuple[int, ...]) -> bool:
+    """Whether rows are computed side by side: where they are narrow, and more than a few."""
+    return shape[1] <= NARROW and shape[0] >= SOME
