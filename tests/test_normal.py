@@ -13,10 +13,10 @@ from fastloa_kernels.records import Elementwise
 from mpmath import mp, mpf
 
 from tests import references as ref
+from tests.formulas import arithmetic, check_pair, compiled, everywhere, hard, needs_avx2, scalar_operations
 from tests.harness import exact, ulps
 from tests.shim.compare import cpu, needs_compiler, numbers, same
 from tests.shim.driver import ShimDriver
-from tests.test_elementary import arithmetic, compiled, everywhere, hard, needs_avx2, scalar_operations
 
 DTYPES = ("float32", "float64")
 BITS = 200  # of the references: nothing cancels but near the derivative's zero
@@ -36,21 +36,6 @@ def gelu(x):
 def gelu_derivative(x):
     slope = normal_tail_slope(x)
     return slope if x < 0.0 else 1.0 - slope
-
-
-def high_of(x):
-    high, _, _ = normal_tail(x)
-    return high
-
-
-def low_of(x):
-    _, low, _ = normal_tail(x)
-    return low
-
-
-def factor_of(x):
-    _, _, factor = normal_tail(x)
-    return factor
 
 
 def exact_gelu(x):
@@ -145,13 +130,7 @@ def test_limits(dtype):
 def test_the_tail_has_more_digits_than_one_number(dtype):
     x = inputs(dtype, 100)
     x = x[abs(x) < {"float32": 14.5, "float64": 38.6}[dtype]]
-    parts = [compiled(part, dtype)[0](x) for part in (high_of, low_of, factor_of)]
-    digits = np.finfo(dtype).nmant + 2
-    with mp.workprec(BITS):
-        for value, high, low, factor in zip(x, *parts, strict=True):
-            tail = ref.erfc(abs(mpf(float(value))) / mp.sqrt(2)) / 2
-            pair = (mpf(float(high)) + mpf(float(low))) * mpf(float(factor))
-            assert abs(pair - tail) <= tail * mpf(2) ** -digits, value
+    check_pair(normal_tail, lambda x: ref.erfc(abs(x) / mp.sqrt(2)) / 2, x, np.finfo(dtype).nmant + 2)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
