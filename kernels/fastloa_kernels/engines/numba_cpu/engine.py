@@ -203,13 +203,11 @@ class RowLossKernel:
         self._pairs: dict[tuple[bool, bool], Pair] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
+        # Rows of few classes have a skeleton of their own for labels that are neither weighted nor smoothed.
+        self._tiled = rows.tiled if form.labels and record.normalised else lambda _: False
 
-    @functools.cache  # noqa: B019  (kernels live as long as the process)
     def _narrow(self) -> Any:
-        """The skeleton for rows of few classes, if there is one: for labels, neither weighted nor smoothed."""
         form = self._form
-        if not form.labels or not self._record.normalised:
-            return None
         return narrow_losses.rows_of(self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
 
     def _pair(self, general: bool, tiled: bool) -> Pair:
@@ -231,7 +229,7 @@ class RowLossKernel:
         """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
         if not LOCKED:
             return False, 0.0
-        found: tuple[bool, float] = self._small(rows.tiled(x.shape))(x, *others)
+        found: tuple[bool, float] = self._small(self._tiled(x.shape))(x, *others)
         return found
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
@@ -252,7 +250,7 @@ class RowLossKernel:
         general = class_weight is not None or options.smoothing != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
-        tiled = not general and rows.tiled(x.shape) and self._narrow() is not None
+        tiled = not general and self._tiled(x.shape)
         pair, (high, low) = self._pair(general, tiled), _partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)

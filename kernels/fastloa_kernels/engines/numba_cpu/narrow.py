@@ -13,7 +13,7 @@ from numba import prange
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.rows import CLOSE, GRAIN, HEIGHT, ordering
-from fastloa_kernels.engines.numba_cpu.summation import added, corrected
+from fastloa_kernels.engines.numba_cpu.summation import added, compensated_tree, corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import Rowwise
 from fastloa_kernels.sums import BLOCK
@@ -94,15 +94,7 @@ def _compensated_tree(values, high, low, columns):
         high[i] = 0.0
     for i in range(size):
         low[i] = 0.0
-    while size > HEIGHT:
-        size //= 2
-        a, b, c, d = high[:size], high[size : 2 * size], low[:size], low[size : 2 * size]
-        for i in range(a.size):
-            x, y = a[i], b[i]
-            s = x + y
-            t = s - x
-            a[i] = s
-            c[i] += d[i] + ((x - (s - t)) + (y - t))
+    compensated_tree(high, low, size, HEIGHT)
 
 
 def sums_of(dtype: str) -> Any:

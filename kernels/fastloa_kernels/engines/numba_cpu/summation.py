@@ -48,8 +48,9 @@ def _leaf32(values, count, high, low):
 
 
 @uncounted
-def _tree_compensated(high, low, width):
-    while width > 1:
+def compensated_tree(high, low, width, least):
+    """Add the upper half to the lower until `least` sums, and their errors, are left."""
+    while width > least:
         width //= 2
         a, b = high[:width], high[width : 2 * width]
         c, d = low[:width], low[width : 2 * width]
@@ -59,7 +60,6 @@ def _tree_compensated(high, low, width):
             t = s - x
             a[i] = s
             c[i] += d[i] + ((x - (s - t)) + (y - t))
-    return high[0], low[0]
 
 
 @uncounted
@@ -70,7 +70,8 @@ def _leaf64(values, count, high, low):
         values[i] = 0.0
     for i in range(width):
         low[i] = 0.0
-    return _tree_compensated(values, low, width)
+    compensated_tree(values, low, width, 1)
+    return values[0], low[0]
 
 
 def _corrected(total, error):
@@ -131,5 +132,5 @@ def finish(high, low, room):
             t = s - x
             total[i] = s
             error[i] += carried[i] + ((x - (s - t)) + (y - t))
-    s, e = _tree_compensated(total, error, width)
-    return corrected(s, e)
+    compensated_tree(total, error, width, 1)
+    return corrected(total[0], error[0])
