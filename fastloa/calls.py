@@ -68,7 +68,7 @@ class Call:
         """The result for the caller: in `out` if there is one, in the caller's library and dtype."""
         if buffer is out:
             return out
-        value = buffer if buffer.dtype == result else buffer.astype(result)
+        value = buffer if buffer.dtype == result else _rounded(buffer, result)
         if self.moved:
             value = backends.bring_home(value, self.home)
         if out is None:
@@ -89,6 +89,11 @@ class Call:
     def _overlaps(self, out: Any) -> bool:
         """Whether `out` shares memory with an input in any other way than being that input."""
         return any(x is not out and share_memory(x, out) for x in self._inputs)
+
+
+def _rounded(array: Any, dtype: Any) -> Any:
+    with np.errstate(all="ignore"):  # what is too large is infinite, in 16 bits as in 32, and nothing to warn of
+        return array.astype(dtype)
 
 
 def share_memory(a: Any, b: Any) -> bool:

@@ -195,37 +195,42 @@ def laid_out(x, rng):
 
 
 def check_probes(
-    call, operands, count, rng, *, buffers=("out",), rows=False, in_place=False, longest=1 << 12, threads=1
+    call, operands, count, rng, *, buffers=("out",), rows=False, in_place=False, whole=False, longest=1 << 12, threads=1
 ):
     """An element has the same bits in every call: `count` elements, in calls that are drawn at random.
 
     Drawn are which elements (or rows) stand in the call, in what shape, how each array lies in memory, whether the
-    results go to arrays of the caller's or, with `in_place`, over an operand, and the number of threads.
+    results go to arrays of the caller's (those that `buffers` names) or, with `in_place`, over an operand, and the
+    number of threads. With `whole`, results depend on all operands: there the call is held to one of plain arrays.
     """
-    wanted, seen, before = as_tuple(call(*operands)), 0, numba.get_num_threads()
+    before = numba.get_num_threads()
+    everything = None if whole else as_tuple(call(*(x.copy() for x in operands)))
+    places, seen = ["new", *(["given"] if buffers else []), *(["over"] if in_place else [])], 0
     try:
         while seen < count:
             length = int(2 ** rng.uniform(0, np.log2(longest)))
             lines = 1 if rows else int(2 ** rng.uniform(0, np.log2(length))) if length > 1 else 1
             chosen = rng.integers(0, len(operands[0]), (lines, length // lines) if lines > 1 else length)
-            expected = tuple(result[chosen] for result in wanted)
+            numba.set_num_threads(1)
+            expected = as_tuple(call(*(x[chosen] for x in operands))) if whole else tuple(x[chosen] for x in everything)
             plain = rng.random() < 0.3
             own = [x[chosen] if plain else laid_out(x[chosen], rng) for x in operands]
-            given, where = {}, rng.choice(["new", "given", "over"] if in_place else ["new", "given"])
+            given, where = {}, rng.choice(places)
             if where == "over":
                 place = int(rng.integers(len(own)))
                 given, where = {buffers[0]: own[place]}, f"over operand {place}"
             elif where == "given":
-                given = {key: np.zeros_like(result) for key, result in zip(buffers, expected, strict=True)}
+                pairs = zip(buffers, expected, strict=True)
+                given = {key: np.zeros_like(result) for key, result in pairs if key is not None}
                 given = given if plain else {key: laid_out(array, rng) for key, array in given.items()}
             team = int(rng.integers(1, threads + 1))
             numba.set_num_threads(team)
             what = f"{where}, {team} threads, {[(x.shape, x.strides, x.ctypes.data % 16) for x in own]}"
             got = as_tuple(call(*own, **given))
-            for array, result in zip(given.values(), got, strict=False):
-                assert result is array, f"{what}: the result is not the array given for it"
+            for key, result in zip(buffers, got, strict=False):
+                assert key not in given or result is given[key], f"{what}: the result is not the array given for it"
             check_same_bits(got, expected, what)
-            seen += sum(result.size for result in expected)
+            seen += chosen.size * (operands[0].size // len(operands[0]))
     finally:
         numba.set_num_threads(before)
 

@@ -37,7 +37,8 @@ class Output:
 class Subject:
     """One form of one operation with one set of options: ``call(*operands, **more)`` and what it should give.
 
-    `rows` says that the results of a row belong together; `buffers` names the arguments that results can be written to.
+    `buffers` names the arguments that results can be written to. `rows` says that the results of a row belong together,
+    `whole` that they depend on all operands.
     """
 
     operation: str
@@ -48,6 +49,7 @@ class Subject:
     buffers: tuple[str, ...] = ("out",)
     options: Mapping[str, Any] = field(default_factory=dict)
     rows: bool = False
+    whole: bool = False
 
     def __str__(self):
         return "-".join((self.operation, self.form, *(f"{key}={value}" for key, value in self.options.items())))
@@ -287,7 +289,7 @@ def row_loss_subjects(case):
             names = tuple(buffer for buffer, _ in RESULTS[form])
             yield Subject(
                 name, form, lambda x, o=operation, n=form, t=target_for, **more: (
-                    form_of(o, n)(x, t(x), reduction="none", **more)
+                    form_of(o, n)(x, t(x), **{"reduction": "none", **more})
                 ),
                 tuple(
                     Output(
@@ -318,7 +320,7 @@ SUBJECTS = tuple(subject for case in cases.CASES for subject in subjects_of(case
 
 def group(operation, dtype):
     """Keep the tests that share kernels in one worker: compiling a kernel costs more than running it."""
-    return pytest.mark.xdist_group(f"{operation}-{dtype}")
+    return pytest.mark.xdist_group(f"{operation}-{'float64' if dtype == 'float64' else 'float32'}")
 
 
 def walk(subjects=SUBJECTS, dtypes=DTYPES):

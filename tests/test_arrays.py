@@ -1,5 +1,7 @@
 """A result has the same bits whatever its operands look like in memory, where it is written to, and who computes it."""
 
+import tempfile
+
 import numba
 import numpy as np
 import pytest
@@ -45,9 +47,22 @@ def swap(x):
     return x.astype(x.dtype.newbyteorder())
 
 
+def frozen(x):
+    array = x.copy()
+    array.flags.writeable = False
+    return array
+
+
+def on_disk(x):
+    with tempfile.TemporaryFile() as file:
+        array = np.memmap(file, x.dtype, "w+", shape=x.shape)
+    array[...] = x
+    return array
+
+
 LAYOUTS = {
     "reversed": reverse, "spread": spread, "column": column, "unaligned": shift, "byte-swapped": swap,
-    "Fortran": np.asfortranarray,
+    "Fortran": np.asfortranarray, "read-only": frozen, "memory-mapped": on_disk,
 }  # fmt: skip
 BUFFERS = {name: LAYOUTS[name] for name in ("reversed", "spread", "column", "unaligned", "Fortran")}
 
@@ -58,6 +73,15 @@ def test_layouts_of_operands(subject, dtype, engine):
     wanted = subject.call(*operands, **engine)
     for name, layout in LAYOUTS.items():
         harness.check_same_bits(subject.call(*map(layout, operands), **engine), wanted, name)
+
+
+@pytest.mark.parametrize(("subject", "dtype"), walk())
+def test_zero_strides(subject, dtype, engine):
+    """One element, or row, that stands for many."""
+    some = [x[3] for x in subject.operands(dtype)]
+    wanted = subject.call(*(np.array([x] * 40) for x in some), **engine)
+    got = subject.call(*(np.broadcast_to(x, (40, *x.shape)) for x in some), **engine)
+    harness.check_same_bits(got, wanted)
 
 
 @pytest.mark.parametrize(("subject", "dtype"), walk())

@@ -69,7 +69,7 @@ def zeros(*shape):
     return np.zeros(shape, np.float32)
 
 
-SIZE, ROWS, CLASSES = 1 << 16, 1 << 10, 64  # enough for parallel kernels, which hold the serial ones
+SIZE, ROWS, CLASSES = 1 << 16, 1 << 10, 64  # enough for all threads
 
 
 def maps(cpu):
@@ -108,14 +108,7 @@ SKELETONS = {
 }
 
 
-# These are compiled without the cache, which keeps no text: the largest take half a minute each.
-LARGE = ("rows", "labels", "probabilities")
-ROWS_OF_SKELETONS = [
-    pytest.param(*row, id=name, marks=[pytest.mark.slow] if name in LARGE else []) for name, row in SKELETONS.items()
-]
-
-
-@pytest.mark.parametrize(("calls", "kernels"), ROWS_OF_SKELETONS)
+@pytest.mark.parametrize(("calls", "kernels"), SKELETONS.values(), ids=SKELETONS)
 def test_of_the_cpu_engine(calls, kernels, compiled):
     calls(engine.Engine())
     assert len(compiled) == kernels

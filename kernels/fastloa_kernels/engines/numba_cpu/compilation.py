@@ -18,9 +18,12 @@ from typing import Any
 
 import llvmlite
 import numba
+from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.extending import register_jitable
+
+from fastloa_kernels.engines.numba_cpu.linking import Linked
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "fastloa"
@@ -48,30 +51,37 @@ def _digest(*content: Any) -> str:
     return hashlib.sha256(dumps(content)).hexdigest()[:32]
 
 
-# numba counts the references to every view of an array, by atomic instructions that threads contend for: that took a
-# third of the time of a row of a thousand. What is compiled without may view arrays, but make none.
-UNCOUNTED = {"_nrt": False}
-uncounted: Any = register_jitable(**UNCOUNTED)
+# Functions inside of kernels are linked into them, and not called from C or Python. numba counts the references to
+# every view of an array, by atomic instructions that threads contend for: that took a third of the time of a row of a
+# thousand. What is compiled without (_nrt) may view arrays, but make none.
+LINKED: Any = {"_nrt": False, "no_cfunc_wrapper": True, "pipeline_class": Linked}
+uncounted: Any = register_jitable(**LINKED)
+_known: dict[tuple[str, str], Callable[..., Any]] = {}
 
 
 def jitable(function: Callable[..., Any], **options: Any) -> Any:
-    """`function`, callable from compiled code; it may view arrays, but make none."""
-    function.__qualname__ = f"{function.__name__}_{_digest(function)}"
-    return register_jitable(**options, **UNCOUNTED)(function)
+    """`function`, or the same made before, callable from compiled code; it may view arrays, but make none."""
+    key = _digest(function), str(options)
+    if key not in _known:
+        function.__qualname__ = f"{function.__name__}_{key[0]}"
+        _known[key] = register_jitable(**options, **LINKED)(function)
+    return _known[key]
 
 
-def dispatcher(
-    function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool = False, nogil: bool = True
-) -> Any:
-    """`function` compiled for exactly `signature`, a TypeError for any other. Only parallel ones make arrays."""
-    function.__qualname__ = f"{PREFIX}_{VERSION}_{_digest(function, str(signature), parallel, nogil, _processor())}"
-    compiler: Any = functools.partial(
-        numba.njit, function, nogil=nogil, error_model="numpy", parallel=parallel, _nrt=parallel
-    )
+def _named(function: Callable[..., Any], *content: Any) -> None:
+    prefix = f"{PREFIX}_{VERSION}_"
+    if not function.__qualname__.startswith(prefix):
+        function.__qualname__ = prefix + _digest(function, *map(str, content), _processor())
+
+
+def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True) -> Any:
+    """`function` compiled for exactly `signature`, a TypeError for any other."""
+    _named(function, signature, nogil)
+    options: Any = {"nogil": nogil, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
     try:
-        made = compiler(cache=True)
+        made = numba.njit(function, cache=True, **options)
     except RuntimeError:  # numba found no directory that it may write to
-        made = compiler(cache=False)
+        made = numba.njit(function, cache=False, **options)
     made.compile(signature)
     made.disable_compile()
     if made.stats.cache_misses and made.stats.cache_path:
@@ -79,11 +89,21 @@ def dispatcher(
     return made
 
 
-def compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, parallel: bool) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
     """The compiled entry point of `function` for exactly `signature`, which trusts its arguments."""
-    (overload,) = dispatcher(function, signature, parallel=parallel).overloads.values()
+    (overload,) = dispatcher(function, signature).overloads.values()
     entry: Callable[..., Any] = overload.entry_point
     return entry
+
+
+def c_function(function: Callable[..., None], signature: Any) -> CFunc:
+    """`function`, whose loops may be parallel, as C calls it: its ``address`` lasts as long as it does."""
+    _named(function, signature)
+    made = CFunc(function, (signature.args, signature.return_type), {}, {"nopython": True, "parallel": True})
+    with contextlib.suppress(RuntimeError):  # numba found no directory that it may write to
+        made.enable_caching()
+    made.compile()
+    return made
 
 
 @functools.cache

@@ -19,14 +19,14 @@ from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import compiled, dispatcher
 from fastloa_kernels.engines.numba_cpu.launching import (
     LOCKED,
+    NOTHING,
     NUMBER,
     PARALLEL,
     SCRATCH,
-    Pair,
-    Serial,
+    Kernel,
     array,
-    give_room,
-    take_room,
+    take_rooms,
+    with_room,
 )
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss, Rowwise
@@ -45,15 +45,16 @@ class MapKernel:
         self._form, self._dtype, self._parameters = form, dtype, parameters
         self._formula = bind(form.formula, dtype)
         self._scalars = tuple(types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
-        self._variants: dict[tuple[int, ...], Pair] = {}
+        self._variants: dict[tuple[int, ...], Kernel] = {}
         self._apart = self._variant(form.in_place or tuple(range(form.inputs, form.inputs + form.outputs)))
 
-    def _variant(self, places: tuple[int, ...]) -> Pair:
+    def _variant(self, places: tuple[int, ...]) -> Kernel:
         if places not in self._variants:
             count = max(self._form.inputs, max(places) + 1)
-            functions = maps.map_kernels(self._formula, count, self._form.inputs, places)
+            run = maps.over_elements(self._formula, count, self._form.inputs, places)
             arrays = types.Tuple([array(NUMBER[self._dtype], written=i in places) for i in range(count)])
-            self._variants[places] = Pair(functions, (self._scalars[0], arrays, self._scalars[1]))
+            arguments = types.Tuple([self._scalars[0], arrays, self._scalars[1]])
+            self._variants[places] = Kernel(run, arguments, unit=maps.LINE)
         return self._variants[places]
 
     def __call__(
@@ -69,9 +70,9 @@ class MapKernel:
         if first.ndim != 1:
             arrays = tuple([x.reshape(-1) for x in arrays])
         if first.size < PARALLEL:
-            variant.run_serial(leading, arrays, parameters)
+            variant.run(0, 1, first.size, first.size, (leading, arrays, parameters), NOTHING)
         else:
-            variant(first.size, leading, arrays, parameters)
+            variant(first.size, first.size, (leading, arrays, parameters))
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
@@ -82,7 +83,7 @@ class MapKernel:
         kernel = maps.small_kernel(self._formula, inputs, self._parameters, self._dtype)
         return dispatcher(kernel, signature, nogil=False)
 
-    def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Pair]:
+    def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Kernel]:
         arrays, places = list(inputs), []
         for out in outputs:
             place = next((i for i, x in enumerate(inputs) if x is out), len(arrays))
@@ -97,10 +98,11 @@ class SumKernel:
 
     def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
         count = form.inputs + form.outputs - 1
-        functions = maps.sum_kernels(bind(form.formula, dtype), count, form.inputs, form.outputs, dtype)
+        run = maps.over_blocks(bind(form.formula, dtype), count, form.inputs, form.outputs, dtype)
         arrays = types.Tuple([array(NUMBER[dtype], written=i >= form.inputs) for i in range(count)])
         leading, trailing = (types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
-        self._pair = Pair(functions, (leading, arrays, trailing, _PARTIALS, _PARTIALS), scratch=True)
+        arguments = types.Tuple([leading, arrays, trailing, _PARTIALS, _PARTIALS])
+        self._kernel = Kernel(run, arguments, unit=BLOCK, scratch=True)
         self._scalar = np.dtype(dtype).type
 
     def __call__(
@@ -115,7 +117,8 @@ class SumKernel:
         self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...], high: Any, low: Any
     ) -> None:
         """Leave the sums of the blocks, and their errors, in `high` and `low`."""
-        self._pair(arrays[0].size, leading, arrays, parameters, high, low)
+        size = arrays[0].size
+        self._kernel(size, size, (leading, arrays, parameters, high, low))
 
 
 def _partials(size: int) -> tuple[Any, Any]:
@@ -127,16 +130,13 @@ def finished(high: Any, low: Any) -> float:
     if high.size == 1:
         both = 0.0 + float(high[0]) + float(low[0])
         return both if both == both else float(high[0])
-    room = take_room()
-    try:
-        return _finish()(high, low, room)
-    finally:
-        give_room(room)
+    total: float = with_room(_finish(), high, low)
+    return total
 
 
 @functools.cache
 def _finish() -> Callable[..., float]:
-    return compiled(summation.finish, (_PARTIALS, _PARTIALS, SCRATCH), parallel=False)
+    return compiled(summation.finish, (_PARTIALS, _PARTIALS, SCRATCH))
 
 
 def _divided(total: float, divisor: float) -> float:
@@ -162,21 +162,21 @@ class RowKernel:
             wide: functools.partial(getattr(skeletons, f"rowwise_{form}"), record, dtype)
             for wide, skeletons in ((True, rows), (False, narrow))
         }
-        self._variants: dict[tuple[bool, int], Pair] = {}
+        self._variants: dict[tuple[bool, int], Kernel] = {}
 
-    def _variant(self, wide: bool, place: int) -> Pair:
+    def _variant(self, wide: bool, place: int) -> Kernel:
         """The kernel whose result is the array at `place`, which may be an input's."""
         if (wide, place) not in self._variants:
             count = max(self._inputs, place + 1)
             arrays = types.Tuple([array(NUMBER[self._dtype], 2, written=i == place) for i in range(count)])
-            run = self._run[wide](place)
-            functions = rows.over_rows(run, self._dtype) if wide else narrow.over_rows(run)
-            self._variants[wide, place] = Pair(functions, (arrays,), scratch=True)
+            unit = 1 if wide else rows.HEIGHT
+            self._variants[wide, place] = Kernel(self._run[wide](place), arrays, unit=unit, scratch=True)
         return self._variants[wide, place]
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
-        self._variant(not rows.tiled(out.shape), place)(out.size, inputs if place < len(inputs) else (*inputs, out))
+        arrays = inputs if place < len(inputs) else (*inputs, out)
+        self._variant(not rows.tiled(out.shape), place)(out.size, len(out), arrays)
 
     def small(self, ndim: int) -> Callable[..., bool]:
         """``(*inputs, out, ())`` of one or two dimensions: it checks its arrays, and says if it could."""
@@ -190,9 +190,8 @@ class RowKernel:
     def _small(self, ndim: int, wide: bool) -> Callable[..., bool]:
         number, inputs = NUMBER[self._dtype], self._inputs
         signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
-        split = summation.split(self._dtype) if wide else narrow.undivided
-        kernel = rows.small_rows(self._run[wide](inputs), split, inputs)
-        return functools.partial(dispatcher(kernel, signature, nogil=False), take_room())
+        kernel = rows.small_rows(self._run[wide](inputs), inputs)
+        return functools.partial(dispatcher(kernel, signature, nogil=False), take_rooms())
 
 
 class RowLossKernel:
@@ -200,30 +199,28 @@ class RowLossKernel:
 
     def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
         self._record, self._form, self._dtype, self._total = record, form, dtype, total
-        self._pairs: dict[tuple[bool, bool], Pair] = {}
+        self._kernels: dict[tuple[bool, bool], Kernel] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
         # Rows of few classes have a skeleton of their own for labels that are neither weighted nor smoothed.
         self._tiled = rows.tiled if form.labels and record.normalised else lambda _: False
 
-    def _narrow(self) -> Any:
-        form = self._form
-        return narrow_losses.rows_of(self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
+    def _run(self, general: bool, tiled: bool) -> Any:
+        form, results = self._form, {"value": self._form.value, "grad": self._form.grad, "hess": self._form.hess}
+        if tiled:
+            return narrow_losses.rows_of(self._record, self._dtype, **results)
+        return row_losses.rows_of(self._record, self._dtype, **results, labels=form.labels, general=general)
 
-    def _pair(self, general: bool, tiled: bool) -> Pair:
+    def _kernel(self, general: bool, tiled: bool) -> Kernel:
         """Class weights and smoothed labels share a kernel, or there would be four of each to compile."""
-        if (general, tiled) not in self._pairs:
-            number, form = NUMBER[self._dtype], self._form
+        if (general, tiled) not in self._kernels:
+            number, matrix = NUMBER[self._dtype], array(NUMBER[self._dtype], 2, written=True)
+            target = array(types.int64) if self._form.labels else array(number, 2)
             options = types.Tuple([types.int64, *[types.float64] * 4])
-            target = array(types.int64) if form.labels else array(number, 2)
-            matrix = array(number, 2, written=True)
-            functions = narrow_losses.kernels(self._narrow()) if tiled else row_losses.kernels(
-                self._record, self._dtype, value=form.value, grad=form.grad, hess=form.hess,
-                labels=form.labels, general=general,
-            )  # fmt: skip
-            read = (array(number, 2), target, array(number), array(number), options)
-            self._pairs[general, tiled] = Pair(functions, (*read, _PARTIALS, matrix, matrix), scratch=True)
-        return self._pairs[general, tiled]
+            read = array(number, 2), target, array(number), array(number), options
+            arguments, unit = types.Tuple([*read, _PARTIALS, matrix, matrix]), rows.HEIGHT if tiled else 1
+            self._kernels[general, tiled] = Kernel(self._run(general, tiled), arguments, unit=unit, scratch=True)
+        return self._kernels[general, tiled]
 
     def small(self, x: Any, *others: Any) -> tuple[bool, float]:
         """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
@@ -234,13 +231,12 @@ class RowLossKernel:
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
-        form, number, tiles = self._form, NUMBER[self._dtype], self._narrow() if tiled else None
-        function = row_losses.small_kernel(
-            self._record, self._dtype, tiles, value=form.value, grad=form.grad, hess=form.hess
-        )
+        form, number = self._form, NUMBER[self._dtype]
+        run = self._run(False, tiled)
+        function = row_losses.small_kernel(run, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
         read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean
         written = [array(number, 2, written=True)] * (form.grad + form.hess)
-        return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_room())
+        return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_rooms())
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
@@ -251,17 +247,17 @@ class RowLossKernel:
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
         tiled = not general and self._tiled(x.shape)
-        pair, (high, low) = self._pair(general, tiled), _partials(count if out is None and self._form.value else 0)
+        kernel, (high, low) = self._kernel(general, tiled), _partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)
         for start in range(0, count, step):
             part = slice(start, min(count, start + step))
             slots = np.empty(part.stop - start if self._form.value else 0)
-            pair(
-                (part.stop - start) * classes, x[part], target[part], class_weight,
-                self._none if sample_weight is None else sample_weight[part], numbers, slots,
-                self._none2 if dx is None else dx[part], self._none2 if h is None else h[part],
+            arguments = (
+                x[part], target[part], class_weight, self._none if sample_weight is None else sample_weight[part],
+                numbers, slots, self._none2 if dx is None else dx[part], self._none2 if h is None else h[part],
             )  # fmt: skip
+            kernel((part.stop - start) * classes, part.stop - start, arguments)
             if out is not None:
                 out[part] = slots
             elif self._form.value:
@@ -295,10 +291,9 @@ class Engine:
         weights = [w for w in (class_weight, sample_weight) if w is not None]
         dtype = str(weights[0].dtype) if weights else "float64"
         none, (high, low) = np.empty(0, dtype), _partials(labels.size)
-        bad = _label_weights(dtype, class_weight is not None).serial(
-            labels, none if class_weight is None else class_weight, none if sample_weight is None else sample_weight,
-            ignore_index, classes, high, low,
-        )  # fmt: skip
+        kernel = _label_weights(dtype, class_weight is not None)
+        weights = [none if w is None else w for w in (class_weight, sample_weight)]
+        bad = with_room(kernel, labels, *weights, ignore_index, classes, high, low)
         return bad, finished(high, low)
 
     def bring(self, array: Any) -> Any:
@@ -306,7 +301,7 @@ class Engine:
 
 
 @functools.cache
-def _label_weights(dtype: str, weighted: bool) -> Serial:
+def _label_weights(dtype: str, weighted: bool) -> Callable[..., int]:
     weights = array(NUMBER[dtype])
-    signature = (array(types.int64), weights, weights, types.int64, types.int64, _PARTIALS, _PARTIALS)
-    return Serial(row_losses.label_weights(weighted=weighted), signature, scratch=True)
+    signature = (array(types.int64), weights, weights, types.int64, types.int64, _PARTIALS, _PARTIALS, SCRATCH)
+    return compiled(row_losses.label_weights(weighted=weighted), signature)

@@ -1,5 +1,6 @@
-"""Kernels as they are launched: compiled at first need, serial or parallel by size, with the scratch they need."""
+"""Kernels as they are launched: compiled at first need, run by one thread or all by size, lent scratch."""
 
+import collections
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from fastloa_kernels.engines.numba_cpu import threads
+from fastloa_kernels.engines.numba_cpu import sharing
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
+from fastloa_kernels.engines.numba_cpu.threads import enter, leave
 from fastloa_kernels.sums import BLOCK
 
-PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it
+PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it,
+SHARE = 1 << 13  # and that each of them takes at least
 NUMBER = {"float32": types.float32, "float64": types.float64}
 
 
@@ -24,70 +27,65 @@ def array(dtype: Any, ndim: int = 1, *, written: bool = False) -> types.Array:
 # Kernels that hold the interpreter's lock, where there is one, cannot meet each other: they keep scratch of their own.
 LOCKED = getattr(sys, "_is_gil_enabled", lambda: True)()
 SCRATCH = array(types.float64, written=True)
-_free: list[Any] = []
+NOTHING = np.empty(0)
+LENT = ROOM + BLOCK  # float64 numbers of a room: as many as the greediest skeleton takes, and a block more
+_free: dict[int, list[Any]] = collections.defaultdict(list)
 
 
-def take_room() -> Any:
-    """Scratch that nobody else has: as much as the greediest skeleton takes, and a block more."""
+def take_rooms(parts: int = 1) -> Any:
+    """Scratch that nobody else has: a room for each part."""
     try:
-        return _free.pop()
+        return _free[parts].pop()
     except IndexError:
-        return np.empty(ROOM + BLOCK)
+        return np.empty(parts * LENT)
 
 
-def give_room(room: Any) -> None:
-    """Let others take it again: as much is kept as threads were ever in kernels at once."""
-    _free.append(room)
+def give_rooms(rooms: Any) -> None:
+    """Let others take them again: for each number of parts, as many are kept as were ever taken at once."""
+    _free[rooms.size // LENT].append(rooms)
 
 
-class Serial:
-    """A serial kernel, compiled when it is first needed.
+class Kernel:
+    """Runs ``run(arguments, first, last, room)`` over elements or rows, by all threads where that is worth it.
 
-    Serial kernels make no arrays: those with `scratch` are lent it, as their last argument.
+    It is compiled when it is first needed. A part is whole units, and with `scratch` is lent a room.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: tuple[Any, ...], *, scratch: bool = False) -> None:
-        self._function, self._scratch = function, scratch
-        self._serial_signature = (*signature, SCRATCH) if scratch else signature
-        self.run_serial = self._first_serial
+    def __init__(self, run: Any, arguments: types.Tuple, *, unit: int, scratch: bool = False) -> None:
+        self._function, self._unit, self._scratch = sharing.in_parts(run, LENT), unit, scratch
+        self._signature = (*[types.int64] * 4, arguments, SCRATCH)
+        self.run = self._first_run
 
-    def _first_serial(self, *arguments: Any) -> Any:
-        self.run_serial = compiled(self._function, self._serial_signature, parallel=False)
-        return self.run_serial(*arguments)
+    def _first_run(self, *arguments: Any) -> None:
+        self.run = compiled(self._function, self._signature)
+        self.run(*arguments)
 
-    def serial(self, *arguments: Any) -> Any:
-        """Run it, with scratch if it needs some."""
+    def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
+        """Run it for `count` elements or rows, that hold `size` elements."""
+        threads = enter() if size >= PARALLEL else 1
+        try:
+            self._run_in_parts(min(threads, size // SHARE) if threads > 1 else 1, count, arguments)
+        finally:
+            if threads > 1:
+                leave()
+
+    def _run_in_parts(self, parts: int, count: int, arguments: tuple[Any, ...]) -> None:
+        loop = sharing.parallel_loop().address if parts > 1 else 0
+        step = -(count // -(parts * self._unit)) * self._unit
         if not self._scratch:
-            return self.run_serial(*arguments)
-        room = take_room()
+            self.run(loop, parts, step, count, arguments, NOTHING)
+            return
+        rooms = take_rooms(parts)
         try:
-            return self.run_serial(*arguments, room)
+            self.run(loop, parts, step, count, arguments, rooms)
         finally:
-            give_room(room)
+            give_rooms(rooms)
 
 
-class Pair(Serial):
-    """A serial kernel and the parallel one for the same work, which makes its own scratch."""
-
-    def __init__(
-        self,
-        functions: tuple[Callable[..., Any], Callable[..., Any]],
-        signature: tuple[Any, ...],
-        *,
-        scratch: bool = False,
-    ) -> None:
-        super().__init__(functions[0], signature, scratch=scratch)
-        self._parallel, self._signature = functions[1], signature
-        self.run_parallel = self._first_parallel
-
-    def _first_parallel(self, *arguments: Any) -> Any:
-        self.run_parallel = compiled(self._parallel, self._signature, parallel=True)
-        return self.run_parallel(*arguments)
-
-    def __call__(self, size: int, *arguments: Any) -> Any:
-        if size < PARALLEL or not threads.enter():
-            return self.serial(*arguments)
-        try:
-            return self.run_parallel(*arguments)
-        finally:
-            threads.leave()
+def with_room(kernel: Callable[..., Any], *arguments: Any) -> Any:
+    """What `kernel` gives, lent a room as its last argument."""
+    room = take_rooms()
+    try:
+        return kernel(*arguments, room)
+    finally:
+        give_rooms(room)

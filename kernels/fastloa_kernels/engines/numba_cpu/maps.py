@@ -8,43 +8,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from fastloa_kernels.engines.numba_cpu import arrays, summation
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK
 
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
-GRAIN = 8192  # elements a thread takes at a time: 32 kB of float32, so that loop overhead vanishes
+LINE = 64  # elements in whole cache lines, which threads do not share
 
 
-def map_kernels(
-    formula: Any, count: int, inputs: int, places: tuple[int, ...]
-) -> tuple[Callable[..., None], Callable[..., None]]:
-    """A serial and a parallel ``kernel(leading, arrays, parameters)``.
+def over_elements(formula: Any, count: int, inputs: int, places: tuple[int, ...]) -> Any:
+    """``run((leading, arrays, parameters), first, last, room)``.
 
     The first `inputs` of the `count` arrays are read, those at `places` written.
     """
     load, cut, store, outputs = arrays.LOAD[inputs], arrays.CUT[count], arrays.store(places), len(places)
     as_tuple = arrays.as_tuple(outputs)
 
-    def run(leading, operands, parameters, first, last):
+    def run(arguments, first, last, room):
+        leading, operands, parameters = arguments
         part = cut(operands, first, last)
         for i in range(part[0].size):
             store(part, i, as_tuple(formula(*leading, *load(part, i), *parameters)))
 
-    run = jitable(run)
-
-    def serial(leading, operands, parameters):
-        run(leading, operands, parameters, 0, operands[0].size)
-
-    def parallel(leading, operands, parameters):
-        size = operands[0].size
-        for block in prange((size + GRAIN - 1) // GRAIN):
-            start = block * GRAIN
-            run(leading, operands, parameters, start, min(size, start + GRAIN))
-
-    return serial, parallel
+    return jitable(run)
 
 
 @uncounted
@@ -84,45 +71,31 @@ def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Call
     return (one, two)[inputs - 1]
 
 
-def sum_kernels(
-    formula: Any, count: int, inputs: int, outputs: int, dtype: str
-) -> tuple[Callable[..., None], Callable[..., None]]:
-    """``serial(leading, arrays, parameters, high, low, room)``, and ``parallel`` without `room`.
+def over_blocks(formula: Any, count: int, inputs: int, outputs: int, dtype: str) -> Any:
+    """``run((leading, arrays, parameters, high, low), first, last, room)``, from the first element of a block.
 
-    They leave the sums of the first output's blocks, and their errors, in `high` and `low`, and write the other outputs
-    to the arrays after the first `inputs`.
+    The sums of the first output's blocks, and their errors, go to `high` and `low`, the other outputs to the arrays
+    after the first `inputs`.
     """
     load, cut, as_tuple = arrays.LOAD[inputs], arrays.CUT[count], arrays.as_tuple(outputs)
     store = arrays.store(tuple(range(inputs, count)), first=1)
-    leaf, scratch, chunk_size = summation.leaf(dtype), summation.scratch, summation.CHUNK
-    split = summation.split(dtype)
+    leaf, split = summation.leaf(dtype), summation.split(dtype)
 
-    def run(leading, operands, parameters, buffer):
+    def block(leading, operands, parameters, buffer):
         for i in range(operands[0].size):
             values = as_tuple(formula(*leading, *load(operands, i), *parameters))
             buffer[i] = values[0]
             store(operands, i, values)
 
-    run = jitable(run)
+    block = jitable(block)
 
-    def chunk(leading, operands, parameters, first, last, high, low, room):
-        buffer, upper, lower = room
+    def run(arguments, first, last, room):
+        leading, operands, parameters, high, low = arguments
+        buffer, upper, lower = split(room)
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
-            run(leading, cut(operands, start, stop), parameters, buffer[: stop - start])
-            block = start // BLOCK
-            high[block], low[block] = leaf(buffer, stop - start, upper, lower)
+            block(leading, cut(operands, start, stop), parameters, buffer[: stop - start])
+            place = start // BLOCK
+            high[place], low[place] = leaf(buffer, stop - start, upper, lower)
 
-    chunk = jitable(chunk)
-
-    def serial(leading, operands, parameters, high, low, room):
-        chunk(leading, operands, parameters, 0, operands[0].size, high, low, split(room))
-
-    def parallel(leading, operands, parameters, high, low):
-        size = operands[0].size
-        for part in prange((size + chunk_size - 1) // chunk_size):
-            first = part * chunk_size
-            room = scratch(operands[0], chunk_size)
-            chunk(leading, operands, parameters, first, min(size, first + chunk_size), high, low, room)
-
-    return serial, parallel
+    return jitable(run)

@@ -4,15 +4,13 @@ A tile holds the classes of its rows one after the other, each class for all row
 the tree that adds it up is cut into the same pairs, for all rows of the tile at once.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
-from fastloa_kernels.engines.numba_cpu.rows import CLOSE, GRAIN, HEIGHT, ordering
+from fastloa_kernels.engines.numba_cpu.rows import CLOSE, HEIGHT, ordering
 from fastloa_kernels.engines.numba_cpu.summation import added, compensated_tree, corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import Rowwise
@@ -241,24 +239,3 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
             store(g, out, start, stop)
 
     return jitable(run)
-
-
-@uncounted
-def undivided(room):
-    """The room as it is, for skeletons that cut it themselves."""
-    return room
-
-
-def over_rows(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
-    """``serial(arrays, room)``, and ``parallel(arrays)``."""
-
-    def serial(arrays, room):
-        run(arrays, 0, arrays[0].shape[0], room)
-
-    def parallel(arrays):
-        rows, columns = arrays[0].shape
-        step = max(1, GRAIN // (HEIGHT * columns)) * HEIGHT
-        for part in prange((rows + step - 1) // step):
-            run(arrays, part * step, min(rows, part * step + step), np.empty(ROOM))
-
-    return serial, parallel

@@ -1,22 +1,20 @@
 """The skeleton of losses over rows of few classes and their labels: `row_losses` on the tiles of `narrow`."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
-from fastloa_kernels.engines.numba_cpu.narrow import ROOM, load, split, statistics, store
-from fastloa_kernels.engines.numba_cpu.rows import GRAIN, HEIGHT
+from fastloa_kernels.engines.numba_cpu.narrow import load, split, statistics, store
+from fastloa_kernels.engines.numba_cpu.rows import HEIGHT
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import RowLoss
 from fastloa_kernels.sums import BLOCK
 
 
 def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool) -> Any:
-    """``run(x, labels, sample_weight, options, out, dx, h, first, last, room)``: see `row_losses.kernels`.
+    """``run((x, labels, class_weight, sample_weight, options, out, dx, h), first, last, room)``: see `row_losses`.
 
     Labels are neither smoothed nor weighted by class.
     """
@@ -66,7 +64,8 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
     gather, losses, own_gradients = jitable(gather), jitable(losses), jitable(own_gradients)
     hessians, gradients, place, clear = jitable(hessians), jitable(gradients), jitable(place), jitable(clear)
 
-    def run(x, labels, sample_weight, options, out, dx, h, first, last, room):
+    def run(arguments, first, last, room):
+        x, labels, _, sample_weight, options, out, dx, h = arguments
         ignore_index, _, _, weight_sum, divisor = options
         (tile, e, spare), sums, (maxima, rest, wide) = cut(room)
         above = 5 * BLOCK + 3 * HEIGHT
@@ -104,19 +103,3 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
                 store(e, dx, start, stop)
 
     return jitable(run)
-
-
-def kernels(run: Any) -> tuple[Callable[..., None], Callable[..., None]]:
-    """Kernels such as `row_losses.kernels` gives."""
-
-    def serial(x, labels, class_weight, sample_weight, options, out, dx, h, room):
-        run(x, labels, sample_weight, options, out, dx, h, 0, x.shape[0], room)
-
-    def parallel(x, labels, class_weight, sample_weight, options, out, dx, h):
-        rows, columns = x.shape
-        step = max(1, GRAIN // (HEIGHT * columns)) * HEIGHT
-        for part in prange((rows + step - 1) // step):
-            last = min(rows, part * step + step)
-            run(x, labels, sample_weight, options, out, dx, h, part * step, last, np.empty(ROOM))
-
-    return serial, parallel

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.engines.numba_cpu.maps import SMALL
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
-from fastloa_kernels.engines.numba_cpu.rows import GRAIN, row_sum, statistics
+from fastloa_kernels.engines.numba_cpu.rows import row_sum, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
@@ -25,58 +24,33 @@ from fastloa_kernels.sums import BLOCK
 SLOTS = ROOM  # where a small call's losses are in its room
 
 
-def kernels(
-    record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool
-) -> tuple[Callable[..., None], Callable[..., None]]:
-    """``serial(x, target, class_weight, sample_weight, options, out, dx, h, room)``, and ``parallel`` without `room`.
+def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool) -> Any:
+    """``run((x, target, class_weight, sample_weight, options, out, dx, h), first, last, room)``.
 
     Only `general` ones read class weights and smooth labels. `out` takes the losses of the rows in float64; `options`
     is (ignore_index, keep, smoothing, the class weights' sum, divisor). What a call does without is empty.
     """
-    row_of, scratch, split = _label_row if labels else _probability_row, summation.scratch, summation.split(dtype)
-    run = _over_rows(row_of(record, dtype, value, grad, hess, general), value)
+    row_of, split = _label_row if labels else _probability_row, summation.split(dtype)
+    one_row = row_of(record, dtype, value, grad, hess, general)
 
-    def serial(x, target, class_weight, sample_weight, options, out, dx, h, room):
-        run(x, target, class_weight, sample_weight, options, out, dx, h, 0, x.shape[0], split(room))
-
-    def parallel(x, target, class_weight, sample_weight, options, out, dx, h):
-        rows, step = x.shape[0], max(1, GRAIN // x.shape[1])
-        for part in prange((rows + step - 1) // step):
-            last = min(rows, part * step + step)
-            room = scratch(dx if grad else x, x.shape[1])
-            run(x, target, class_weight, sample_weight, options, out, dx, h, part * step, last, room)
-
-    return serial, parallel
-
-
-def _over_rows(one_row: Any, value: bool) -> Any:
-    def run(x, target, class_weight, sample_weight, options, out, dx, h, first, last, room):
+    def run(arguments, first, last, room):
+        x, target, class_weight, sample_weight, options, out, dx, h = arguments
+        buffers = split(room)
         for row in range(first, last):
-            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, room)
+            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, buffers)
             if value:
                 out[row] = loss
 
     return jitable(run)
 
 
-def small_kernel(
-    record: Any, dtype: str, tiles: Any, *, value: bool, grad: bool, hess: bool
-) -> Callable[..., tuple[bool, float]]:
+def small_kernel(run: Any, dtype: str, *, value: bool, grad: bool, hess: bool) -> Callable[..., tuple[bool, float]]:
     """``kernel(room, x, labels, ignore_index, mean[, dx[, h]])``: a whole call, for few rows.
 
     It says if it could do the work, and to what the loss came; it refuses what is not small, not of one shape, or a
-    wrong label. `tiles` is the skeleton for rows of few classes, or None for the one that takes any.
+    wrong label. `run` is that of `rows_of` for labels alone, or of `narrow_losses`.
     """
-    run, leaf = _over_rows(_label_row(record, dtype, value, grad, hess, False), value), summation.leaf("float64")
-    split, scalar = summation.split(dtype), np.dtype(dtype).type
-
-    def in_rows(x, labels, none, options, slots, dx, h, room):
-        run(x, labels, none, none, options, slots, dx, h, 0, x.shape[0], split(room))
-
-    def in_tiles(x, labels, none, options, slots, dx, h, room):
-        tiles(x, labels, none, options, slots, dx, h, 0, x.shape[0], room)
-
-    compute = jitable(in_rows if tiles is None else in_tiles)
+    leaf, split, scalar = summation.leaf("float64"), summation.split(dtype), np.dtype(dtype).type
 
     def whole(room, x, labels, ignore_index, mean, dx, h):
         rows, classes = x.shape
@@ -92,7 +66,7 @@ def small_kernel(
                 count += 1.0
         divisor = count if mean else 1.0
         options = ignore_index, 1.0, 0.0, np.float64(classes), divisor
-        compute(x, labels, none, options, slots, dx, h, room)
+        run((x, labels, none, none, options, slots, dx, h), 0, rows, room)
         if not value:
             return True, 0.0
         total, error = leaf(slots, rows, upper, lower)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
@@ -21,7 +20,6 @@ from fastloa_kernels.sums import BLOCK
 HEIGHT = 64  # rows that `narrow` takes side by side
 NARROW = BLOCK // HEIGHT  # classes up to which it does: so many rows of them fit into a block
 SOME = 8  # rows from which that is worth it
-GRAIN = 1 << 14  # elements a thread takes at a time, as whole rows
 CLOSE = 2.0**-20  # below this a sum minus 1 is taken again without the 1, or float64 would leave too few digits
 
 _INTEGERS: dict[str, tuple[Any, int]] = {"float32": (np.int32, 31), "float64": (np.int64, 63)}
@@ -167,6 +165,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     value, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     stored, scalar = record.of_exponential, np.dtype(dtype).type
     read, rows_of = statistics(dtype, stored=stored, place=place), _rows_of(1, place)
+    split = summation.split(dtype)
 
     def from_score(rows, m, rest):
         for i in range(rows[0].size):
@@ -179,7 +178,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     from_score, from_exponential = jitable(from_score), jitable(from_exponential)
 
     def run(arrays, first, last, room):
-        values, upper, lower = room
+        values, upper, lower = split(room)
         for row in range(first, last):
             rows = rows_of(arrays, row)
             m, rest = read(rows, values, upper, lower)
@@ -194,7 +193,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
 def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
     """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first two to the one at `place`."""
     summand, backward = bind(record.summand, dtype), bind(record.backward, dtype)
-    scalar, rows_of = np.dtype(dtype).type, _rows_of(2, place)
+    scalar, rows_of, split = np.dtype(dtype).type, _rows_of(2, place), summation.split(dtype)
 
     def term(g, y, extra):
         return summand(g, y)
@@ -208,7 +207,7 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
     write = jitable(write)
 
     def run(arrays, first, last, room):
-        values, upper, lower = room
+        values, upper, lower = split(room)
         for row in range(first, last):
             rows = rows_of(arrays, row)
             total, error = whole(rows[0], rows[1], scalar(0.0), values, upper, lower)
@@ -217,42 +216,24 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
     return jitable(run)
 
 
-def over_rows(run: Any, dtype: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """``serial(arrays, room)``, and ``parallel(arrays)``."""
-    scratch, split = summation.scratch, summation.split(dtype)
-
-    def serial(arrays, room):
-        run(arrays, 0, arrays[0].shape[0], split(room))
-
-    def parallel(arrays):
-        rows, columns = arrays[0].shape
-        step = max(1, GRAIN // columns)
-        for part in prange((rows + step - 1) // step):
-            room = scratch(arrays[0], columns)
-            run(arrays, part * step, min(rows, part * step + step), room)
-
-    return serial, parallel
-
-
-def small_rows(run: Any, split: Any, inputs: int) -> Callable[..., bool]:
+def small_rows(run: Any, inputs: int) -> Callable[..., bool]:
     """``kernel(room, *inputs, out, ())`` for small arrays: whether it did the work.
 
-    Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place. The
-    skeleton gets ``split(room)``.
+    Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place.
     """
 
     def one(room, x, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(x, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
-        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
+        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], room)
         return True
 
     def two(room, g, y, out, parameters):
         if out.size > SMALL or out.size == 0 or not apart(g, out) or not apart(y, out):
             return False
         shape = out.size // out.shape[-1], out.shape[-1]
-        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], split(room))
+        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], room)
         return True
 
     return (one, two)[inputs - 1]

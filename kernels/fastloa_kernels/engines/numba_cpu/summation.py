@@ -7,12 +7,9 @@ vectorised.
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK, LANES
-
-CHUNK = 16 * BLOCK  # what one thread takes at a time; scratch is allocated once per chunk
 
 
 @uncounted
@@ -107,13 +104,6 @@ def split(dtype: str) -> Any:
         return room[:BLOCK].view(scalar), room[BLOCK : 2 * BLOCK], room[2 * BLOCK : 3 * BLOCK]
 
     return jitable(cut, inline="always")  # a function that numba calls could not return views
-
-
-@register_jitable
-def scratch(values, count):
-    """Room for one block of at most `count` values of the dtype of `values`, and what `leaf` needs beside it."""
-    width = _width(min(count, BLOCK))
-    return np.empty(width, values.dtype), np.empty(width), np.empty(width)
 
 
 def finish(high, low, room):

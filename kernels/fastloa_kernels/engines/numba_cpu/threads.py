@@ -48,14 +48,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
-def enter() -> bool:
-    """Whether the caller may run a parallel kernel; if so, it must `leave` afterwards."""
+def enter() -> int:
+    """How many threads the caller may use; if more than one, it must `leave` afterwards."""
     if _forked or _forking or not _entered.acquire(blocking=False):
-        return False
-    if numba.get_num_threads() == 1:  # this launches the threads, which must not happen during a fork
-        _entered.release()
-        return False
-    return True
+        return 1
+    number = 1
+    try:
+        number = numba.get_num_threads()  # this launches the threads, which must not happen during a fork
+    finally:
+        if number == 1:
+            _entered.release()
+    return number
 
 
 def leave() -> None:

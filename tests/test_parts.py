@@ -1,0 +1,85 @@
+"""Work in parts: nothing is left out or done twice, whatever the count, and whatever goes wrong lets others in again."""
+
+import numba
+import numpy as np
+import pytest
+from fastloa_kernels.engines.numba_cpu import launching, threads
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.launching import LENT, SHARE, Kernel, array
+from numba.core import types
+
+UNIT = 64
+
+
+def counting(arguments, first, last, room):
+    counts, starts = arguments
+    if room.size:
+        room[:] = first
+    for i in range(first, last):
+        counts[i] += 1
+        starts[i] = room[i % room.size] if room.size else first
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["without scratch", "with scratch"])
+def kernel(request):
+    arguments = types.Tuple([array(types.int64, written=True)] * 2)
+    return Kernel(jitable(counting), arguments, unit=UNIT, scratch=request.param)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 64])
+@pytest.mark.parametrize("count", [0, 1, UNIT - 1, UNIT, UNIT + 1, 7 * UNIT, 7 * UNIT + 1, 100 * UNIT - 1, 50_000])
+def test_each_place_is_in_one_part(kernel, parts, count):
+    counts, starts = np.zeros(count, np.int64), np.full(count, -1)
+    kernel._run_in_parts(parts, count, (counts, starts))
+    assert (counts == 1).all()
+    begun = np.unique(starts)
+    assert (begun % UNIT == 0).all()
+    assert len(begun) <= parts
+    if count >= parts * UNIT * parts:
+        assert len(begun) == parts
+
+
+def test_small_work_wakes_no_thread(kernel, monkeypatch):
+    monkeypatch.setattr(launching, "enter", lambda: pytest.fail("threads are asked for"))
+    counts = np.zeros(launching.PARALLEL - 1, np.int64)
+    kernel(counts.size, counts.size, (counts, counts.copy()))
+    assert (counts == 1).all()
+
+
+def test_no_thread_has_too_little(kernel, monkeypatch):
+    monkeypatch.setattr(launching, "enter", lambda: 1000)
+    monkeypatch.setattr(launching, "leave", lambda: None)
+    counts, starts = np.zeros(launching.PARALLEL, np.int64), np.zeros(launching.PARALLEL, np.int64)
+    kernel(counts.size, counts.size, (counts, starts))
+    assert (counts == 1).all()
+    assert len(np.unique(starts)) == launching.PARALLEL // SHARE
+
+
+@pytest.mark.parametrize("where", ["take_rooms", "enter"])
+def test_an_interruption_lets_others_in_again(kernel, where, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        *{"take_rooms": (launching, "take_rooms"), "enter": (numba, "get_num_threads")}[where], interrupt
+    )
+    counts = np.zeros(launching.PARALLEL, np.int64)
+    if kernel._scratch or where == "enter":
+        with pytest.raises(KeyboardInterrupt):
+            kernel(counts.size, counts.size, (counts, counts.copy()))
+    monkeypatch.undo()
+    assert threads.enter() >= 1
+    held = threads._entered._is_owned()
+    assert held == (numba.get_num_threads() > 1)
+    if held:
+        threads.leave()
+    assert not threads._entered._is_owned()
+
+
+def test_rooms_are_apart():
+    rooms = [launching.take_rooms(3) for _ in range(4)]
+    assert all(room.size == 3 * LENT for room in rooms)
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(rooms) for b in rooms[:i])
+    for room in rooms:
+        launching.give_rooms(room)
+    assert launching.take_rooms(3) is rooms[-1]
