@@ -142,6 +142,8 @@ FITS = [
     Fit("exp", exp_tail, lambda r: r**3 / (exp(r) - 1), (-HALF_LN2, HALF_LN2), 10, np.float64),
     Fit("log", log_tail, lambda f: f**3 / log1p(f), (mpf(-0.25), mpf(0.5)), 9, np.float32),
     Fit("log", atanh_tail, lambda z: z, (mpf(0), mpf(0.04)), 8, np.float64),
+    Fit("log_pair", atanh_tail, lambda z: z / 2, (mpf(0), mpf(0.02944)), 4, np.float32, pair=True),
+    Fit("log_pair", atanh_tail, lambda z: z / 2, (mpf(0), mpf(0.02944)), 9, np.float64, pair=True),
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 5, np.float32),
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 9, np.float64),
     # Up to where x * Q(x) is half the least number.

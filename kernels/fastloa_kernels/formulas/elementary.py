@@ -16,6 +16,7 @@ from fastloa_kernels.formulas.elementary64 import (
     log1p,
     normal_tail,
     normal_tail_slope,
+    power,
     sigmoid,
     tanh,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "log1p",
     "normal_tail",
     "normal_tail_slope",
+    "power",
     "sigmoid",
     "tanh",
 ]

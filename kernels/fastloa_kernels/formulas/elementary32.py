@@ -17,6 +17,7 @@ LN2_REST = 1.4286068203094173e-06
 # The greatest power of two that divides a normal number and leaves one, and its reciprocal.
 UP, DOWN = 2.0**126, 2.0**-126
 SMALL, LIFT, DROP = 2.0**-100, 2.0**64, 2.0**-64
+STEEP = 2.0**32  # |log(x)| is at least 2**-24, but for x = 1
 ROUND = 1.5 * 2.0**23  # added and taken away again, it leaves a whole number
 TWO_THIRDS = 0.6666666
 SIXTH = 0.16666666  # the polynomial's own
@@ -42,6 +43,17 @@ def exp_parts(x):
     r, square, p, rest = exp_reduced(x, k)
     high, low = fast_two_sum(1.0, r)
     return k, high, low + fma(square, fma(p, square, fma(SIXTH, r, 0.5)), rest)
+
+
+def exp_sum(x, low, k):
+    """high and low of exp(x + low) = 2**k * (high + low), for a low of at most 2**-11 and the k next to x / ln(2)."""
+    r = fma(-k, LN2_HIGH, x)
+    rest = fma(k, -LN2_LOW, low)
+    s = r + rest  # the rest is too much to be left out of the powers of r
+    square = s * s
+    p = fma(fma(1.9760274e-04, s, 1.3932335e-03), square, fma(8.333547e-03, s, 4.1666493e-02))
+    high, low = fast_two_sum(1.0, r)
+    return fast_two_sum(high, low + fma(square, fma(p, square, fma(SIXTH, s, 0.5)), rest))
 
 
 def exp_pair(x):
@@ -101,14 +113,72 @@ def log_reduced(e, f):
     return high + (low + fma(-0.5, fma(f, f, -square), small))
 
 
-def log(x):
+def log_split(x, factor):
+    """e and f of x = 2**e * (1 + f) for x > 0, with 1 + f from 1 / factor to 2 / factor."""
     # Scaled so that neither a subnormal x nor the power of two that divides a huge one leaves the normal range.
     small = x < SMALL
     y = x * (LIFT if small else 0.25)
-    e = 1.0 + exponent(y * TWO_THIRDS)
-    f = fma(y, power_of_two(-e), -1.0)
-    value = log_reduced(e + (-64.0 if small else 2.0), f)
+    e = exponent(y * factor)
+    return e + (-64.0 if small else 2.0), fma(y, power_of_two(-e), -1.0)
+
+
+def log(x):
+    e, f = log_split(x, 2.0 * TWO_THIRDS)
+    value = log_reduced(e, f)
     return (value if x < inf else inf) if x > 0.0 else (-inf if x == 0.0 else nan)
+
+
+def log_pair_reduced(e, f):
+    """high and low of e * ln(2) + log(1 + f), for a whole number e and 1 + f from sqrt(1 / 2) to sqrt(2).
+
+    The low may be 2**-17 of the high, and together they are within 2**-35.
+    """
+    # log(1 + f) = 2 * atanh(s) with s = f / (2 + f). What rounding s loses counts by the derivative, 2 / (1 - s**2).
+    whole, part = fast_two_sum(2.0, f)
+    w = 1.0 / whole
+    s = f * w
+    missing = 2.0 * w * fma(-s, part, fma(-s, whole, f))
+    z = s * s
+    z_low = fma(s, s, -z)
+    q = fma(fma(2.358074e-01, z, 2.8537378e-01), z, 4.0000334e-01)
+    p = fma(z, q, 6.666666e-01)
+    p_low = fma(z, q, 6.666666e-01 - p) + 2.9520226e-08
+    cube = s * z
+    t, t_low = product(cube, fma(s, z_low, fma(s, z, -cube)), p, p_low)
+    high, low = fast_two_sum(e * LN2_HEAD, 2.0 * s)
+    high, rest = fast_two_sum(high, t)
+    return high, fma(e, LN2_REST, low + rest) + (t_low + fma(missing, fma(z, z, z), missing))
+
+
+def exp_rounded(x, low):
+    """exp(x + low) for a low far below x. Where it is subnormal, it is rounded twice, which alone may take 0.75 ulp."""
+    z = 89.0 if x > 89.0 else x  # beyond, infinity
+    z = -104.5 if z < -104.5 else z  # beyond, 0
+    low = low if x == z else 0.0
+    k = fma(z, LOG2_E, ROUND) - ROUND
+    high, _ = exp_sum(z, low, k)
+    half = round_even(0.5 * k)
+    # The 0 spares the processor a slow underflow.
+    return high * power_of_two(half) * (0.0 if x < -104.5 else power_of_two(k - half))
+
+
+def power(x, y):
+    """x**y for x >= 0, NaN for x < 0: exp(y * log(x)), the logarithm and the product as pairs.
+
+    The way of SLEEF's pow (Shibata and Petrogalli, IEEE Trans. Parallel Distrib. Syst. 31(6), 2020), but with fma.
+    Zeros and infinities are those of pow in IEEE 754 and C99 (F.10.4.4), with -0 taken for 0. But NaN in either operand
+    reaches the result: in C, NaN**0 and 1**NaN are 1.
+    """
+    e, f = log_split(x, ROOT2_HIGH)
+    high, low = log_pair_reduced(e, f)
+    # At STEEP already, every power but that of 1 is 0 or infinite; and inf * log(1) would be NaN.
+    z = STEEP if y > STEEP else (-STEEP if y < -STEEP else y)
+    high, low = times(high, low, z)
+    value = exp_rounded(high, low)
+    # inf**y is 0**-y, and 0**y hangs on the sign of y alone.
+    z = y if x == 0.0 else -y
+    end = 0.0 if z > 0.0 else (inf if z < 0.0 else 1.0 + z)
+    return (value if x < inf else end) if x > 0.0 else (end if x == 0.0 else nan)
 
 
 def log1p(x):
@@ -162,14 +232,7 @@ def bell(x, rate):
     square = x * x
     power = -rate * square
     k = fma(square, -rate * LOG2_E, ROUND) - ROUND
-    r = fma(-k, LN2_HIGH, power)
-    rest = fma(k, -LN2_LOW, -rate * fma(x, x, -square))
-    s = r + rest  # the rest may be 2**-18, too much to be left out of the powers of r
-    square = s * s
-    p = fma(fma(1.9760274e-04, s, 1.3932335e-03), square, fma(8.333547e-03, s, 4.1666493e-02))
-    high, low = fast_two_sum(1.0, r)
-    low = low + fma(square, fma(p, square, fma(SIXTH, s, 0.5)), rest)
-    high, low = fast_two_sum(high, low)
+    high, low = exp_sum(power, -rate * fma(x, x, -square), k)
     scale = power_of_two(k + 126.0)
     return high * scale, low * scale
 

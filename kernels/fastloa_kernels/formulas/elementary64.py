@@ -17,6 +17,7 @@ LN2_REST = 1.90821492927058770002e-10
 # The greatest power of two that divides a normal number and leaves one, and its reciprocal.
 UP, DOWN = 2.0**1022, 2.0**-1022
 SMALL, LIFT, DROP = 2.0**-900, 2.0**128, 2.0**-128
+STEEP = 2.0**64  # |log(x)| is at least 2**-53, but for x = 1
 ROUND = 1.5 * 2.0**52  # added and taken away again, it leaves a whole number
 TWO_THIRDS = 0.666666666666666
 ROOT2_HIGH, ROOT2_LOW = 1.4142135623730951, -9.667293313452913e-17
@@ -102,14 +103,77 @@ def log_reduced(e, f):
     return high - (half_square - fma(s, fma(z, p, half_square), fma(e, LN2_REST, low)))
 
 
-def log(x):
+def log_split(x, factor):
+    """e and f of x = 2**e * (1 + f) for x > 0, with 1 + f from 1 / factor to 2 / factor."""
     # Scaled so that neither a subnormal x nor the power of two that divides a huge one leaves the normal range.
     small = x < SMALL
     y = x * (LIFT if small else 0.25)
-    e = 1.0 + exponent(y * TWO_THIRDS)
-    f = fma(y, power_of_two(-e), -1.0)
-    value = log_reduced(e + (-128.0 if small else 2.0), f)
+    e = exponent(y * factor)
+    return e + (-128.0 if small else 2.0), fma(y, power_of_two(-e), -1.0)
+
+
+def log(x):
+    e, f = log_split(x, 2.0 * TWO_THIRDS)
+    value = log_reduced(e, f)
     return (value if x < inf else inf) if x > 0.0 else (-inf if x == 0.0 else nan)
+
+
+def log_pair_reduced(e, f):
+    """high and low of e * ln(2) + log(1 + f), for a whole number e and 1 + f from sqrt(1 / 2) to sqrt(2).
+
+    The low may be 2**-30 of the high, and together they are within 2**-64.
+    """
+    # log(1 + f) = 2 * atanh(s) with s = f / (2 + f). What rounding s loses counts by the derivative, 2 / (1 - s**2).
+    whole, part = fast_two_sum(2.0, f)
+    w = 1.0 / whole
+    s = f * w
+    missing = 2.0 * w * fma(-s, part, fma(-s, whole, f))
+    z = s * s
+    z_low = fma(s, s, -z)
+    y = z * z
+    upper = fma(1.2029792448970102e-01, z, 1.1669068868975478e-01)
+    q = fma(upper, y, fma(1.3336656323988252e-01, z, 1.5384546064853208e-01))
+    q = fma(q, y, fma(1.8181819071673655e-01, z, 2.2222222215327947e-01))
+    q = fma(q, y, fma(2.857142857145873e-01, z, 3.9999999999999936e-01))
+    p = fma(z, q, 0.6666666666666666)
+    p_low = fma(z, q, 0.6666666666666666 - p) + 3.747945944976231e-17
+    cube = s * z
+    t, t_low = product(cube, fma(s, z_low, fma(s, z, -cube)), p, p_low)
+    high, low = fast_two_sum(e * LN2_HEAD, 2.0 * s)
+    high, rest = fast_two_sum(high, t)
+    return high, fma(e, LN2_REST, low + rest) + (t_low + fma(missing, fma(z, z, z), missing))
+
+
+def exp_rounded(x, low):
+    """exp(x + low) for a low far below x. Where it is subnormal, it is rounded twice, which alone may take 0.75 ulp."""
+    z = 710.0 if x > 710.0 else x  # beyond, infinity
+    z = -746.0 if z < -746.0 else z  # beyond, 0
+    low = low if x == z else 0.0
+    k = fma(z, LOG2_E, ROUND) - ROUND
+    r, tail = exp_reduced(z, low, k)
+    high, low = fast_two_sum(1.0, r)
+    half = round_even(0.5 * k)
+    # The 0 spares the processor a slow underflow.
+    return (high + (low + tail)) * power_of_two(half) * (0.0 if x < -746.0 else power_of_two(k - half))
+
+
+def power(x, y):
+    """x**y for x >= 0, NaN for x < 0: exp(y * log(x)), the logarithm and the product as pairs.
+
+    The way of SLEEF's pow (Shibata and Petrogalli, IEEE Trans. Parallel Distrib. Syst. 31(6), 2020), but with fma.
+    Zeros and infinities are those of pow in IEEE 754 and C99 (F.10.4.4), with -0 taken for 0. But NaN in either operand
+    reaches the result: in C, NaN**0 and 1**NaN are 1.
+    """
+    e, f = log_split(x, ROOT2_HIGH)
+    high, low = log_pair_reduced(e, f)
+    # At STEEP already, every power but that of 1 is 0 or infinite; and inf * log(1) would be NaN.
+    z = STEEP if y > STEEP else (-STEEP if y < -STEEP else y)
+    high, low = times(high, low, z)
+    value = exp_rounded(high, low)
+    # inf**y is 0**-y, and 0**y hangs on the sign of y alone.
+    z = y if x == 0.0 else -y
+    end = 0.0 if z > 0.0 else (inf if z < 0.0 else 1.0 + z)
+    return (value if x < inf else end) if x > 0.0 else (end if x == 0.0 else nan)
 
 
 def log1p(x):
