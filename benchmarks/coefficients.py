@@ -1,4 +1,6 @@
-"""Prints every polynomial of the elementary functions: ``python benchmarks/coefficients.py`` (a few seconds).
+"""Prints what the elementary functions are made of: ``python benchmarks/coefficients.py`` (a few seconds).
+
+First every polynomial, then the words of 1 / (2 * pi) that sin and cos choose from.
 
 Each is the minimax polynomial of a function on an interval, by Remez' exchange (Muller et al., Handbook of
 Floating-Point Arithmetic, 2nd ed., section 10.3), with the coefficients rounded to the working precision one by one,
@@ -12,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from mpmath import atanh, cos, erf, erfc, exp, fdot, log1p, lu_solve, matrix, mp, mpf, pi, sqrt
+from mpmath import atanh, cos, erf, erfc, exp, fdot, log1p, lu_solve, matrix, mp, mpf, pi, sin, sqrt
 
 mp.dps = 50
 Function = Callable[[mpf], mpf]
@@ -118,11 +120,14 @@ def off_zero(function: Function) -> Function:
 # Beyond ln(2) / 2 by what rounding x / ln(2) to float32 can move the reduced argument.
 HALF_LN2 = mp.log(2) / 2 + mpf(2) ** -16
 
+QUARTER = pi / 2 + mpf(2) ** -16  # of a turn, and what rounding it can add
+
 exp_tail = off_zero(lambda r: (exp(r) - 1 - r - r**2 / 2) / r**3)  # exp(r) = 1 + r + r**2 / 2 + r**3 * tail
 log_tail = off_zero(lambda f: (log1p(f) - f + f**2 / 2) / f**3)  # log(1 + f) = f - f**2 / 2 + f**3 * tail
 # log(1 + f) = 2 * atanh(s) with s = f / (2 + f), and 2 * atanh(s) = 2 * s + s**3 * tail(s**2).
 atanh_tail = off_zero(lambda z: 2 * (atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z)
 erf_tail = off_zero(lambda z: erf(sqrt(z)) / sqrt(z) - 1)  # erf(x) = x + x * tail(x**2)
+sin_tail = off_zero(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z)  # sin(x) = x + x**3 * tail(x**2)
 
 
 def mills(t: mpf) -> mpf:
@@ -146,10 +151,46 @@ FITS = [
     Fit("log_pair", atanh_tail, lambda z: z / 2, (mpf(0), mpf(0.02944)), 9, np.float64, pair=True),
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 5, np.float32),
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 9, np.float64),
+    Fit("sin", sin_tail, lambda z: z / (1 + z * sin_tail(z)), (mpf(0), QUARTER**2), 5, np.float32),
+    Fit("sin", sin_tail, lambda z: z / (1 + z * sin_tail(z)), (mpf(0), QUARTER**2), 8, np.float64),
     # Up to where x * Q(x) is half the least number.
     Fit("mills", mills, lambda t: 1 / mills(t), up_to(14.5), 13, np.float32, least_squares, pair=True),
     Fit("mills", mills, lambda t: 1 / mills(t), up_to(38.7), 29, np.float64, least_squares, pair=True),
 ]
+
+
+@dataclass(frozen=True)
+class Words:
+    """1 / (2 * pi) in `count` words of so many bits, and 2 * pi as the sum of two numbers.
+
+    Rounded to nearest, a word is at most a half, and holds a bit more than the dtype has. The words reach as far beyond
+    the least multiple of the greatest number as sin and cos need: see `turns` in the formulas.
+    """
+
+    dtype: type
+    bits: int
+    count: int
+
+    def turn(self) -> list[float]:
+        """Each is the nearest number of that many bits to what those before it left, times 2**bits."""
+        with mp.workprec(self.bits * (self.count + 2)):
+            left, found = 1 / (2 * pi), []
+            for _ in range(self.count):
+                left = mp.ldexp(left, self.bits)
+                found.append(float(mp.ldexp(mp.nint(left), -self.bits)))
+                left -= mp.nint(left)
+        return found
+
+    def tau(self) -> list[float]:
+        high = float(self.dtype(float(2 * pi)))
+        return [high, float(self.dtype(float(2 * pi - high)))]
+
+
+WORDS = [Words(np.float32, 25, 8), Words(np.float64, 54, 22)]
+
+
+def shortest(value: float, dtype: type) -> str:
+    return np.format_float_scientific(dtype(value), unique=True, trim="-")
 
 
 def main() -> None:
@@ -160,7 +201,12 @@ def main() -> None:
         print(f"{title}: relative error 2**{error:.1f}")
         for i, c in enumerate(coefficients):
             power = max(i - fit.pair, 0)
-            print(f"    {power:2d}  {np.format_float_scientific(fit.dtype(c), unique=True, trim='-')}")
+            print(f"    {power:2d}  {shortest(c, fit.dtype)}")
+    for words in WORDS:
+        print(f"1 / (2 * pi), {words.dtype.__name__}, in words of {words.bits} bits; 2 * pi, high and low")
+        for i, word in enumerate(words.turn()):
+            print(f"    {i:2d}  {shortest(word, words.dtype)}")
+        print(f"        {', '.join(shortest(part, words.dtype) for part in words.tau())}")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,9 @@ def hard(dtype):
     return np.concatenate([x, -x])[np.isfinite([*x, *x])]
 
 
-LIBM = re.compile(r"\$\.?(erf|erfc|exp|expm1|exp2|log|log1p|log2|tanh|fma|rint|ldexp|nearbyint|pow)[fl]?\b")
+LIBM = re.compile(
+    r"\$\.?(erf|erfc|exp|expm1|exp2|log|log1p|log2|tanh|sin|cos|sincos|fma|rint|ldexp|nearbyint|pow)[fl]?\b"
+)
 
 
 def arithmetic(kernel):

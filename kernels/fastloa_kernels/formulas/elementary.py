@@ -5,6 +5,7 @@ Both versions have the same names; in plain Python, where every number is a floa
 
 from fastloa_kernels.formulas import elementary32, elementary64
 from fastloa_kernels.formulas.elementary64 import (
+    cos,
     decay,
     erf,
     erfc,
@@ -18,12 +19,14 @@ from fastloa_kernels.formulas.elementary64 import (
     normal_tail_slope,
     power,
     sigmoid,
+    sin,
     tanh,
 )
 
 __all__ = [
     "VERSIONS",
     "VOCABULARY",
+    "cos",
     "decay",
     "erf",
     "erfc",
@@ -37,6 +40,7 @@ __all__ = [
     "normal_tail_slope",
     "power",
     "sigmoid",
+    "sin",
     "tanh",
 ]
 
