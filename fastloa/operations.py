@@ -7,7 +7,7 @@ decorator turns it into an operation that has the ``def``'s signature and docstr
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
 from fastloa_kernels.records import Elementwise, Rowwise
@@ -19,6 +19,7 @@ from fastloa.calls import Call, check_out
 Array: TypeAlias = Any  # numpy.ndarray or cupy.ndarray
 Parameters: TypeAlias = Any  # what the body of a definition returns: the formula's parameters, checked
 P = ParamSpec("P")
+UNSET: Any = inspect.Parameter.empty
 
 
 class Operation(Generic[P]):
@@ -46,20 +47,31 @@ class ActivationOperation(Operation[P]):
         self._defaults: tuple[float, ...] = ()
         self._value = Form(record, "value", ("x",))
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-        """Return the activation of ``x``."""
-        # What `Form.run_small` does, written out for the commonest call of all: on three elements it saves a fifth.
-        if len(args) == 1 and not kwargs and backends.on_cpu:
-            x: Any = args[0]
-            if type(x) is ndarray and x.size <= SMALL:
+    if TYPE_CHECKING:
+
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
+            """Return the activation of ``x``."""
+
+    else:
+
+        def __call__(self, x=UNSET, /, *more, **options):
+            """Return the activation of ``x``."""
+            # What `Form.run_small` does, written out for the commonest call of all: on three elements it saves a fifth,
+            # and an argument with a name of its own saves the time to look into a tuple.
+            if not more and backends.on_cpu and type(x) is ndarray and x.size <= SMALL:
                 kernel = self._value.small[x.dtype, x.ndim]
                 try:
-                    out = empty(x.shape, x.dtype)
-                    if kernel is not None and kernel(x, out, self._defaults):
+                    out = self._target(x, options) if options else empty(x.shape, x.dtype)
+                    if out is not None and kernel is not None and kernel(x, out, self._defaults):
                         return out
-                except TypeError:
+                except TypeError:  # not the arrays it was compiled for
                     pass
-        return self._run(self._value, args, kwargs)
+            return self._run(self._value, () if x is UNSET else (x, *more), options)
+
+    def _target(self, x: Any, options: dict[str, Any]) -> Any:
+        """The array for a small result, if the options say nothing else; or None."""
+        out = options.get("out")
+        return out if out is not None and len(options) == 1 and fits_small(out, x, (x,)) else None
 
     def _run(self, form: "Form", arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         raise NotImplementedError
@@ -196,10 +208,8 @@ class Form:
             return None
         if out is None:
             out = empty(x.shape, x.dtype)
-        elif type(out) is not ndarray or out.dtype is not x.dtype:
+        elif not fits_small(out, x, arrays):
             return None
-        elif x.size > FEW and (out is x or out is arrays[-1]):
-            return None  # the kernels for that are vectorised
         try:
             return out if kernel(*arrays, out, parameters) else None
         except TypeError:  # not the arrays it was compiled for
@@ -211,6 +221,13 @@ SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work,
 FEW = 64  # and up to which it does although the loop is not vectorised
 
 
+def fits_small(out: Any, x: Any, arrays: tuple[Any, ...]) -> bool:
+    """Whether compiled code for small arrays may check `out`, and write to it."""
+    if type(out) is not ndarray or out.dtype is not x.dtype:
+        return False
+    return x.size <= FEW or not (out is x or out is arrays[-1])  # other kernels for that are vectorised
+
+
 def native(arrays: tuple[Any, ...], out: Any) -> bool:
     """Whether a kernel may have these arrays as they are: NumPy's own, alike, in order, apart from `out` or it."""
     x = arrays[0]
@@ -220,9 +237,6 @@ def native(arrays: tuple[Any, ...], out: Any) -> bool:
         if array.shape != x.shape:
             return False
     return out is None or not any(a is not out and np.may_share_memory(out, a) for a in arrays)
-
-
-_USUAL = frozenset(("axis", "out"))
 
 
 class RowActivation(ActivationOperation[P]):
@@ -243,11 +257,17 @@ class RowActivation(ActivationOperation[P]):
         """Return the same from the activation's output ``y`` in place of ``x``, without computing it again."""
         return self._run(self._backward_from_output, (grad_output, *args), kwargs)
 
+    def _target(self, x: Any, options: dict[str, Any]) -> Any:
+        if not is_last(options.get("axis"), x.ndim):
+            return super()._target(x, options)
+        return empty(x.shape, x.dtype) if len(options) == 1 else None
+
     def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; as in `Activation`, small arrays go straight to compiled code."""
-        if (backends.on_cpu or backends.look()) and options.keys() <= _USUAL and form.arguments(arrays):
-            x, out, axis = arrays[0], options.get("out"), options.get("axis", -1)
-            if type(x) is ndarray and type(axis) is int and axis in (-1, x.ndim - 1):
+        axis, out = options.pop("axis", -1), options.pop("out", None)
+        if not options and (backends.on_cpu or backends.look()) and form.arguments(arrays):
+            x: Any = arrays[0]
+            if type(x) is ndarray and is_last(axis, x.ndim):
                 found = form.run_small(arrays, out, ())
                 if found is not None:
                     return found
@@ -256,12 +276,11 @@ class RowActivation(ActivationOperation[P]):
                     out = np.empty_like(x) if out is None else out
                     kernel(arrays if x.ndim == 2 else tuple(map(_rows, arrays)), out if x.ndim == 2 else _rows(out))
                     return out
-        return self._general(form, arrays, options)
+        return self._general(form, arrays, axis, out, options)
 
-    def _general(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
-        function, names = form.title(self.__name__), form.names
+    def _general(self, form: Form, arrays: tuple[Any, ...], axis: Any, out: Array, options: dict[str, Any]) -> Array:
+        function, names, backend = form.title(self.__name__), form.names, options.pop("backend", None)
         form.check_count(function, arrays)
-        axis, out, backend = options.pop("axis", -1), options.pop("out", None), options.pop("backend", None)
         self._definition(arrays[-1], **options)
         call = Call(function, {**dict(zip(names, arrays, strict=True)), "out": out}, backend)
         kind = dtypes.same_kind(function, names, arrays)
@@ -317,6 +336,11 @@ class _Backward:
             return bool(value(x, y, ()) and from_output(g, y, out, ()))
 
         return run
+
+
+def is_last(axis: Any, ndim: int) -> bool:
+    """Whether `axis` certainly is the last."""
+    return type(axis) is int and (axis == -1 or axis == ndim - 1)
 
 
 def swap_last(array: Array, axis: int) -> Array:

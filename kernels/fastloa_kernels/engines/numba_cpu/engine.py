@@ -202,8 +202,9 @@ class RowLossKernel:
         self._kernels: dict[tuple[bool, bool], Kernel] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
+        self._smalls: dict[bool, Callable[..., tuple[bool, float]]] = {}
         # Rows of few classes have a skeleton of their own for labels that are neither weighted nor smoothed.
-        self._tiled = rows.tiled if form.labels and record.normalised else lambda _: False
+        self._may_be_tiled = form.labels and record.normalised
 
     def _run(self, general: bool, tiled: bool) -> Any:
         form, results = self._form, {"value": self._form.value, "grad": self._form.grad, "hess": self._form.hess}
@@ -226,10 +227,12 @@ class RowLossKernel:
         """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
         if not LOCKED:
             return False, 0.0
-        found: tuple[bool, float] = self._small(self._tiled(x.shape))(x, *others)
-        return found
+        tiled = self._may_be_tiled and rows.tiled(x.shape)
+        kernel = self._smalls.get(tiled)
+        if kernel is None:
+            kernel = self._smalls[tiled] = self._small(tiled)
+        return kernel(x, *others)
 
-    @functools.cache  # noqa: B019  (kernels live as long as the process)
     def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
         form, number = self._form, NUMBER[self._dtype]
         run = self._run(False, tiled)
@@ -246,7 +249,7 @@ class RowLossKernel:
         general = class_weight is not None or options.smoothing != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
-        tiled = not general and self._tiled(x.shape)
+        tiled = not general and self._may_be_tiled and rows.tiled(x.shape)
         kernel, (high, low) = self._kernel(general, tiled), _partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)
