@@ -58,14 +58,17 @@ class ActivationOperation(Operation[P]):
             """Return the activation of ``x``."""
             # What `Form.run_small` does, written out for the commonest call of all: on three elements it saves a fifth,
             # and an argument with a name of its own saves the time to look into a tuple.
-            if not more and backends.on_cpu and type(x) is ndarray and x.size <= SMALL:
-                kernel = self._value.small[x.dtype, x.ndim]
-                try:
-                    out = self._target(x, options) if options else empty(x.shape, x.dtype)
-                    if out is not None and kernel is not None and kernel(x, out, self._defaults):
-                        return out
-                except TypeError:  # not the arrays it was compiled for
-                    pass
+            if not more and backends.on_cpu and type(x) is ndarray:
+                size, dtype, ndim = x.size, x.dtype, x.ndim
+                if size <= SMALL:
+                    kernel = self._value.small[dtype, ndim]
+                    try:
+                        # NumPy takes longer to look into a shape than to allocate.
+                        out = self._target(x, options) if options else empty(size if ndim == 1 else x.shape, dtype)
+                        if out is not None and kernel is not None and kernel(x, out, self._defaults):
+                            return out
+                    except TypeError:  # not the arrays it was compiled for
+                        pass
             return self._run(self._value, () if x is UNSET else (x, *more), options)
 
     def _target(self, x: Any, options: dict[str, Any]) -> Any:

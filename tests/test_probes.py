@@ -64,7 +64,8 @@ def probe(subject, dtype, count, **options):
 
 @pytest.mark.parametrize(("subject", "dtype"), walk(EVERYTHING, (*DTYPES, *HALVES)))
 def test_some(subject, dtype):
-    probe(subject, dtype, FEW)
+    """Arrays of 16 bits are computed by the same kernels as those of 32."""
+    probe(subject, dtype, FEW // 3 if dtype in HALVES else FEW)
 
 
 def probe_operation(operation, dtype):
