@@ -184,9 +184,17 @@ class RowKernel:
             return lambda *_: False
         if ndim == 1:
             return self._small(1, True)
-        return lambda *arguments: self._small(2, not rows.tiled(arguments[0].shape))(*arguments)
+        kernels: dict[bool, Callable[..., bool]] = {}
 
-    @functools.cache  # noqa: B019  (kernels live as long as the process)
+        def either(x: Any, *others: Any) -> bool:
+            tiled = len(x) >= rows.SOME and rows.tiled(x.shape)  # for few rows, the call would cost a tenth of theirs
+            kernel = kernels.get(tiled)
+            if kernel is None:
+                kernel = kernels[tiled] = self._small(2, not tiled)
+            return kernel(x, *others)
+
+        return either
+
     def _small(self, ndim: int, wide: bool) -> Callable[..., bool]:
         number, inputs = NUMBER[self._dtype], self._inputs
         signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
