@@ -1,4 +1,4 @@
-"""How functions inside of kernels are compiled: to LLVM's text, simplified, which is linked into the kernel.
+"""How functions inside of kernels are compiled: to LLVM's text, which is linked into the kernel.
 
 numba itself takes each of them to the end, with all of LLVM's passes, machine code and an entry point for C, and then
 does it all again for whatever calls it: for the loss of a row that was a third of the time a kernel took to compile.
