@@ -42,6 +42,8 @@ class Operation(Generic[P]):
 class ActivationOperation(Operation[P]):
     """A function of one array, and its derivatives."""
 
+    _along_axis = False
+
     def __init__(self, function: Callable[P, Parameters], record: Elementwise | Rowwise) -> None:
         super().__init__(function, record)
         self._defaults: tuple[float, ...] = ()
@@ -54,27 +56,27 @@ class ActivationOperation(Operation[P]):
 
     else:
 
-        def __call__(self, x=UNSET, /, *more, **options):
+        def __call__(self, x=UNSET, /, *more, out=None, axis=UNSET, backend=None, **options):
             """Return the activation of ``x``."""
             # What `Form.run_small` does, written out for the commonest call of all: on three elements it saves a fifth,
-            # and an argument with a name of its own saves the time to look into a tuple.
-            if not more and backends.on_cpu and type(x) is ndarray:
+            # and an argument with a name of its own saves the time to look into a tuple or a dictionary.
+            if not more and backend is None and backends.on_cpu and type(x) is ndarray:
                 size, dtype, ndim = x.size, x.dtype, x.ndim
-                if size <= SMALL:
+                if size <= SMALL and (axis is UNSET or (self._along_axis and is_last(axis, ndim))):
                     kernel = self._value.small[dtype, ndim]
-                    try:
+                    if kernel is not None and (out is None or fits_small(out, x, x)):
+                        parameters = self._definition(None, **options) if options else self._defaults
                         # NumPy takes longer to look into a shape than to allocate.
-                        out = self._target(x, options) if options else empty(size if ndim == 1 else x.shape, dtype)
-                        if out is not None and kernel is not None and kernel(x, out, self._defaults):
-                            return out
-                    except TypeError:  # not the arrays it was compiled for
-                        pass
+                        result = empty(size if ndim == 1 else x.shape, dtype) if out is None else out
+                        if kernel(x, result, parameters):
+                            return result
+            if out is not None:
+                options["out"] = out
+            if axis is not UNSET:
+                options["axis"] = axis
+            if backend is not None:
+                options["backend"] = backend
             return self._run(self._value, () if x is UNSET else (x, *more), options)
-
-    def _target(self, x: Any, options: dict[str, Any]) -> Any:
-        """The array for a small result, if the options say nothing else; or None."""
-        out = options.get("out")
-        return out if out is not None and len(options) == 1 and fits_small(out, x, (x,)) else None
 
     def _run(self, form: "Form", arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         raise NotImplementedError
@@ -200,23 +202,21 @@ class Form:
 
     def run_small(self, arrays: tuple[Any, ...], out: Any, parameters: tuple[float, ...]) -> Any:
         """The result for small arrays of one or two dimensions, or None, which says nothing of what is wrong."""
-        x: Any = arrays[0] if arrays else None
+        if not self.arguments(arrays):
+            return None
+        x: Any = arrays[0]
         if type(x) is not ndarray or x.size > SMALL:
             return None
         kernel = self.small[x.dtype, x.ndim]
         if kernel is None:
             return None
-        # numba may take another byte order, or a mask, for the same.
-        if len(arrays) == 2 and (type(arrays[1]) is not ndarray or arrays[1].dtype is not x.dtype):
+        if len(arrays) == 2 and not alike(arrays[1], x):
             return None
         if out is None:
             out = empty(x.shape, x.dtype)
-        elif not fits_small(out, x, arrays):
+        elif not fits_small(out, x, arrays[-1]):
             return None
-        try:
-            return out if kernel(*arrays, out, parameters) else None
-        except TypeError:  # not the arrays it was compiled for
-            return None
+        return out if kernel(*arrays, out, parameters) else None
 
 
 NATIVE = (np.dtype("float32"), np.dtype("float64"))  # what kernels compute in
@@ -224,11 +224,16 @@ SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work,
 FEW = 64  # and up to which it does although the loop is not vectorised
 
 
-def fits_small(out: Any, x: Any, arrays: tuple[Any, ...]) -> bool:
-    """Whether compiled code for small arrays may check `out`, and write to it."""
-    if type(out) is not ndarray or out.dtype is not x.dtype:
+def alike(array: Any, x: Any) -> bool:
+    """Whether compiled code for arrays such as `x` may look into this one."""
+    return type(array) is ndarray and array.dtype is x.dtype and array.ndim == x.ndim
+
+
+def fits_small(out: Any, x: Any, last: Any) -> bool:
+    """Whether compiled code for small arrays, from `x` to the `last`, may look into `out`, and write to it."""
+    if type(out) is not ndarray or out.dtype is not x.dtype or out.ndim != x.ndim or not out.flags.writeable:
         return False
-    return x.size <= FEW or not (out is x or out is arrays[-1])  # other kernels for that are vectorised
+    return x.size <= FEW or not (out is x or out is last)  # other kernels for that are vectorised
 
 
 def native(arrays: tuple[Any, ...], out: Any) -> bool:
@@ -245,6 +250,7 @@ def native(arrays: tuple[Any, ...], out: Any) -> bool:
 class RowActivation(ActivationOperation[P]):
     """An activation of whole rows along an axis, and its backward."""
 
+    _along_axis = True
     record: Rowwise
 
     def __init__(self, function: Callable[P, Parameters], record: Rowwise) -> None:
@@ -259,11 +265,6 @@ class RowActivation(ActivationOperation[P]):
     def backward_from_output(self, grad_output: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         """Return the same from the activation's output ``y`` in place of ``x``, without computing it again."""
         return self._run(self._backward_from_output, (grad_output, *args), kwargs)
-
-    def _target(self, x: Any, options: dict[str, Any]) -> Any:
-        if not is_last(options.get("axis"), x.ndim):
-            return super()._target(x, options)
-        return empty(x.shape, x.dtype) if len(options) == 1 else None
 
     def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; as in `Activation`, small arrays go straight to compiled code."""

@@ -104,17 +104,15 @@ class RowLossOperation(LossOperation[P]):
         kernel = engine.load(self.record, row_form, dtype.name)
 
         def call(x: Array, labels: Array, reduction: str) -> tuple[Any, ...] | None:
-            # numba may take another byte order, or a mask, for the same.
             if x.ndim != 2 or x.size > SMALL or type(labels) is not ndarray or labels.dtype is not _LABELS:
+                return None
+            if labels.ndim != 1:
                 return None
             mean = type(reduction) is str and reduction == "mean"
             if not mean and not (type(reduction) is str and reduction == "sum"):
                 return None
             arrays = [empty(x.shape, dtype) for _ in made] if made else ()
-            try:
-                fits, total = kernel.small(x, labels, ignore_index, mean, *arrays)
-            except TypeError:  # not the arrays it was compiled for
-                return None
+            fits, total = kernel.small(x, labels, ignore_index, mean, *arrays)
             if not fits or not -_HUGE < total < _HUGE:
                 return None
             return (scalar(total), *arrays) if value else tuple(arrays)

@@ -64,7 +64,7 @@ LAYOUTS = {
     "reversed": reverse, "spread": spread, "column": column, "unaligned": shift, "byte-swapped": swap,
     "Fortran": np.asfortranarray, "read-only": frozen, "memory-mapped": on_disk,
 }  # fmt: skip
-BUFFERS = {name: LAYOUTS[name] for name in ("reversed", "spread", "column", "unaligned", "Fortran")}
+BUFFERS = {name: LAYOUTS[name] for name in ("reversed", "spread", "column", "unaligned", "Fortran", "memory-mapped")}
 
 
 @pytest.mark.parametrize(("subject", "dtype"), walk())

@@ -59,7 +59,6 @@ def compiled(monkeypatch, tmp_path):
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compilation, "dispatcher", noting)
-    monkeypatch.setattr(engine, "dispatcher", noting)
     for kept in (engine._finish, engine._label_weights):
         kept.cache_clear()
     return made

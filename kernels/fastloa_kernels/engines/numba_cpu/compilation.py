@@ -74,8 +74,8 @@ def _named(function: Callable[..., Any], *content: Any) -> None:
         function.__qualname__ = prefix + _digest(function, *map(str, content), _processor())
 
 
-def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True) -> Any:
-    """`function` compiled for exactly `signature`, a TypeError for any other."""
+def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool) -> Any:
+    """`function`, compiled for `signature`."""
     _named(function, signature, nogil)
     options: Any = {"nogil": nogil, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
     try:
@@ -83,15 +83,14 @@ def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogi
     except RuntimeError:  # numba found no directory that it may write to
         made = numba.njit(function, cache=False, **options)
     made.compile(signature)
-    made.disable_compile()
     if made.stats.cache_misses and made.stats.cache_path:
         _forget_older(made.stats.cache_path)
     return made
 
 
-def compiled(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True) -> Callable[..., Any]:
     """The compiled entry point of `function` for exactly `signature`, which trusts its arguments."""
-    (overload,) = dispatcher(function, signature).overloads.values()
+    (overload,) = dispatcher(function, signature, nogil=nogil).overloads.values()
     entry: Callable[..., Any] = overload.entry_point
     return entry
 

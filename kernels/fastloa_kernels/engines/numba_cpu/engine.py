@@ -14,9 +14,9 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cpu import maps, narrow, narrow_losses, row_losses, rows, summation
+from fastloa_kernels.engines.numba_cpu import maps, narrow, narrow_losses, row_losses, rows, small, summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
-from fastloa_kernels.engines.numba_cpu.compilation import compiled, dispatcher
+from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.launching import (
     LOCKED,
     NOTHING,
@@ -76,12 +76,12 @@ class MapKernel:
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> Callable[..., bool]:
-        """``(*inputs, out, parameters)`` of one or two dimensions: it checks its arrays, and says if it could."""
+        """``(*inputs, out, parameters)`` of so many dimensions: it looks into its arrays, and says if it could."""
         inputs, number = self._form.inputs, NUMBER[self._dtype]
         parameters = types.Tuple([types.float64] * self._parameters)
-        signature = (*[array(number, ndim)] * inputs, array(number, ndim, written=True), parameters)
-        kernel = maps.small_kernel(self._formula, inputs, self._parameters, self._dtype)
-        return dispatcher(kernel, signature, nogil=False)
+        signature = (*[small.given(number, ndim)] * inputs, small.given(number, ndim, written=True), parameters)
+        kernel = small.map_kernel(self._formula, inputs, self._parameters, self._dtype)
+        return compiled(kernel, signature, nogil=False)
 
     def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Kernel]:
         arrays, places = list(inputs), []
@@ -179,27 +179,28 @@ class RowKernel:
         self._variant(not rows.tiled(out.shape), place)(out.size, len(out), arrays)
 
     def small(self, ndim: int) -> Callable[..., bool]:
-        """``(*inputs, out, ())`` of one or two dimensions: it checks its arrays, and says if it could."""
+        """``(*inputs, out, ())`` of one or two dimensions: it looks into its arrays, and says if it could."""
         if not LOCKED:
             return lambda *_: False
+        room = take_rooms()
         if ndim == 1:
-            return self._small(1, True)
-        kernels: dict[bool, Callable[..., bool]] = {}
+            return functools.partial(self._small(1, True), room)
+        kernels: dict[bool, Callable[..., bool] | None] = {True: None, False: None}
 
         def either(x: Any, *others: Any) -> bool:
-            tiled = len(x) >= rows.SOME and rows.tiled(x.shape)  # for few rows, the call would cost a tenth of theirs
-            kernel = kernels.get(tiled)
+            wide = len(x) < rows.SOME or not rows.tiled(x.shape)  # for few rows, the call would cost a tenth of theirs
+            kernel = kernels[wide]
             if kernel is None:
-                kernel = kernels[tiled] = self._small(2, not tiled)
-            return kernel(x, *others)
+                kernel = kernels[wide] = self._small(2, wide)
+            return kernel(room, x, *others)
 
         return either
 
     def _small(self, ndim: int, wide: bool) -> Callable[..., bool]:
         number, inputs = NUMBER[self._dtype], self._inputs
-        signature = (SCRATCH, *[array(number, ndim)] * inputs, array(number, ndim, written=True), types.Tuple(()))
-        kernel = rows.small_rows(self._run[wide](inputs), inputs)
-        return functools.partial(dispatcher(kernel, signature, nogil=False), take_rooms())
+        arrays = *[small.given(number, ndim)] * inputs, small.given(number, ndim, written=True)
+        kernel = small.rows_kernel(self._run[wide](inputs), inputs)
+        return compiled(kernel, (SCRATCH, *arrays, types.Tuple(())), nogil=False)
 
 
 class RowLossKernel:
@@ -232,7 +233,7 @@ class RowLossKernel:
         return self._kernels[general, tiled]
 
     def small(self, x: Any, *others: Any) -> tuple[bool, float]:
-        """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it checks its arrays, and says if it could."""
+        """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it looks into them, and says if it could."""
         if not LOCKED:
             return False, 0.0
         tiled = self._may_be_tiled and rows.tiled(x.shape)
@@ -244,10 +245,10 @@ class RowLossKernel:
     def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
         form, number = self._form, NUMBER[self._dtype]
         run = self._run(False, tiled)
-        function = row_losses.small_kernel(run, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
-        read = SCRATCH, array(number, 2), array(types.int64), types.int64, types.boolean
+        function = small.row_losses_kernel(run, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
+        read = SCRATCH, small.given(number, 2), small.given(types.int64), types.int64, types.boolean
         written = [array(number, 2, written=True)] * (form.grad + form.hess)
-        return functools.partial(dispatcher(function, (*read, *written), nogil=False), take_rooms())
+        return functools.partial(compiled(function, (*read, *written), nogil=False), take_rooms())
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any

@@ -4,16 +4,12 @@ Every loop runs over arrays sliced to its own range (numba does not vectorise an
 before its first store (or LLVM, fearing aliases, computes twice).
 """
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fastloa_kernels.engines.numba_cpu import arrays, summation
-from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.sums import BLOCK
 
-SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
 LINE = 64  # elements in whole cache lines, which threads do not share
 
 
@@ -32,43 +28,6 @@ def over_elements(formula: Any, count: int, inputs: int, places: tuple[int, ...]
             store(part, i, as_tuple(formula(*leading, *load(part, i), *parameters)))
 
     return jitable(run)
-
-
-@uncounted
-def apart(x, out):
-    """Whether two arrays are of one shape, and apart or the same."""
-    a, b = x.ctypes.data, out.ctypes.data
-    return x.shape == out.shape and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
-
-
-def small_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Callable[..., bool]:
-    """``kernel(*inputs, out, parameters)`` for small arrays: whether it did the work.
-
-    It refuses arrays that are not small or differ in shape, and overlaps other than in place, so that its caller need
-    not look.
-    """
-
-    narrow = arrays.narrowed(np.dtype(dtype).type, parameters)
-
-    def one(x, out, parameters):
-        if out.size > SMALL or not apart(x, out):
-            return False
-        narrowed = narrow(parameters)
-        x, out = x.reshape(x.size), out.reshape(x.size)
-        for i in range(out.size):
-            out[i] = formula(x[i], *narrowed)
-        return True
-
-    def two(x, y, out, parameters):
-        if out.size > SMALL or not apart(x, out) or not apart(y, out):
-            return False
-        narrowed = narrow(parameters)
-        x, y, out = x.reshape(x.size), y.reshape(x.size), out.reshape(x.size)
-        for i in range(out.size):
-            out[i] = formula(x[i], y[i], *narrowed)
-        return True
-
-    return (one, two)[inputs - 1]
 
 
 def over_blocks(formula: Any, count: int, inputs: int, outputs: int, dtype: str) -> Any:

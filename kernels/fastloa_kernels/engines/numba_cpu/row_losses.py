@@ -14,14 +14,10 @@ import numpy as np
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
-from fastloa_kernels.engines.numba_cpu.maps import SMALL
-from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.rows import row_sum, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
-
-SLOTS = ROOM  # where a small call's losses are in its room
 
 
 def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool) -> Any:
@@ -42,49 +38,6 @@ def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, lab
                 out[row] = loss
 
     return jitable(run)
-
-
-def small_kernel(run: Any, dtype: str, *, value: bool, grad: bool, hess: bool) -> Callable[..., tuple[bool, float]]:
-    """``kernel(room, x, labels, ignore_index, mean[, dx[, h]])``: a whole call, for few rows.
-
-    It says if it could do the work, and to what the loss came; it refuses what is not small, not of one shape, or a
-    wrong label. `run` is that of `rows_of` for labels alone, or of `narrow_losses`.
-    """
-    leaf, split, scalar = summation.leaf("float64"), summation.split(dtype), np.dtype(dtype).type
-
-    def whole(room, x, labels, ignore_index, mean, dx, h):
-        rows, classes = x.shape
-        values, upper, lower = split(room)
-        slots, none = room[SLOTS : SLOTS + BLOCK], values[:0]
-        if x.size > SMALL or x.size == 0 or rows > slots.size or labels.size != rows:
-            return False, 0.0
-        count = 0.0
-        for i in range(rows):
-            if labels[i] != ignore_index:
-                if labels[i] < 0 or labels[i] >= classes:
-                    return False, 0.0
-                count += 1.0
-        divisor = count if mean else 1.0
-        options = ignore_index, 1.0, 0.0, np.float64(classes), divisor
-        run((x, labels, none, none, options, slots, dx, h), 0, rows, room)
-        if not value:
-            return True, 0.0
-        total, error = leaf(slots, rows, upper, lower)
-        return True, corrected(0.0 + total, error) / divisor
-
-    whole = jitable(whole)
-
-    def alone(room, x, labels, ignore_index, mean):
-        none = room[:0].view(scalar).reshape((0, 0))
-        return whole(room, x, labels, ignore_index, mean, none, none)
-
-    def with_gradient(room, x, labels, ignore_index, mean, dx):
-        return whole(room, x, labels, ignore_index, mean, dx, dx[:0])
-
-    def with_both(room, x, labels, ignore_index, mean, dx, h):
-        return whole(room, x, labels, ignore_index, mean, dx, h)
-
-    return (alone, with_gradient, with_both)[grad + hess]
 
 
 def label_weights(*, weighted: bool) -> Callable[..., int]:

@@ -3,7 +3,6 @@
 A row's bits depend on nothing but the row: it is summed in the blocks and trees of `fastloa_kernels.sums`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
-from fastloa_kernels.engines.numba_cpu.maps import SMALL, apart
 from fastloa_kernels.engines.numba_cpu.summation import added, corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import Rowwise
@@ -214,29 +212,6 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
             write(rows, scalar(corrected(total, error)))
 
     return jitable(run)
-
-
-def small_rows(run: Any, inputs: int) -> Callable[..., bool]:
-    """``kernel(room, *inputs, out, ())`` for small arrays: whether it did the work.
-
-    Like that of `maps`, it refuses arrays that are not small or differ in shape, and overlaps other than in place.
-    """
-
-    def one(room, x, out, parameters):
-        if out.size > SMALL or out.size == 0 or not apart(x, out):
-            return False
-        shape = out.size // out.shape[-1], out.shape[-1]
-        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], room)
-        return True
-
-    def two(room, g, y, out, parameters):
-        if out.size > SMALL or out.size == 0 or not apart(g, out) or not apart(y, out):
-            return False
-        shape = out.size // out.shape[-1], out.shape[-1]
-        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], room)
-        return True
-
-    return (one, two)[inputs - 1]
 
 
 def tiled(shape: tuple[int, ...]) -> bool:
