@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, overload
 import numpy as np
 from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
 from fastloa_kernels.records import PairwiseLoss
+from numpy import empty, may_share_memory, ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, share_memory
@@ -15,7 +16,6 @@ from fastloa.operations import NATIVE, Array, Found, Operation, native
 
 P = ParamSpec("P")
 REDUCTIONS = ("mean", "sum", "none")
-USUAL = frozenset(("reduction",))
 
 
 class LossOperation(Operation[P], Generic[P]):
@@ -89,10 +89,9 @@ class Loss(LossOperation[P]):
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         reduction = options.get("reduction", "mean")
-        known = len(args) == 2 and options.keys() <= USUAL and type(reduction) is str and native(args, None)
-        if known and (backends.on_cpu or backends.look()):
+        if len(args) == 2 and type(reduction) is str and native(args, None) and (backends.on_cpu or backends.look()):
             usual = self._usual[form, reduction, args[0].dtype]
-            results: tuple[Any, ...] | None = usual(*args) if usual is not None else None
+            results: tuple[Any, ...] | None = usual(*args, options) if usual is not None else None
             if results is not None:
                 return results
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
@@ -136,8 +135,8 @@ class Loss(LossOperation[P]):
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
         return tuple(given) if not (summed and "value" in form) else (call.scalar(total), *given)
 
-    def _usual_call(self, key: tuple[str, str, Any]) -> Callable[[Array, Array], tuple[Any, ...] | None] | None:
-        """What the call without any other options comes to: on a few elements the way there costs most.
+    def _usual_call(self, key: tuple[str, str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:
+        """What the call with no more than the usual options comes to: on a few elements the way there costs most.
 
         What is no probability makes a loss NaN, so that a sum which is finite has shown that all are probabilities.
         """
@@ -148,10 +147,12 @@ class Loss(LossOperation[P]):
             return None
         name, engine = form + ("_summed" if summed else ""), backends.engine(self.__name__, "cpu")
         kernel = engine.load(usual.record or self.record, name, dtype.name)
-        count, mean = len(RESULTS[form]) - summed, reduction == "mean"
+        names, mean = RESULTS[form][summed:], reduction == "mean"
 
-        def call(x: Array, target: Array) -> tuple[Any, ...] | None:
-            results = tuple([np.empty_like(x) for _ in range(count)])
+        def call(x: Array, target: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
+            results = results_like(x, target, names, options)
+            if results is None:
+                return None
             total = kernel((x, target), results, (float(x.size) if mean else 1.0,), usual.parameters)
             if summed and not math.isfinite(total):
                 return None  # the long way looks why
@@ -194,6 +195,29 @@ RESULTS = {
     "value_and_grad": ("out", "grad_out"),
     "grad_and_hess": ("grad_out", "hess_out"),
 }
+
+
+def results_like(x: Array, target: Array, names: tuple[str, ...], options: dict[str, Any]) -> tuple[Array, ...] | None:
+    """Arrays like `x` for the named results, new or the caller's; None if a kernel may not have his as they are.
+
+    None, too, if `options` say more than a reduction and where the results go.
+    """
+    if not options:
+        return tuple([empty(x.shape, x.dtype) for _ in names]) if names else ()
+    if any(option not in names and option != "reduction" for option in options):
+        return None
+    results: list[Array] = []
+    for name in names:
+        out = options.get(name)
+        if out is None:
+            results.append(empty(x.shape, x.dtype))
+            continue
+        if type(out) is not ndarray or not out.flags.carray or out.dtype is not x.dtype or out.shape != x.shape:
+            return None
+        if any(may_share_memory(out, other) for other in (x, target, *results)):
+            return None
+        results.append(out)
+    return tuple(results)
 
 
 def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:

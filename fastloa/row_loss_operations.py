@@ -8,18 +8,18 @@ import numpy as np
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss
-from numpy import empty, ndarray  # looked up on every call
+from numpy import ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_out
 from fastloa.loss_operations import (
     REDUCTIONS,
     RESULTS,
-    USUAL,
     LossOperation,
     check_apart,
     check_probabilities,
     index,
+    results_like,
     take_buffers,
 )
 from fastloa.operations import NATIVE, SMALL, Array, Found, normal_axis
@@ -66,10 +66,9 @@ class RowLossOperation(LossOperation[P]):
         self._usual = Found(self._usual_call)
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-        known = len(args) == 2 and type(args[0]) is ndarray and (not options or options.keys() == USUAL)
-        if known and (backends.on_cpu or backends.look()):
+        if len(args) == 2 and type(args[0]) is ndarray and (backends.on_cpu or backends.look()):
             usual = self._usual[form, args[0].dtype]
-            found: tuple[Any, ...] | None = usual and usual(*args, options["reduction"] if options else "mean")
+            found: tuple[Any, ...] | None = usual and usual(*args, options)
             if found is not None:
                 return found
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
@@ -93,29 +92,32 @@ class RowLossOperation(LossOperation[P]):
             )
             return results.give(total)
 
-    def _usual_call(self, key: tuple[str, Any]) -> Callable[[Array, Array, str], tuple[Any, ...] | None] | None:
-        """What the call of few rows and labels, without any other options, comes to."""
+    def _usual_call(self, key: tuple[str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:
+        """What the call of few rows and labels, with no more than the usual options, comes to."""
         form, dtype = key
         if dtype not in NATIVE:
             return None
         value, scalar, ignore_index = "value" in form, dtype.type, self._definition(None, None).ignore_index
-        made, engine = range(len(RESULTS[form]) - value), backends.engine(self.__name__, "cpu")
+        names, engine = RESULTS[form][value:], backends.engine(self.__name__, "cpu")
         row_form = RowForm(value=value, grad="grad" in form, hess="hess" in form, labels=True, weighted=False)
         kernel = engine.load(self.record, row_form, dtype.name)
 
-        def call(x: Array, labels: Array, reduction: str) -> tuple[Any, ...] | None:
+        def call(x: Array, labels: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
             if x.ndim != 2 or x.size > SMALL or type(labels) is not ndarray or labels.dtype is not _LABELS:
                 return None
             if labels.ndim != 1:
                 return None
+            reduction = options.get("reduction", "mean")
             mean = type(reduction) is str and reduction == "mean"
             if not mean and not (type(reduction) is str and reduction == "sum"):
                 return None
-            arrays = [empty(x.shape, dtype) for _ in made] if made else ()
-            fits, total = kernel.small(x, labels, ignore_index, mean, *arrays)
+            results = results_like(x, labels, names, options)
+            if results is None:
+                return None
+            fits, total = kernel.small(x, labels, ignore_index, mean, *results)
             if not fits or not -_HUGE < total < _HUGE:
                 return None
-            return (scalar(total), *arrays) if value else tuple(arrays)
+            return (scalar(total), *results) if value else results
 
         return call
 

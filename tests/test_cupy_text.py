@@ -79,7 +79,7 @@ def test_every_part_of_a_formula_has_its_counterpart():
 
 def test_forms_spell_their_star_arguments_and_call_what_they_enclose():
     form = forms.form(MSE_LOSS, "weighted_grad")
-    assert emitted(form.formula, 4).splitlines()[1] == "  return ((w_ * f32_mse_loss_derivative(a0_, a1_)) / divisor_);"
+    assert emitted(form.formula, 4).splitlines()[1] == "  return (w_ * f32_mse_loss_share(divisor_, a0_, a1_));"
 
 
 def test_formulas_of_equal_name_are_told_apart_and_written_once():

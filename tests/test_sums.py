@@ -2,6 +2,7 @@
 
 import math
 import os
+from fractions import Fraction
 from itertools import chain
 
 import numpy as np
@@ -91,6 +92,23 @@ def test_means_of_huge_losses_are_finite_where_they_can_be(dtype, form):
     if dtype == "float32":
         x = np.array([3e19, 0.0, 0.0, 0.0], dtype)
         check(first(getattr(fl.mse_loss, form)(x, np.zeros_like(x))), float(x[0]) ** 2 / 4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
+def test_gradients_of_means_of_huge_errors_are_finite_where_they_can_be(dtype, size, engine):
+    """2 (x - t) / n, where x - t or its double alone may be too large for a number."""
+    most = np.finfo(dtype).max
+    x = np.resize(np.array([most, -most, most, 0.75 * most, -most, 1.0], dtype), size)
+    t = np.resize(np.array([-most, most, 0.5, -most, 0.0], dtype), size)
+    ones = np.ones(size, dtype)
+    exact = [2 * (Fraction(float(a)) - Fraction(float(b))) / size for a, b in zip(x, t, strict=True)]
+    wanted = np.array([float(e) if abs(e) <= most else (math.inf if e > 0 else -math.inf) for e in exact], dtype)
+    for more in ({}, {"sample_weight": ones}):
+        got = fl.mse_loss.grad(x, t, **more, **engine)
+        finite = np.isfinite(wanted)
+        np.testing.assert_array_equal(got[~finite], wanted[~finite])
+        np.testing.assert_array_max_ulp(got[finite], wanted[finite], 1)
 
 
 @pytest.mark.slow

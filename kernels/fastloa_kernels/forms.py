@@ -57,32 +57,38 @@ def pairwise_loss(record: PairwiseLoss) -> dict[str, Form]:
     """
     value, derivative, second, n = record.value, record.derivative, record.second, record.operands
 
+    def quotient(divisor, *a):
+        return derivative(*a) / divisor
+
+    def weighted_quotient(divisor, w, *a):
+        return w * derivative(*a) / divisor
+
+    def weighted_share(divisor, w, *a):
+        return w * share(divisor, *a)
+
+    share = record.share or quotient
+    weighted_gradient = weighted_share if record.share else weighted_quotient
+
     def plain_value(divisor, *a):
         return value(*a)
 
-    def plain_grad(divisor, *a):
-        return derivative(*a) / divisor
-
     def plain_value_and_grad(divisor, *a):
-        return value(*a), derivative(*a) / divisor
+        return value(*a), share(divisor, *a)
 
     def plain_grad_and_hess(divisor, *a):
-        return derivative(*a) / divisor, second(*a) / divisor
+        return share(divisor, *a), second(*a) / divisor
 
     def weighted_value(divisor, w, *a):
         return w * value(*a)
 
-    def weighted_grad(divisor, w, *a):
-        return w * derivative(*a) / divisor
-
     def weighted_value_and_grad(divisor, w, *a):
-        return w * value(*a), w * derivative(*a) / divisor
+        return w * value(*a), weighted_gradient(divisor, w, *a)
 
     def weighted_grad_and_hess(divisor, w, *a):
-        return w * derivative(*a) / divisor, w * second(*a) / divisor
+        return weighted_gradient(divisor, w, *a), w * second(*a) / divisor
 
-    plain = (plain_value, plain_grad, plain_value_and_grad, plain_grad_and_hess)
-    weighted = (weighted_value, weighted_grad, weighted_value_and_grad, weighted_grad_and_hess)
+    plain = (plain_value, share, plain_value_and_grad, plain_grad_and_hess)
+    weighted = (weighted_value, weighted_gradient, weighted_value_and_grad, weighted_grad_and_hess)
     forms = {}
     for prefix, bodies, inputs in (("", plain, n), ("weighted_", weighted, n + 1)):
         for name, body in zip(("value", "grad", "value_and_grad", "grad_and_hess"), bodies, strict=True):

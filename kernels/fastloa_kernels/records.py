@@ -48,11 +48,14 @@ class PairwiseLoss(_Named):
     """A loss of one prediction and one target: its value and first and second derivative in the prediction.
 
     All three take ``(prediction, target, *parameters)``. With ``operands=3`` the first parameter is an array as well.
+    ``share(divisor, prediction, target, *parameters)`` is the derivative over what a mean divides by, where the
+    derivative alone would overflow.
     """
 
     value: Formula
     derivative: Formula
     second: Formula
+    share: Formula | None = None
     operands: int = 2
 
     @property

@@ -27,6 +27,14 @@ def mse_loss_derivative(p, t):
     return 2.0 * (p - t)
 
 
+def mse_loss_share(divisor, p, t):
+    """The derivative over the divisor: the difference of two huge numbers alone may overflow."""
+    error = p - t
+    huge = abs(error) > 1e38
+    doubled = 0.25 * p - 0.25 * t if huge else 2.0 * error
+    return doubled / divisor * (8.0 if huge else 1.0)
+
+
 def mse_loss_second(p, t):
     error = p - t
     return 2.0 if error == error else error
@@ -135,7 +143,7 @@ def binary_cross_entropy_with_logits_second(z, t, pos_weight):
 
 
 L1_LOSS = PairwiseLoss(l1_loss, l1_loss_derivative, l1_loss_second)
-MSE_LOSS = PairwiseLoss(mse_loss, mse_loss_derivative, mse_loss_second)
+MSE_LOSS = PairwiseLoss(mse_loss, mse_loss_derivative, mse_loss_second, mse_loss_share)
 BINARY_CROSS_ENTROPY = PairwiseLoss(binary_cross_entropy, binary_cross_entropy_derivative, binary_cross_entropy_second)
 BINARY_CROSS_ENTROPY_WITH_LOGITS = PairwiseLoss(
     binary_cross_entropy_with_logits,
