@@ -95,6 +95,12 @@ def test_errors_are_counted(got, exact, wanted):
         assert counted.at == [5.0]
 
 
+def test_the_worst_of_rows_is_named_by_its_scores_and_never_by_a_label_alone():
+    got, exact, labels = np.array([1.0, 3.0], np.float32), np.array([1.0, 2.0]), np.array([4, 5])
+    assert tally(got, exact, (np.zeros((2, 10)), labels)).at == []
+    assert tally(got, exact, (np.array([[7.0, 8.0]]), labels[:1])).at == [8.0]
+
+
 @pytest.mark.parametrize("half", [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)], ids=str)
 def test_errors_of_16_bits(half):
     above = np.array([1.0, 2.0]).astype(half).view(np.uint16) + 1

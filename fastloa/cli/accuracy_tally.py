@@ -86,7 +86,8 @@ def tally(got: Array, exact: Array, operands: tuple[Array, ...]) -> Tally:
     exact : array of the same shape
         The exact results, of a format with at least twice as many digits, or as many more as there are.
     operands : tuple of arrays
-        What they were computed of, to name the worst; an operand of another shape than `got` is not named.
+        What they were computed of, to name the worst, where the first is a number for each result; labels beside
+        whole gradients are left out.
 
     Returns
     -------
@@ -110,8 +111,8 @@ def tally(got: Array, exact: Array, operands: tuple[Array, ...]) -> Tally:
     worst = int(np.argmax(error))
     if error[worst] > counted.worst:
         counted.worst, counted.got, counted.exact = float(error[worst]), float(got[worst]), float(exact[worst])
-        flat = [x.reshape(-1) for x in operands if x.size == counted.points]
-        counted.at = [float(x[wrong[worst]]) for x in flat]
+        if operands and operands[0].size == counted.points:
+            counted.at = [float(x.reshape(-1)[wrong[worst]]) for x in operands if x.size == counted.points]
     return counted
 
 
