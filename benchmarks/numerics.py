@@ -1,6 +1,7 @@
 """Writes ``docs/numerics.md`` from ``benchmarks/results/accuracy.json``: ``python benchmarks/numerics.py``."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 
 import fastloa as fl
 from fastloa.cli.accuracy_report import lines, ulp
+from fastloa.cli.accuracy_table import functions
+from fastloa.cli.exact_activations import OPTIONS
 from fastloa.operations import Activation, RowActivation
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +31,7 @@ This page is written by `python benchmarks/numerics.py` from `benchmarks/results
 interrupted run goes on with the same command. `fastloa accuracy` alone takes minutes, on a million points.
 
 The exact results are the textbook's formulas in float64, or for float64 in NumPy's longdouble
-(`fastloa/cli/accuracy_table.py`; the tests hold them to mpmath). Elementwise activations and their derivatives are
+(`fastloa/cli/exact_*.py`; the tests hold them to mpmath). Elementwise activations and their derivatives are
 tried on every number of 16 bits and of float32. In float64 half of their operands are of all magnitudes, from the least
 subnormal number to the greatest, and half lie where they bend. Losses take theirs from powers of ten, the ends of the
 range and infinities, and at random; rows have 2 to 1,000 classes, flat or steep.
@@ -48,6 +51,13 @@ LIMITS = """\
 The limits: {limits}; and no result may be lost. Missed by:
 
 {missed}
+
+"""
+
+WAITING = """\
+Not yet measured on all these numbers, but held to the same limits by the tests, and by `fastloa accuracy` on a million:
+
+{names}.
 
 """
 
@@ -94,7 +104,11 @@ def page(document: dict[str, Any]) -> str:
     for dtype in dict.fromkeys(row["dtype"] for row in rows):
         text += f"## {dtype}\n\n" + "\n".join(table(dtype, [row for row in rows if row["dtype"] == dtype])) + "\n\n"
     missed = "\n".join(beyond(rows)) or "- none."
-    return text + LIMITS.format(limits=WORDS, missed=missed) + SPECIALS + "\n".join(specials()) + "\n"
+    measured = {row["operation"] for row in rows}
+    waiting = dict.fromkeys(f.operation for f in functions().values() if f.operation not in measured)
+    names = textwrap.fill(", ".join(f"`{name}`" for name in waiting), 120)
+    text += LIMITS.format(limits=WORDS, missed=missed) + (WAITING.format(names=names) if names else "")
+    return text + SPECIALS + "\n".join(specials()) + "\n"
 
 
 def table(dtype: str, rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -125,8 +139,9 @@ def specials() -> Iterator[str]:
     for name in fl.__all__:
         public = getattr(fl, name)
         if isinstance(public, Activation):
+            options = OPTIONS.get(name, {})
             for called, call in ((name, public), (f"{name}.derivative", public.derivative)):
-                yield f"| `{called}` | " + " | ".join(map(str, call(x))) + " |"
+                yield f"| `{called}` | " + " | ".join(map(str, call(x, **options))) + " |"
 
 
 if __name__ == "__main__":

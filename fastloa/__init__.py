@@ -22,6 +22,6 @@ __all__ = [
     "to_backend",
     "use_backend",
 ]
-__all__ += activations.__all__
-__all__ += losses.__all__
+__all__ += activations.__all__  # type: ignore[attr-defined]
+__all__ += losses.__all__  # type: ignore[attr-defined]
 __all__ += optimizers.__all__

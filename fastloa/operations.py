@@ -7,6 +7,7 @@ decorator turns it into an operation that has the ``def``'s signature and docstr
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
@@ -20,6 +21,14 @@ Array: TypeAlias = Any  # numpy.ndarray or cupy.ndarray
 Parameters: TypeAlias = Any  # what the body of a definition returns: the formula's parameters, checked
 P = ParamSpec("P")
 UNSET: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a definition returns whose options ask for another formula than that of its record."""
+
+    record: Elementwise
+    parameters: tuple[float, ...] = ()
 
 
 class Operation(Generic[P]):
@@ -46,7 +55,7 @@ class ActivationOperation(Operation[P]):
 
     def __init__(self, function: Callable[P, Parameters], record: Elementwise | Rowwise) -> None:
         super().__init__(function, record)
-        self._defaults: tuple[float, ...] = ()
+        self._defaults: tuple[float, ...] | None = ()  # None where an option must be given
         self._value = Form(record, "value", ("x",))
 
     if TYPE_CHECKING:
@@ -63,12 +72,12 @@ class ActivationOperation(Operation[P]):
             if not more and backend is None and backends.on_cpu and type(x) is ndarray:
                 size, dtype, ndim = x.size, x.dtype, x.ndim
                 if size <= SMALL and (axis is UNSET or (self._along_axis and is_last(axis, ndim))):
-                    kernel = self._value.small[dtype, ndim]
+                    kernel, address = self._value.small[dtype, ndim]
                     if kernel is not None and (out is None or fits_small(out, x, x)):
                         parameters = self._definition(None, **options) if options else self._defaults
                         # NumPy takes longer to look into a shape than to allocate.
                         result = empty(size if ndim == 1 else x.shape, dtype) if out is None else out
-                        if kernel(x, result, parameters):
+                        if type(parameters) is tuple and kernel(address, x, result, parameters):
                             return result
             if out is not None:
                 options["out"] = out
@@ -93,7 +102,8 @@ class Activation(ActivationOperation[P]):
 
     def __init__(self, function: Callable[P, Parameters], record: Elementwise) -> None:
         super().__init__(function, record)
-        self._defaults = self._definition(None)
+        needs = any(p.kind is p.KEYWORD_ONLY and p.default is UNSET for p in self.__signature__.parameters.values())
+        self._defaults = None if needs else self._definition(None)
         self._derivative = Form(record, "derivative", ("x",))
         self._backward = Form(record, "backward", ("grad_output", "x"))
         self._backward_from_output = Form(record, "backward_from_output", ("grad_output", "y"))
@@ -115,10 +125,10 @@ class Activation(ActivationOperation[P]):
     def _run(self, form: "Form", arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; small arrays go straight to compiled code, which checks them."""
         out, backend, parameters = None, None, self._defaults
-        if options:
-            out = options.pop("out", None)
-            if options:
-                backend, parameters = options.pop("backend", None), self._parameters(form, options)
+        if options or parameters is None:
+            out, backend = options.pop("out", None), options.pop("backend", None)
+            if options or parameters is None:
+                form, parameters = self._chosen(form, options)
         if backend is None and (backends.on_cpu or backends.look()):
             found = form.run_small(arrays, out, parameters)
             if found is not None:
@@ -131,15 +141,18 @@ class Activation(ActivationOperation[P]):
                     return out
         return self._general(form, arrays, out, backend, parameters)
 
-    def _parameters(self, form: "Form", options: dict[str, Any]) -> tuple[float, ...]:
-        parameters: tuple[float, ...] = self._definition(None, **options)
-        if parameters and form.name == "backward_from_output":
+    def _chosen(self, form: "Form", options: dict[str, Any]) -> tuple["Form", tuple[float, ...]]:
+        """The form of the record that the options ask for, and its parameters."""
+        found = self._definition(None, **options)
+        if isinstance(found, Variant):
+            return form.of(found.record), found.parameters
+        parameters: tuple[float, ...] = found
+        if form.name == "backward_from_output":
             for name, value in zip(self.record.parameters, parameters, strict=True):
-                if value < 0.0:
-                    # A slope or scale below 0 folds the function: its output no longer tells the side.
+                if value < 0.0 and name in self.record.folding:
                     where = f"{self.__name__}.{form.name}: {name}"
                     raise ValueError(f"{where} must be non-negative where only the output is known, got {value}")
-        return parameters
+        return form, parameters
 
     def _general(
         self, form: "Form", arrays: tuple[Any, ...], out: Array, backend: str | None, parameters: tuple[float, ...]
@@ -175,6 +188,7 @@ class Form:
     def __init__(self, record: Elementwise | Rowwise, name: str, names: tuple[str, ...]) -> None:
         self.record, self.name, self.names = record, name, names
         self.kernels, self.small = Found(self._native), Found(self._native_small)
+        self.of = Found(lambda record: Form(record, name, names)).__getitem__  # the same form of another record
 
     def load(self, engine: Any, dtype: str) -> Any:
         """The engine's kernel."""
@@ -183,9 +197,10 @@ class Form:
     def _native(self, dtype: Any) -> Any:
         return self.load(backends.engine(self.name, "cpu"), dtype.name) if dtype in NATIVE else None
 
-    def _native_small(self, key: tuple[Any, int]) -> Any:
-        kernel = self.kernels[key[0]] if key[1] in (1, 2) else None
-        return kernel and kernel.small(key[1])
+    def _native_small(self, key: tuple[Any, int]) -> tuple[Any, int]:
+        dtype, ndim = key
+        kernel = self.kernels[dtype] if ndim in (1, 2) else None
+        return kernel.small(ndim) if kernel is not None else (None, 0)
 
     def title(self, operation: str) -> str:
         """The function's name in an error."""
@@ -207,7 +222,7 @@ class Form:
         x: Any = arrays[0]
         if type(x) is not ndarray or x.size > SMALL:
             return None
-        kernel = self.small[x.dtype, x.ndim]
+        kernel, address = self.small[x.dtype, x.ndim]
         if kernel is None:
             return None
         if len(arrays) == 2 and not alike(arrays[1], x):
@@ -216,7 +231,7 @@ class Form:
             out = empty(x.shape, x.dtype)
         elif not fits_small(out, x, arrays[-1]):
             return None
-        return out if kernel(*arrays, out, parameters) else None
+        return out if kernel(address, *arrays, out, parameters) else None
 
 
 NATIVE = (np.dtype("float32"), np.dtype("float64"))  # what kernels compute in
@@ -331,15 +346,16 @@ class _Backward:
         self._value((x,), y)
         self._from_output((g, y), out)
 
-    def small(self, ndim: int) -> Callable[..., bool]:
+    def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
         """The same for small arrays, by the two kernels' own."""
-        value, from_output = self._value.small(ndim), self._from_output.small(ndim)
+        value, value_at = self._value.small(ndim)
+        from_output, from_output_at = self._from_output.small(ndim)
 
-        def run(g: Array, x: Array, out: Array, _: tuple[float, ...]) -> bool:
+        def run(_: int, g: Array, x: Array, out: Array, none: tuple[float, ...]) -> bool:
             y = np.empty_like(out)
-            return bool(value(x, y, ()) and from_output(g, y, out, ()))
+            return bool(value(value_at, x, y, none) and from_output(from_output_at, g, y, out, none))
 
-        return run
+        return run, 0
 
 
 def is_last(axis: Any, ndim: int) -> bool:

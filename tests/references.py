@@ -2,97 +2,16 @@
 
 They share nothing with the library: no formula, no rearrangement for the sake of rounding. Cancellation is met with
 digits (the harness sets mpmath's precision), and limits at infinities are written out. NaN never comes here: the
-harness knows what becomes of it.
+harness knows what becomes of it. The activations of single elements stand in ``tests/activation_references.py``, the
+losses of residuals and margins in ``tests/loss_references.py``, and are found here by name as well.
 """
 
 import numpy as np
 from mpmath import mp, mpf
 
-INF = mpf("inf")
-NAN = mpf("nan")
-FAR = 10**5  # exp of anything beyond it is 0 or infinite in every dtype
-
-
-def exp(x):
-    """Give exp(x), and its limits where no dtype can hold it."""
-    if abs(x) > FAR:
-        return INF if x > 0 else mpf(0)
-    return mp.exp(x)
-
-
-def erfc(x):
-    """Give erfc(x), and its limits where no dtype can tell it from them."""
-    if abs(x) > FAR:
-        return mpf(0 if x > 0 else 2)
-    return mp.erfc(x)
-
-
-def times(weight, value):
-    """Multiply, where 0 times an infinity is 0, as in 0 log 0."""
-    return mpf(0) if weight == 0 else weight * value
-
-
-# activations
-
-
-def relu(x):
-    return max(x, mpf(0))
-
-
-def relu_derivative(x):
-    return mpf(1 if x > 0 else 0)
-
-
-def relu_derivative_from_output(y):
-    return mpf(1 if y > 0 else 0)
-
-
-def leaky_relu(x, negative_slope):
-    return x if x > 0 else times(negative_slope, x)
-
-
-def leaky_relu_derivative(x, negative_slope):
-    return mpf(1) if x > 0 else negative_slope
-
-
-leaky_relu_derivative_from_output = leaky_relu_derivative  # y > 0 where x > 0, for a slope of at least 0
-
-
-def elu(x, alpha):
-    return x if x > 0 else alpha * (exp(x) - 1)
-
-
-def elu_derivative(x, alpha):
-    return mpf(1) if x > 0 else alpha * exp(x)
-
-
-def elu_derivative_from_output(y, alpha):
-    return mpf(1) if y > 0 else y + alpha
-
-
-def sigmoid(x):
-    return 1 / (1 + exp(-x))
-
-
-def sigmoid_derivative(x):
-    return sigmoid(x) * (1 - sigmoid(x))
-
-
-def sigmoid_derivative_from_output(y):
-    return y * (1 - y)
-
-
-def tanh(x):
-    return 1 - 2 / (exp(2 * x) + 1)
-
-
-def tanh_derivative(x):
-    return 1 - tanh(abs(x)) ** 2
-
-
-def tanh_derivative_from_output(y):
-    return 1 - y**2
-
+from tests.activation_references import *  # noqa: F403
+from tests.activation_references import INF, NAN, exp, log1p_exp, sigmoid, sigmoid_derivative, times
+from tests.loss_references import *  # noqa: F403
 
 # losses of one prediction and one target
 
@@ -146,12 +65,8 @@ def binary_cross_entropy_second(p, t):
     return hit + miss
 
 
-def softplus(z):
-    return z if z > FAR else mp.log(1 + exp(z))
-
-
 def binary_cross_entropy_with_logits(z, t, pos_weight):
-    return times(pos_weight * t, softplus(-z)) + times(1 - t, softplus(z))
+    return times(pos_weight * t, log1p_exp(-z)) + times(1 - t, log1p_exp(z))
 
 
 def binary_cross_entropy_with_logits_derivative(z, t, pos_weight):

@@ -22,6 +22,7 @@ from tests.harness import PRECISION, exact
 DTYPES = ("float32", "float64")
 # A derivative's 2 ulp and the rounding of what it is multiplied with.
 PRODUCT = {"float32": 3.0, "float64": 3.0}
+NEAR = 2.0**-6  # a zero of a derivative, where errors have nothing to be measured by
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,12 +116,17 @@ def points_of(rng, domain, dtype, count, hard=()):
     return np.concatenate([*inside, np.array(hard, dtype)])
 
 
+def rounded(options, dtype):
+    """Give options with their numbers as the dtype has them; words and None stay."""
+    return {k: mpf(float(np.dtype(dtype).type(v))) if isinstance(v, float) else v for k, v in options.items()}
+
+
 def lifted(function, options):
     """Make a reference of arrays of one of numbers."""
 
     def reference(arrays, dtype):
-        rounded = {key: mpf(float(np.dtype(dtype).type(value))) for key, value in options.items()}
-        return [function(*map(mpf, element), **rounded) for element in zip(*(a.tolist() for a in arrays), strict=True)]
+        given, elements = rounded(options, dtype), zip(*(a.tolist() for a in arrays), strict=True)
+        return [function(*map(mpf, element), **given) for element in elements]
 
     return reference
 
@@ -136,36 +142,38 @@ def with_gradient(name, x, dtype):
 
 def activation_subjects(case):
     name, operation = case.name, getattr(fl, case.name)
-    functions = {form: getattr(ref, name + tail) for form, tail in (
-        ("value", ""), ("derivative", "_derivative"), ("backward_from_output", "_derivative_from_output"),
-    )}  # fmt: skip
+    value, slope = getattr(ref, name), getattr(ref, f"{name}_derivative")
 
     def inputs(form, dtype):
         hard = (*common_hard(dtype), *case.hard.get(dtype, ()))
-        return points_of(rng_for(name, form, dtype), case.domain[dtype], dtype, 260, hard)
+        x = points_of(rng_for(name, form, dtype), case.domain[dtype], dtype, 260, hard)
+        return x if form == "value" else x[(np.abs(np.subtract.outer(x, case.zeros)) > NEAR).all(axis=1)]
 
-    def outputs(dtype):
-        return points_of(rng_for(name, "outputs", dtype), case.outputs, dtype, 120, (0.0, *case.outputs))
+    def outputs(dtype, low, high):
+        return points_of(rng_for(name, "outputs", dtype), (low, high), dtype, 120, (0.0, low, high))
 
     for given in case.options:
-        made = partial(Subject, name, options=given)
-        lift = partial(lifted, options={**case.defaults, **given})
+        made, options = partial(Subject, name, options=given), {**case.defaults, **given}
+        lift = partial(lifted, options=options)
         call, derivative = partial(operation, **given), partial(operation.derivative, **given)
         backward, from_output = partial(operation.backward, **given), partial(operation.backward_from_output, **given)
-        product = lift(times_gradient(functions["derivative"]))
-        yield made("value", call, (Output(lift(functions["value"]), case.value),), lambda d: (inputs("value", d),))
+        yield made("value", call, (Output(lift(value), case.value),), lambda d: (inputs("value", d),))
         yield made(
-            "derivative", derivative, (Output(lift(functions["derivative"]), case.derivative),),
-            lambda d: (inputs("derivative", d),),
-        )  # fmt: skip
-        yield made(
-            "backward", backward, (Output(product, PRODUCT),), lambda d: with_gradient(name, inputs("derivative", d), d)
+            "derivative", derivative, (Output(lift(slope), case.derivative),), lambda d: (inputs("derivative", d),)
         )
-        product = lift(times_gradient(functions["backward_from_output"]))
         yield made(
-            "backward_from_output", from_output, (Output(product, PRODUCT),),
-            lambda d: with_gradient(name, outputs(d), d),
+            "backward", backward, (Output(lift(times_gradient(slope)), PRODUCT),),
+            lambda d: with_gradient(name, inputs("derivative", d), d),
         )  # fmt: skip
+        if case.outputs is not None:
+            ends, product = (
+                case.outputs(**options),
+                lift(times_gradient(getattr(ref, f"{name}_derivative_from_output"))),
+            )
+            yield made(
+                "backward_from_output", from_output, (Output(product, PRODUCT),),
+                lambda d, ends=ends: with_gradient(name, outputs(d, *ends), d),
+            )  # fmt: skip
 
 
 RESULTS = {
@@ -185,13 +193,15 @@ def loss_subjects(case):
 
     def pairs(dtype):
         rng = rng_for(name, dtype)
-        hard = np.array(case.hard_inputs[dtype], dtype), np.array(case.hard_targets, dtype)
+        hard = np.array(case.hard_inputs[dtype], dtype), np.array(case.hard_targets[dtype], dtype)
         grid = [axis.reshape(-1) for axis in np.meshgrid(*hard)]
         p = points_of(rng, case.inputs[dtype], dtype, 160, grid[0])
         count = p.size - grid[0].size
         t = np.resize(stratified(rng, *case.targets[dtype], 160, dtype), count)
         if case.probabilities or case.targets[dtype] == (0.0, 1.0):
             t = np.where(np.arange(count) % 2, t, t > 0.5)  # half of the targets are labels
+        if case.margins:
+            t = np.where(t > 0, 1.0, -1.0)
         return p, np.concatenate([t, grid[1]]).astype(dtype)
 
     for given in case.options:

@@ -222,7 +222,7 @@ def test_the_usual_call_is_the_one_with_every_option_at_its_default(name, form, 
 def test_without_an_interpreter_lock_no_scratch_is_shared(monkeypatch):
     monkeypatch.setattr("fastloa_kernels.engines.numba_cpu.engine.LOCKED", False)
     x, labels = few("cross_entropy", "float64")
-    assert not RowKernel(SOFTMAX, "value", "float64").small(2)(x, x.copy(), ())
+    assert not RowKernel(SOFTMAX, "value", "float64").small(2)[0](0, x, x.copy(), ())
     total = load_engine("cpu").load(IDENTITY, "value_summed", "float64")
     kernel = RowLossKernel(CROSS_ENTROPY, RowForm(True, False, False, True, False), "float64", total)
     assert kernel.small(x, labels, -100, True) == (False, 0.0)

@@ -11,14 +11,16 @@ from fastloa_kernels.records import Elementwise, PairwiseLoss, RowLoss, Rowwise,
 
 import fastloa as fl
 from fastloa.cli.accuracy_table import EXACT
-from fastloa.operations import Operation
+from fastloa.loss_operations import LossOperation
+from fastloa.operations import Activation, Operation
 from fastloa.optimizer_operations import Optimizer, StepOperation
 from tests import cases
 
 KINDS = (Elementwise, PairwiseLoss, RowLoss, Rowwise, Step)
 # Records that serve an operation under another's name, and what is summed for its own sake.
 SERVING = {
-    "sgd_momentum": "sgd", "sgd_nesterov": "sgd", "amsgrad": "adam", "identity": None, "not_a_probability": None,
+    "sgd_momentum": "sgd", "sgd_nesterov": "sgd", "amsgrad": "adam", "gelu_tanh": "gelu",
+    "identity": None, "not_a_probability": None,
 }  # fmt: skip
 STEPS = {"sgd": ("sgd_step", "SGD"), "adam": ("adam_step", "adamw_step", "Adam", "AdamW")}
 
@@ -58,7 +60,9 @@ def missing_steps(found, defined, tested, measured):
         if name not in tested:
             messages.append(f"{name}: step 3 (test case) is missing: tests/cases.py")
         if isinstance(value, Operation) and not isinstance(value, StepOperation) and name not in measured:
-            messages.append(f"{name}: step 3 (exact results) is missing: fastloa/cli/accuracy_table.py")
+            losses = "exact_losses" if isinstance(value, LossOperation) else "accuracy_table"
+            where = "exact_activations" if isinstance(value, Activation) else losses
+            messages.append(f"{name}: step 3 (exact results) is missing: fastloa/cli/{where}.py")
     return messages
 
 
@@ -93,7 +97,7 @@ def test_a_definition_without_case_is_told_its_step():
 
 
 def test_a_definition_without_exact_results_is_told_its_step():
-    messages = ["tanh: step 3 (exact results) is missing: fastloa/cli/accuracy_table.py"]
+    messages = ["tanh: step 3 (exact results) is missing: fastloa/cli/exact_activations.py"]
     assert missing_steps(records(), public(), names_with_cases(), set(EXACT) - {"tanh"}) == messages
 
 

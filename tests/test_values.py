@@ -46,7 +46,8 @@ def test_samples_span_the_domain(subject, dtype):
     domain = case.domain if isinstance(case, cases.ActivationCase) else case.inputs
     harness.check_spans(x, *domain[dtype])
     for t in targets:
-        harness.check_spans(t, *case.targets[dtype])
+        if not case.margins:
+            harness.check_spans(t, *case.targets[dtype])
 
 
 @pytest.mark.parametrize(("subject", "dtype"), walk([s for s in ELEMENTWISE if s.form == "value"]))
@@ -59,7 +60,11 @@ def test_zeros_keep_their_sign(subject, dtype, engine):
 
 
 # The gradient of nll_loss does not depend on its input; test_losses.py has what NaN does there.
-CARRIERS = [s for s in SUBJECTS if (s.rows or not s.options) and s.operation != "nll_loss"]
+CARRIERS = [
+    s for s in SUBJECTS
+    if (s.rows or not s.options or isinstance(cases.BY_NAME[s.operation], cases.ActivationCase))
+    and s.operation != "nll_loss"
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("subject", "dtype"), walk(CARRIERS))
@@ -88,14 +93,22 @@ def test_nan_reaches_its_element_and_no_other(subject, dtype, engine):
 def test_kinks_have_the_subgradient_that_is_stated(case, dtype, engine):
     operation = getattr(fl, case.name)
     for options in case.options:
-        stated = {**case.defaults, **options}
-        for kink, subgradient in case.kinks.items():
-            x = np.array([kink, -kink], dtype)
-            wanted = np.full(2, stated[subgradient] if isinstance(subgradient, str) else subgradient, dtype)
-            harness.check_same_bits(operation.derivative(x, **options, **engine), wanted)
-            y = operation(x, **options, **engine)
-            ones = np.ones(2, dtype)
-            harness.check_same_bits(operation.backward_from_output(ones, y, **options, **engine), wanted)
+        for kink, subgradient in case.kinks(**{**case.defaults, **options}).items():
+            x = np.array([kink, kink if kink else -kink], dtype)
+            wanted = np.full(2, subgradient, dtype)
+            harness.check_same_bits(operation.derivative(x, **options, **engine), wanted, f"at {kink}")
+            if case.outputs is not None:
+                y, ones = operation(x, **options, **engine), np.ones(2, dtype)
+                found = operation.backward_from_output(ones, y, **options, **engine)
+                harness.check_same_bits(found, wanted, f"from the output at {kink}")
+
+
+@pytest.mark.parametrize("case", [case for case in ACTIVATIONS if case.outputs is None], ids=lambda case: case.name)
+def test_what_does_not_follow_from_the_output_is_refused(case):
+    x = np.zeros(3)
+    message = f"{case.name}.backward_from_output: the derivative does not follow from the output"
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        getattr(fl, case.name).backward_from_output(x, x, **case.options[0])
 
 
 @pytest.mark.parametrize(("case", "dtype"), rows([case for case in LOSSES if case.kink_at_target is not None]))
@@ -123,7 +136,8 @@ def test_defaults_are_those_of_the_table(case, dtype):
         # PyTorch's pos_weight is None, which is 1.
         assert parameters[name].default in (value, None)
     named = {name for options in case.options for name in options}
-    assert named == set(case.defaults), "every parameter needs an option set of its own"
+    required = {p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY and p.default is p.empty}
+    assert named == {*case.defaults, *required}, "every parameter needs an option set of its own"
 
 
 @pytest.mark.parametrize("half", HALVES, ids=str)
@@ -131,8 +145,9 @@ def test_defaults_are_those_of_the_table(case, dtype):
 def test_16_bit_activations_are_float32_rounded_once(case, dtype, half, engine):
     operation, every = getattr(fl, case.name), np.arange(1 << 16, dtype=np.uint16).view(half)
     g = rng_for(case.name, str(half)).normal(size=every.size).astype(half)
-    calls = {operation: (every,), operation.derivative: (every,), operation.backward: (g, every),
-             operation.backward_from_output: (g, every)}  # fmt: skip
+    calls = {operation: (every,), operation.derivative: (every,), operation.backward: (g, every)}
+    if case.outputs is not None:
+        calls[operation.backward_from_output] = (g, every)
     for options in case.options:
         for call, operands in calls.items():
             with np.errstate(all="ignore"):
@@ -181,12 +196,12 @@ def test_16_bit_rows_are_float32_rounded_once(name, half, engine):
     [("bool", "float16"), ("int8", "float16"), ("uint8", "float16"), ("int16", "float32"), ("uint16", "float32"),
      ("int32", "float64"), ("uint64", "float64"), ("int64", "float64")],
 )  # fmt: skip
-@pytest.mark.parametrize("name", [pytest.param(c.name, marks=group(c.name, "float64")) for c in ACTIVATIONS])
-def test_integers_become_floating_point_as_in_numpy(name, given, result, engine):
-    operation, x = getattr(fl, name), np.array([0, 1, 1, 0]).astype(given)
-    got = operation(x, **engine)
+@pytest.mark.parametrize(("case", "dtype"), rows(ACTIVATIONS, ["float64"]))
+def test_integers_become_floating_point_as_in_numpy(case, dtype, given, result, engine):
+    x, options = np.array([0, 1, 1, 0]).astype(given), {**case.options[0], **engine}
+    got = getattr(fl, case.name)(x, **options)
     assert got.dtype == np.exp(x).dtype == result
-    harness.check_same_bits(got, operation(x.astype(result), **engine))
+    harness.check_same_bits(got, getattr(fl, case.name)(x.astype(result), **options))
 
 
 @pytest.mark.parametrize(("operation", "bound"), [("softmax", 3.0), ("log_softmax", 2.0)])

@@ -18,10 +18,11 @@ from tqdm.auto import tqdm
 
 from fastloa.cli import accuracy_report
 from fastloa.cli.accuracy_peers import peers
-from fastloa.cli.accuracy_table import COMPUTED, Function, functions
+from fastloa.cli.accuracy_table import Function, functions
 from fastloa.cli.accuracy_tally import Tally, tally
 from fastloa.cli.bench import DTYPES, check_choice, dtype_of
 from fastloa.cli.console import fail
+from fastloa.cli.exact_activations import COMPUTED
 
 CHUNK = 1 << 20  # results computed at a time
 SAVED_EVERY = 60.0  # seconds

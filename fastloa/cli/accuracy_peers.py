@@ -8,13 +8,14 @@ import numpy as np
 
 from fastloa.cli.accuracy_table import Function
 from fastloa.cli.bench_torch import Torch
+from fastloa.cli.exact_activations import OPTIONS
 from fastloa.loss_operations import LossOperation
 from fastloa.operations import RowActivation
 
 Array = Any
 Call = Callable[..., Array]
 
-SCIPY = {"sigmoid": "expit", "softmax": "softmax", "log_softmax": "log_softmax"}
+SCIPY = {"sigmoid": "expit", "logsigmoid": "log_expit", "softmax": "softmax", "log_softmax": "log_softmax"}
 NUMPY = {"tanh": np.tanh}
 
 
@@ -46,7 +47,9 @@ def _torch(function: Function, dtype: Any) -> Call | None:
     plain = getattr(functional, function.operation, None) or getattr(torch, function.operation, None)
     if plain is None or function.form == "hess":
         return None
-    options: dict[str, Any] = {"reduction": "none"} if isinstance(function.public, LossOperation) else {}
+    options = dict(OPTIONS.get(function.operation, {}))
+    if isinstance(function.public, LossOperation):
+        options = {"reduction": "none"}
     if isinstance(function.public, RowActivation):
         options = {"dim": -1}
 

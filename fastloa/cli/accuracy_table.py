@@ -1,151 +1,46 @@
 """What is measured of each operation: its exact results, where its operands come from, and who else computes it.
 
 Exact results are the textbook's formulas in a wider format, arranged so that nothing cancels: float64 for results of 16
-and 32 bits, NumPy's longdouble for float64. They share nothing with the library. An operation is measured if its name
-stands in `EXACT`; PyTorch's function of the same name is found without being named.
+and 32 bits, NumPy's longdouble for float64. They share nothing with the library, and stand in ``exact_activations.py``
+and ``exact_losses.py``. An operation is measured if its name stands in `EXACT`; PyTorch's function of the same name is
+found without being named.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import fastloa as fl
+from fastloa.cli import exact_activations, exact_losses
+from fastloa.cli.exact_activations import OPTIONS
+from fastloa.cli.exact_losses import row_parts
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation, RowActivation
 from fastloa.row_loss_operations import RowLossOperation
 
 Array = Any
-COMPUTED = {np.dtype(np.longdouble): np.float64, np.dtype(np.float64): np.float32}  # by the wider format
 Draw = Callable[[np.random.Generator, int, Any], tuple[Array, ...]]
 
 
-def _decay(x: Array) -> Array:
-    return np.exp(-np.abs(x))
-
-
-def _times(weight: Array, value: Array) -> Array:
-    return np.where(weight == 0, 0, weight * value)  # 0 log 0 = 0
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.where(x < 0, _decay(x), 1) / (1 + _decay(x))
-
-
-def _sigmoid_derivative(x: Array) -> Array:
-    return _decay(x) / (1 + _decay(x)) ** 2
-
-
-def _tanh_derivative(x: Array) -> Array:
-    return 4 * _sigmoid_derivative(2 * x)
-
-
-def _relu(x: Array) -> Array:
-    return np.where(x > 0, x, 0)
-
-
-def _step(x: Array) -> Array:
-    return np.where(x > 0, 1, 0)
-
-
-def _leaky_relu(x: Array) -> Array:
-    return np.where(x > 0, x, _slope(x) * x)
-
-
-def _slope(x: Array) -> Any:
-    return x.dtype.type(COMPUTED[x.dtype](0.01))  # an option is taken in the format that is computed in
-
-
-def _leaky_relu_derivative(x: Array) -> Array:
-    return np.where(x > 0, 1, _slope(x))
-
-
-def _elu(x: Array) -> Array:
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
-
-
-def _elu_derivative(x: Array) -> Array:
-    return np.where(x > 0, 1, np.exp(np.minimum(x, 0)))
-
-
-def _l1(x: Array, t: Array) -> tuple[Array, ...]:
-    d = x - t
-    return np.abs(d), np.sign(d), np.where(np.isnan(d), d, 0)
-
-
-def _mse(x: Array, t: Array) -> tuple[Array, ...]:
-    d = x - t
-    return d**2, 2 * d, np.where(np.isnan(d), d, 2)
-
-
-def _bce(p: Array, t: Array) -> tuple[Array, ...]:
-    hit, miss = np.where(t == 0, 0, t / p), np.where(t == 1, 0, (1 - t) / (1 - p))
-    inside = (p > 0) & (p < 1)
-    value = -_times(t, np.log(p)) - _times(1 - t, np.log1p(-p))
-    second = np.where(t == 0, 0, t / p**2) + np.where(t == 1, 0, (1 - t) / (1 - p) ** 2)
-    return value, np.where(inside, (p - t) / (p * (1 - p)), miss - hit), second
-
-
-def _softplus(z: Array) -> Array:
-    return np.maximum(z, 0) + np.log1p(_decay(z))
-
-
-def _bce_with_logits(z: Array, t: Array) -> tuple[Array, ...]:
-    value = _times(t, _softplus(-z)) + _times(1 - t, _softplus(z))
-    # sigmoid(z) - t, from what sigmoid(z) is beyond a half where z is small.
-    far, near = (1 - t) * _sigmoid(z) - t * _sigmoid(-z), np.tanh(z / 2) / 2 + (0.5 - t)
-    return value, np.where(np.abs(z) < 1, near, far), _sigmoid_derivative(z)
-
-
-def _row_parts(x: Array) -> tuple[Array, Array, Array]:
-    """X - m, exp(x - m) and the sum of these without the greatest, whose index is the row's first maximum."""
-    d = x - x.max(axis=-1, keepdims=True)
-    others = np.exp(d)
-    np.put_along_axis(others, np.argmax(d, axis=-1, keepdims=True), 0, axis=-1)
-    return d, np.exp(d), others.sum(axis=-1, keepdims=True)
-
-
 def _softmax(x: Array) -> Array:
-    _, e, rest = _row_parts(x)
+    _, e, rest = row_parts(x)
     return e / (1 + rest)
 
 
 def _log_softmax(x: Array) -> Array:
-    d, _, rest = _row_parts(x)
+    d, _, rest = row_parts(x)
     return d - np.log1p(rest)
-
-
-def _cross_entropy(x: Array, labels: Array) -> tuple[Array, ...]:
-    d, e, rest = _row_parts(x)
-    at = labels[:, None]
-    others = np.where(np.take_along_axis(d, at, -1) == 0, rest, 1 + rest - np.take_along_axis(e, at, -1))
-    grad = e / (1 + rest)
-    np.put_along_axis(grad, at, -others / (1 + rest), axis=-1)
-    return (np.log1p(rest) - np.take_along_axis(d, at, -1))[:, 0], grad
-
-
-def _nll(x: Array, labels: Array) -> tuple[Array, ...]:
-    grad = np.zeros_like(x)
-    np.put_along_axis(grad, labels[:, None], -1, axis=-1)
-    return -np.take_along_axis(x, labels[:, None], -1)[:, 0], grad
 
 
 # Activations: value and derivative; activations of rows: value; losses: ``(x, target) -> (value, gradient, Hessian)``.
 EXACT: Mapping[str, Any] = {
-    "relu": (_relu, _step),
-    "leaky_relu": (_leaky_relu, _leaky_relu_derivative),
-    "elu": (_elu, _elu_derivative),
-    "sigmoid": (_sigmoid, _sigmoid_derivative),
-    "tanh": (np.tanh, _tanh_derivative),
+    **exact_activations.EXACT,
     "softmax": (_softmax,),
     "log_softmax": (_log_softmax,),
-    "l1_loss": _l1,
-    "mse_loss": _mse,
-    "binary_cross_entropy": _bce,
-    "binary_cross_entropy_with_logits": _bce_with_logits,
-    "cross_entropy": _cross_entropy,
-    "nll_loss": _nll,
+    **exact_losses.EXACT,
 }
 
 
@@ -205,6 +100,12 @@ def _probabilities(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Ar
     return _probability(rng, count, dtype), _probability(rng, count, dtype)
 
 
+def _margins(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Decisions, most of them where margins bend, and labels -1 and 1."""
+    z = np.where(rng.random(count) < 0.5, reals(rng, count, dtype), (2 * rng.normal(size=count)).astype(dtype))
+    return z, rng.choice(np.array([-1, 1], dtype), count)
+
+
 def _scores(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array]:
     """Rows of 2 to 1,000 classes, flat or steep."""
     classes = int(rng.choice([2, 3, 10, 100, 1000]))
@@ -218,6 +119,9 @@ def _scores_and_labels(rng: np.random.Generator, count: int, dtype: Any) -> tupl
 
 
 DRAW: Mapping[str, Draw] = {
+    **dict.fromkeys(
+        ("hinge_loss", "squared_hinge_loss", "modified_huber_loss", "exponential_loss", "soft_margin_loss"), _margins
+    ),
     "binary_cross_entropy": _probabilities,
     "binary_cross_entropy_with_logits": _logits_and_probabilities,
 }
@@ -268,7 +172,9 @@ def functions() -> dict[str, Function]:
 def _functions(name: str, public: Any) -> Iterator[Function]:
     exact = EXACT[name]
     if isinstance(public, Activation):
-        calls: dict[str, Callable[..., Array]] = {"value": public, "derivative": public.derivative}
+        options = OPTIONS.get(name, {})
+        value, derivative = partial(public, **options), partial(public.derivative, **options)
+        calls: dict[str, Callable[..., Array]] = {"value": value, "derivative": derivative}
         for (form, call), formula in zip(calls.items(), exact, strict=True):
             yield Function(name, form, call, formula, _one, unary=True)
     elif isinstance(public, RowActivation):

@@ -13,6 +13,7 @@ from fastloa_kernels.engines import load_engine
 import fastloa as fl
 from fastloa.cli.bench_table import ROWS, Row, classes, normal
 from fastloa.cli.bench_torch import Torch
+from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation, RowActivation
@@ -123,7 +124,7 @@ class _Activation(Case):
         x = rng.standard_normal(shape, np.float32).astype(dtype)
         if self.form == "value":
             return [x]
-        second = self.public(x, backend="cpu") if self.form == "backward_from_output" else x
+        second = self.public(x, **self.row.options, backend="cpu") if self.form == "backward_from_output" else x
         return [rng.standard_normal(shape, np.float32).astype(dtype), second]
 
     def ours(self, inputs: Arrays, place: Place) -> Competitor:
@@ -134,7 +135,7 @@ class _Activation(Case):
 
     def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
         if self.form == "value":
-            return torch.activation(self.operation, inputs, rows=self.rows, allocate=place.allocate)
+            return torch.activation(self.operation, inputs, self.row.options, rows=self.rows, allocate=place.allocate)
         return torch.backward(self.row.torch.get(self.form), inputs, allocate=place.allocate)
 
 
@@ -208,7 +209,7 @@ def _cases_of(name: str) -> Iterator[Case]:
     if kind is None:
         return
     rows = {key.removeprefix(name): row for key, row in ROWS.items() if key.partition("(")[0] == name}
-    for options, row in (rows or {"": Row()}).items():
+    for options, row in (rows or {"": Row(options=OPTIONS.get(name, {}))}).items():
         for form in forms:
             yield kind(name, form, options, row)
 

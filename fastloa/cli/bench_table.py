@@ -30,6 +30,11 @@ def probabilities(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any
     return 0.01 + 0.98 * rng.random(shape, np.float32), rng.integers(0, 2, shape).astype(np.float32)
 
 
+def margins(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Decisions, and labels -1.0 and 1.0."""
+    return rng.standard_normal(shape, np.float32), rng.choice(np.array([-1.0, 1.0], np.float32), shape)
+
+
 def classes(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Scores of classes, and the number of one class for each row."""
     return rng.standard_normal(shape, np.float32), rng.integers(0, shape[-1], shape[:-1])
@@ -225,6 +230,11 @@ ROWS: dict[str, Row] = {
     "mse_loss": Row({"value_and_grad": _mse}),
     "binary_cross_entropy": Row({"value_and_grad": _bce}, draw=probabilities),
     "binary_cross_entropy_with_logits": Row({"value_and_grad": _bce_logits}, draw=logits),
+    "hinge_loss": Row(draw=margins),
+    "squared_hinge_loss": Row(draw=margins),
+    "modified_huber_loss": Row(draw=margins),
+    "exponential_loss": Row(draw=margins),
+    "soft_margin_loss": Row(draw=margins),
     "cross_entropy": Row({"value_and_grad": _cross_entropy}),
     "nll_loss": Row({"value_and_grad": _nll}),
     "sgd_step": Row({"step": _sgd}),

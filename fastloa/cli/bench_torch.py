@@ -32,12 +32,14 @@ class Torch:
             return bits.view(self.torch.bfloat16).to(self._device)
         return self.torch.from_numpy(array.copy()).to(self._device)
 
-    def activation(self, name: str, arrays: list[Any], *, rows: bool, allocate: bool) -> Competitor | None:
+    def activation(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool
+    ) -> Competitor | None:
         """The function of that name."""
         (x,) = map(self.tensor, arrays)
         functional = self.torch.nn.functional
         plain = getattr(self.torch, name, None) or getattr(functional, name, None)
-        overloads, options = getattr(self.torch.ops.aten, name, None), {"dim": -1} if rows else {}
+        overloads, options = getattr(self.torch.ops.aten, name, None), {"dim": -1} if rows else options
         calls: list[Callable[[], Any]] = [] if plain is None else [partial(plain, x, **options)]
         if not (allocate or x.numel() <= SMALL):
             out = self.torch.empty_like(x)

@@ -57,17 +57,17 @@ def pairwise_loss(record: PairwiseLoss) -> dict[str, Form]:
     """
     value, derivative, second, n = record.value, record.derivative, record.second, record.operands
 
-    def quotient(divisor, *a):
+    def divided(divisor, *a):
         return derivative(*a) / divisor
 
-    def weighted_quotient(divisor, w, *a):
+    def weighted_divided(divisor, w, *a):
         return w * derivative(*a) / divisor
 
     def weighted_share(divisor, w, *a):
         return w * share(divisor, *a)
 
-    share = record.share or quotient
-    weighted_gradient = weighted_share if record.share else weighted_quotient
+    share = record.share or divided
+    weighted_gradient = weighted_share if record.share else weighted_divided
 
     def plain_value(divisor, *a):
         return value(*a)

@@ -31,12 +31,14 @@ class _Named:
 class Elementwise(_Named):
     """An activation: ``value(x, *parameters)`` and ``derivative(x, *parameters)``.
 
-    ``derivative_from_output(y, *parameters)`` is there where the derivative follows from y = value(x) alone.
+    ``derivative_from_output(y, *parameters)`` is there where the derivative follows from y = value(x) alone; not where
+    one of the `folding` parameters is negative, for then the output does not tell the side.
     """
 
     value: Formula
     derivative: Formula
     derivative_from_output: Formula | None = None
+    folding: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> int:

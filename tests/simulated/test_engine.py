@@ -147,7 +147,11 @@ def _loss(record, form, dtype, inputs, leading):
     (*_, grad, hess), _ = run(CPU, record, "grad_and_hess", dtype, plain, (1.0,))
     if weighted:
         value, grad, hess = inputs[0] * value, inputs[0] * grad, inputs[0] * hess
-    outs = {"value": value, "grad": grad / divisor, "hess": hess / divisor}
+    grad = grad / divisor
+    if record.share is not None:  # which a mean's gradient is by itself
+        (*_, grad), _ = run(CPU, record, "grad", dtype, plain, leading)
+        grad = inputs[0] * grad if weighted else grad
+    outs = {"value": value, "grad": grad, "hess": hess / divisor}
     return [outs[name] for name in form.removeprefix("weighted_").removesuffix("_summed").split("_and_")]
 
 

@@ -1,9 +1,15 @@
 """Activations: value, derivative, and the derivative from the output where that is all it needs."""
 
-from fastloa_kernels.formulas.compensated import quotient
-from fastloa_kernels.formulas.elementary import exp_pair, expm1_pair, sigmoid, tanh
-from fastloa_kernels.primitives import fma
+from fastloa_kernels.formulas.compensated import quotient, two_sum
+from fastloa_kernels.formulas.elementary import exp_pair, expm1, expm1_pair, sigmoid, tanh
+from fastloa_kernels.formulas.logistic import over, scaled, sech_squared, share, softened
+from fastloa_kernels.primitives import copysign, fma, inf
 from fastloa_kernels.records import Elementwise
+
+# selu's scale, and scale * alpha, each as a number of 24 bits, exact in float32 as well, and the rest.
+SCALE, SCALE_REST = 1.0507009029388428, 8.441663771998183e-08
+SCALED_ALPHA, SCALED_ALPHA_REST = 1.7580993175506592, 2.3296717680252718e-08
+TINY = 2.0**-60  # below, what bends like x + c * x**2 is x, and x / c may be no normal number
 
 
 def relu(x):
@@ -39,6 +45,39 @@ def elu_derivative_from_output(y, alpha):
     return 1.0 if y > 0.0 else y + alpha
 
 
+def selu(x):
+    high, low, _ = expm1_pair(x)
+    below = fma(SCALED_ALPHA, high, fma(SCALED_ALPHA, low, SCALED_ALPHA_REST * high))
+    return fma(x, SCALE, x * SCALE_REST) if x >= 0.0 else below
+
+
+def selu_derivative(x):
+    high, _, factor = exp_pair(x)
+    return SCALE + SCALE_REST if x > 0.0 else high * ((SCALED_ALPHA + SCALED_ALPHA_REST) * factor)
+
+
+def selu_derivative_from_output(y):
+    return SCALE + SCALE_REST if y > 0.0 else (y + SCALED_ALPHA) + SCALED_ALPHA_REST
+
+
+def celu(x, alpha):
+    z, z_low = over(x, alpha)
+    high, low, _ = expm1_pair(z)
+    low = low + fma(high, z_low, z_low)
+    below = fma(alpha, high, alpha * low)
+    return x if x >= 0.0 else (x if abs(z) < TINY else below)
+
+
+def celu_derivative(x, alpha):
+    z, z_low = over(x, alpha)
+    high, low, factor = exp_pair(z)
+    return 1.0 if x > 0.0 else (high + fma(high, z_low, low)) * factor
+
+
+def celu_derivative_from_output(y, alpha):
+    return 1.0 if y > 0.0 else y / alpha + 1.0
+
+
 def sigmoid_derivative(x):
     # s * (1 - s), which loses nothing where s is the smaller of the two.
     s = sigmoid(-abs(x))
@@ -50,18 +89,74 @@ def sigmoid_derivative_from_output(y):
 
 
 def tanh_derivative(x):
-    # With e = exp(-2|x|), 1 - tanh(|x|) is 2 * e / (1 + e), and 1 - tanh(x)**2 is that times 2 minus that.
-    high, low, factor = exp_pair(-2.0 * abs(x))
-    share = 2.0 * quotient(high, low, 1.0, high * factor)
-    return fma(-share, share * factor, 2.0 * share) * factor
+    return sech_squared(abs(x), 0.0)
 
 
 def tanh_derivative_from_output(y):
     return fma(-y, y, 1.0)
 
 
+def softcap(x, cap):
+    # As tanh, with the cap in the numerator.
+    z, z_low = over(abs(x), cap)
+    high, low, _ = expm1_pair(-2.0 * z)
+    low = fma(-2.0 * z_low, 1.0 + high, low)
+    product = -high * cap
+    value = quotient(product, fma(-high, cap, -product) + cap * fma(low, high, -low), 2.0, high)
+    return x if z < TINY else copysign(value, x)
+
+
+def softcap_derivative(x, cap):
+    z, z_low = over(abs(x), cap)
+    return sech_squared(z, z_low)
+
+
+def softcap_derivative_from_output(y, cap):
+    z, z_low = over(y, cap)
+    return fma(-2.0 * z, z_low, fma(-z, z, 1.0))
+
+
+def softplus(x, beta, threshold):
+    z, z_low = scaled(x, beta)
+    high, low, factor = softened(z, z_low)
+    reciprocal = 1.0 / beta
+    bend = high * reciprocal
+    rest = (fma(-bend, beta, high) + low) * reciprocal
+    value, part = two_sum(x if z > 0.0 else 0.0, bend * factor)
+    return x if z > threshold else (x if x == inf else value + fma(rest, factor, part))
+
+
+def softplus_derivative(x, beta, threshold):
+    z, z_low = scaled(x, beta)
+    value, factor = share(z, z_low)
+    return 1.0 if z > threshold else value * factor
+
+
+def softplus_derivative_from_output(y, beta, threshold):
+    return 1.0 if y * beta > threshold else -expm1(-beta * y)
+
+
+def logsigmoid(x):
+    high, low, factor = softened(x, 0.0)
+    value, part = two_sum(x if x < 0.0 else 0.0, -high * factor)
+    return x if x == -inf else -abs(value + fma(-low, factor, part))
+
+
+def logsigmoid_derivative(x):
+    return sigmoid(-x)
+
+
+def logsigmoid_derivative_from_output(y):
+    return -expm1(y)
+
+
 RELU = Elementwise(relu, relu_derivative, relu_derivative)
-LEAKY_RELU = Elementwise(leaky_relu, leaky_relu_derivative, leaky_relu_derivative)
-ELU = Elementwise(elu, elu_derivative, elu_derivative_from_output)
+LEAKY_RELU = Elementwise(leaky_relu, leaky_relu_derivative, leaky_relu_derivative, folding=("negative_slope",))
+ELU = Elementwise(elu, elu_derivative, elu_derivative_from_output, folding=("alpha",))
 SIGMOID = Elementwise(sigmoid, sigmoid_derivative, sigmoid_derivative_from_output)
 TANH = Elementwise(tanh, tanh_derivative, tanh_derivative_from_output)
+SELU = Elementwise(selu, selu_derivative, selu_derivative_from_output)
+CELU = Elementwise(celu, celu_derivative, celu_derivative_from_output)
+SOFTCAP = Elementwise(softcap, softcap_derivative, softcap_derivative_from_output)
+SOFTPLUS = Elementwise(softplus, softplus_derivative, softplus_derivative_from_output)
+LOGSIGMOID = Elementwise(logsigmoid, logsigmoid_derivative, logsigmoid_derivative_from_output)

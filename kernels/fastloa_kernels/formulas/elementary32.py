@@ -158,6 +158,14 @@ def log_pair_reduced(e, f):
     return high, fma(e, LN2_REST, low + rest) + (t_low + fma(missing, fma(z, z, z), missing))
 
 
+def log1p_pair(x):
+    """high and low of log1p(x) for x from 0 to 1, as log_pair_reduced gives them."""
+    upper = x > 0.41421354
+    f, rest = fast_two_sum(-0.5 if upper else 0.0, 0.5 * x if upper else x)
+    high, low = log_pair_reduced(1.0 if upper else 0.0, f)
+    return high, fma(rest, 1.0 - f, low)  # the derivative, 1 / (1 + f), is about 1 - f
+
+
 def exp_rounded(x, low):
     """exp(x + low) for a low far below x. Where it is subnormal, it is rounded twice, which alone may take 0.75 ulp."""
     z = 89.0 if x > 89.0 else x  # beyond, infinity

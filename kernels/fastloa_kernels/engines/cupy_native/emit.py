@@ -5,6 +5,7 @@ runs, so that is done here too; every literal is rounded once to the precision a
 """
 
 import ast
+import collections
 import functools
 import inspect
 import math
@@ -54,6 +55,7 @@ class Emitter:
         self.functions: list[str] = []
         self._names: dict[tuple[Formula, str, int], str] = {}
         self._open: set[tuple[Formula, str, int]] = set()
+        self._given: collections.Counter[str] = collections.Counter()
 
     def function(self, formula: Formula, dtype: str, arity: int) -> str:
         """The name of the C++ function for `formula`, which is written first if it is not there yet."""
@@ -72,8 +74,8 @@ class Emitter:
 
     def _unused(self, name: str) -> str:
         """Formulas of equal name, such as those of other forms, are numbered."""
-        taken = sum(1 for other in self._names.values() if other == name or other.rpartition("__")[0] == name)
-        return f"{name}__{taken + 1}" if taken else name
+        self._given[name] += 1
+        return name if self._given[name] == 1 else f"{name}__{self._given[name]}"
 
     @property
     def text(self) -> str:

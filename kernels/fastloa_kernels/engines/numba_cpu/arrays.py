@@ -77,8 +77,29 @@ def _all(values):
     return values
 
 
+@uncounted
+def _joined1(arrays, last):
+    return arrays[0], last
+
+
+@uncounted
+def _joined2(arrays, last):
+    return arrays[0], arrays[1], last
+
+
+@uncounted
+def _joined3(arrays, last):
+    return arrays[0], arrays[1], arrays[2], last
+
+
+@uncounted
+def _joined4(arrays, last):
+    return arrays[0], arrays[1], arrays[2], arrays[3], last
+
+
 LOAD = (None, _load1, _load2, _load3, _load4, _load5, _load6)
 CUT = (None, _cut1, _cut2, _cut3, _cut4, _cut5, _cut6)
+JOINED = (None, _joined1, _joined2, _joined3, _joined4)  # and one more array
 
 
 def as_tuple(outputs: int) -> Any:

@@ -90,9 +90,19 @@ def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogi
 
 def compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True) -> Callable[..., Any]:
     """The compiled entry point of `function` for exactly `signature`, which trusts its arguments."""
+    return both(function, signature, nogil=nogil)[0]
+
+
+def both(
+    function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True
+) -> tuple[Callable[..., Any], int]:
+    """The entry point for Python, and the address at which compiled code calls the function; both last forever."""
     (overload,) = dispatcher(function, signature, nogil=nogil).overloads.values()
-    entry: Callable[..., Any] = overload.entry_point
-    return entry
+    _kept.append(overload)
+    return overload.entry_point, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
+
+
+_kept: list[Any] = []
 
 
 def c_function(function: Callable[..., None], signature: Any) -> CFunc:

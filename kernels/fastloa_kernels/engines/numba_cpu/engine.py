@@ -39,7 +39,7 @@ _PARTIALS = array(types.float64, written=True)
 
 
 class MapKernel:
-    """Maps `inputs` arrays onto outputs; one compiled variant for each way outputs may lie on inputs."""
+    """Maps arrays onto others; several outputs have a compiled variant for each way they may lie on inputs."""
 
     def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
         self._form, self._dtype, self._parameters = form, dtype, parameters
@@ -62,8 +62,9 @@ class MapKernel:
     ) -> None:
         arrays, variant = inputs + outputs, self._apart
         if len(outputs) == 1:  # the hot path: one output, and an input or two
-            if outputs[0] is inputs[0] or outputs[0] is inputs[-1]:
-                arrays, variant = self._overlaid(inputs, outputs)
+            if any(outputs[0] is x for x in inputs):
+                self._in_place(inputs, outputs[0], leading, parameters)
+                return
         elif any(out is x for out in outputs for x in inputs):
             arrays, variant = self._overlaid(inputs, outputs)
         first = arrays[0]
@@ -74,14 +75,18 @@ class MapKernel:
         else:
             variant(first.size, first.size, (leading, arrays, parameters))
 
+    def _in_place(
+        self, inputs: tuple[Any, ...], out: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]
+    ) -> None:
+        place = next(i for i, x in enumerate(inputs) if x is out)
+        kernel = _in_place(len(inputs), place, len(leading), len(parameters), self._dtype)
+        arrays = tuple([x.reshape(-1) for x in inputs])
+        kernel(out.size, out.size, (self._apart.address, leading, arrays, parameters))
+
     @functools.cache  # noqa: B019  (kernels live as long as the process)
-    def small(self, ndim: int) -> Callable[..., bool]:
-        """``(*inputs, out, parameters)`` of so many dimensions: it looks into its arrays, and says if it could."""
-        inputs, number = self._form.inputs, NUMBER[self._dtype]
-        parameters = types.Tuple([types.float64] * self._parameters)
-        signature = (*[small.given(number, ndim)] * inputs, small.given(number, ndim, written=True), parameters)
-        kernel = small.map_kernel(self._formula, inputs, self._parameters, self._dtype)
-        return compiled(kernel, signature, nogil=False)
+    def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
+        """A function of ``(address, *inputs, out, parameters)`` that looks into its arrays itself, and the address."""
+        return small.map_kernel(self._form.inputs, self._parameters, self._dtype, ndim), self._apart.address
 
     def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Kernel]:
         arrays, places = list(inputs), []
@@ -91,6 +96,15 @@ class MapKernel:
                 arrays.append(out)
             places.append(place)
         return tuple(arrays), self._variant(tuple(places))
+
+
+@functools.cache
+def _in_place(inputs: int, place: int, leading: int, parameters: int, dtype: str) -> Kernel:
+    """The kernel of `maps.in_place`, for all maps of as many inputs and scalars."""
+    number = NUMBER[dtype]
+    arrays = types.Tuple([array(number, written=i == place) for i in range(inputs)])
+    arguments = types.int64, types.UniTuple(number, leading), arrays, types.UniTuple(number, parameters)
+    return Kernel(maps.in_place(inputs, place, dtype), types.Tuple(arguments), unit=maps.LINE, scratch=True)
 
 
 class SumKernel:
@@ -178,29 +192,20 @@ class RowKernel:
         arrays = inputs if place < len(inputs) else (*inputs, out)
         self._variant(not rows.tiled(out.shape), place)(out.size, len(out), arrays)
 
-    def small(self, ndim: int) -> Callable[..., bool]:
-        """``(*inputs, out, ())`` of one or two dimensions: it looks into its arrays, and says if it could."""
+    def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
+        """As that of a map."""
         if not LOCKED:
-            return lambda *_: False
-        room = take_rooms()
-        if ndim == 1:
-            return functools.partial(self._small(1, True), room)
-        kernels: dict[bool, Callable[..., bool] | None] = {True: None, False: None}
+            return (lambda *_: False), 0
+        rows_kernel = functools.partial(small.rows_kernel(self._inputs, self._dtype, ndim), take_rooms())
+        address = self._variant(True, self._inputs).address
 
-        def either(x: Any, *others: Any) -> bool:
-            wide = len(x) < rows.SOME or not rows.tiled(x.shape)  # for few rows, the call would cost a tenth of theirs
-            kernel = kernels[wide]
-            if kernel is None:
-                kernel = kernels[wide] = self._small(2, wide)
-            return kernel(room, x, *others)
+        def either(address: int, x: Any, *arrays: Any) -> bool:
+            if len(x) >= rows.SOME and rows.tiled(x.shape):  # for few rows, the call would cost a tenth of theirs
+                address = self._variant(False, self._inputs).address
+            done: bool = rows_kernel(address, x, *arrays)
+            return done
 
-        return either
-
-    def _small(self, ndim: int, wide: bool) -> Callable[..., bool]:
-        number, inputs = NUMBER[self._dtype], self._inputs
-        arrays = *[small.given(number, ndim)] * inputs, small.given(number, ndim, written=True)
-        kernel = small.rows_kernel(self._run[wide](inputs), inputs)
-        return compiled(kernel, (SCRATCH, *arrays, types.Tuple(())), nogil=False)
+        return (rows_kernel if ndim == 1 else either), address
 
 
 class RowLossKernel:
@@ -243,12 +248,9 @@ class RowLossKernel:
         return kernel(x, *others)
 
     def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
-        form, number = self._form, NUMBER[self._dtype]
-        run = self._run(False, tiled)
-        function = small.row_losses_kernel(run, self._dtype, value=form.value, grad=form.grad, hess=form.hess)
-        read = SCRATCH, small.given(number, 2), small.given(types.int64), types.int64, types.boolean
-        written = [array(number, 2, written=True)] * (form.grad + form.hess)
-        return functools.partial(compiled(function, (*read, *written), nogil=False), take_rooms())
+        form = self._form
+        kernel = small.row_losses_kernel(self._dtype, value=form.value, results=form.grad + form.hess)
+        return functools.partial(kernel, self._kernel(False, tiled).address, take_rooms())
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any

@@ -1,6 +1,7 @@
 """Kernels as they are launched: compiled at first need, run by one thread or all by size, lent scratch."""
 
 import collections
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu import sharing
-from fastloa_kernels.engines.numba_cpu.compilation import compiled
+from fastloa_kernels.engines.numba_cpu.compilation import both
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.threads import enter, leave
 from fastloa_kernels.sums import BLOCK
@@ -57,8 +58,17 @@ class Kernel:
         self.run = self._first_run
 
     def _first_run(self, *arguments: Any) -> None:
-        self.run = compiled(self._function, self._signature)
+        self.run, _ = self._compiled
         self.run(*arguments)
+
+    @functools.cached_property
+    def _compiled(self) -> tuple[Callable[..., Any], int]:
+        return both(self._function, self._signature)
+
+    @property
+    def address(self) -> int:
+        """Where compiled code calls it, by `sharing.run_alone`."""
+        return self._compiled[1]
 
     def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
         """Run it for `count` elements or rows, that hold `size` elements."""

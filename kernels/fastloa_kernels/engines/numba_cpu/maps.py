@@ -6,8 +6,11 @@ before its first store (or LLVM, fearing aliases, computes twice).
 
 from typing import Any
 
+import numpy as np
+
 from fastloa_kernels.engines.numba_cpu import arrays, summation
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.sharing import run_alone
 from fastloa_kernels.sums import BLOCK
 
 LINE = 64  # elements in whole cache lines, which threads do not share
@@ -26,6 +29,28 @@ def over_elements(formula: Any, count: int, inputs: int, places: tuple[int, ...]
         part = cut(operands, first, last)
         for i in range(part[0].size):
             store(part, i, as_tuple(formula(*leading, *load(part, i), *parameters)))
+
+    return jitable(run)
+
+
+def in_place(inputs: int, place: int, dtype: str) -> Any:
+    """``run((kernel, leading, arrays, parameters), first, last, room)``: the map at an address, block by block.
+
+    The result of a block goes to the room and then to the input at `place`. So one kernel of a map serves both: one
+    whose loop may write to what it reads is either compiled for that, or not vectorised.
+    """
+    cut, scalar, joined = arrays.CUT[inputs], np.dtype(dtype).type, arrays.JOINED[inputs]
+
+    def run(arguments, first, last, room):
+        kernel, leading, operands, parameters = arguments
+        results = room.view(scalar)
+        for start in range(first, last, BLOCK):
+            part = cut(operands, start, min(last, start + BLOCK))
+            target = part[place]
+            block = results[: target.size]
+            run_alone(kernel, target.size, (leading, joined(part, block), parameters), room)
+            for i in range(target.size):
+                target[i] = block[i]
 
     return jitable(run)
 

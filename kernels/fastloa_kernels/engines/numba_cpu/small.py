@@ -3,9 +3,10 @@
 Looking into arrays takes Python longer than it takes compiled code, and numba's own dispatch twice as long as the rest
 of such a call. So these kernels are called by their entry points with arrays of any layout, and look for themselves:
 their caller need only know that they have NumPy's arrays, of the dtypes and dimensions they were compiled for, and
-that it may write to those that are written.
+that it may write to those that are written. They are the same for all operations, whose kernels they call by address.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,10 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
 from fastloa_kernels.engines.numba_cpu import arrays, summation
-from fastloa_kernels.engines.numba_cpu.compilation import LINKED, jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
+from fastloa_kernels.engines.numba_cpu.sharing import run_alone
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.sums import BLOCK
 
@@ -64,65 +67,69 @@ def fits(x, out):
     return x.shape == out.shape and in_order(x) and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
 
 
-def map_kernel(formula: Any, inputs: int, parameters: int, dtype: str) -> Callable[..., bool]:
-    """``kernel(*inputs, out, parameters)``: whether it did the work.
+@functools.cache
+def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[..., bool]:
+    """``kernel(address, *inputs, out, parameters)`` of the `Kernel` of a map at an address: whether it did the work.
 
     It refuses arrays that are not small, differ in shape or are not in order, and overlaps other than in place.
     """
-    narrow = arrays.narrowed(np.dtype(dtype).type, parameters)
+    narrow, number = arrays.narrowed(np.dtype(dtype).type, parameters), NUMBER[dtype]
 
-    def one(x, out, parameters):
+    def one(address, x, out, parameters):
         if out.size > SMALL or not (fits(x, out) and in_order(out)):
             return False
-        narrowed, (x, out) = narrow(parameters), packed((x, out))
-        x, out = x.reshape(x.size), out.reshape(x.size)
-        for i in range(out.size):
-            out[i] = formula(x[i], *narrowed)
+        size, (x, out) = out.size, packed((x, out))
+        run_alone(address, size, ((), (x.reshape(size), out.reshape(size)), narrow(parameters)), out.reshape(size)[:0])
         return True
 
-    def two(x, y, out, parameters):
+    def two(address, x, y, out, parameters):
         if out.size > SMALL or not (fits(x, out) and fits(y, out) and in_order(out)):
             return False
-        narrowed, (x, y, out) = narrow(parameters), packed((x, y, out))
-        x, y, out = x.reshape(x.size), y.reshape(x.size), out.reshape(x.size)
-        for i in range(out.size):
-            out[i] = formula(x[i], y[i], *narrowed)
+        size, (x, y, out) = out.size, packed((x, y, out))
+        flat = x.reshape(size), y.reshape(size), out.reshape(size)
+        run_alone(address, size, ((), flat, narrow(parameters)), flat[2][:0])
         return True
 
-    return (one, two)[inputs - 1]
+    operands = *[given(number, ndim)] * inputs, given(number, ndim, written=True)
+    signature = types.int64, *operands, types.Tuple([types.float64] * parameters)
+    return compiled((one, two)[inputs - 1], signature, nogil=False)
 
 
-def rows_kernel(run: Any, inputs: int) -> Callable[..., bool]:
-    """``kernel(room, *inputs, out, ())`` of ``run(arrays, first, last, room)``: whether it did the work, as above."""
+@functools.cache
+def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
+    """``kernel(room, address, *inputs, out, ())`` of the `Kernel` of rows at an address: whether it did the work."""
+    number = NUMBER[dtype]
 
-    def one(room, x, out, parameters):
+    def one(room, address, x, out, parameters):
         if out.size > SMALL or out.size == 0 or not (fits(x, out) and in_order(out)):
             return False
         shape, (x, out) = (out.size // out.shape[-1], out.shape[-1]), packed((x, out))
-        run((x.reshape(shape), out.reshape(shape)), 0, shape[0], room)
+        run_alone(address, shape[0], (x.reshape(shape), out.reshape(shape)), room)
         return True
 
-    def two(room, g, y, out, parameters):
+    def two(room, address, g, y, out, parameters):
         if out.size > SMALL or out.size == 0 or not (fits(g, out) and fits(y, out) and in_order(out)):
             return False
         shape, (g, y, out) = (out.size // out.shape[-1], out.shape[-1]), packed((g, y, out))
-        run((g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], room)
+        run_alone(address, shape[0], (g.reshape(shape), y.reshape(shape), out.reshape(shape)), room)
         return True
 
-    return (one, two)[inputs - 1]
+    operands = *[given(number, ndim)] * inputs, given(number, ndim, written=True)
+    signature = SCRATCH, types.int64, *operands, types.Tuple(())
+    return compiled((one, two)[inputs - 1], signature, nogil=False)
 
 
-def row_losses_kernel(
-    run: Any, dtype: str, *, value: bool, grad: bool, hess: bool
-) -> Callable[..., tuple[bool, float]]:
-    """``kernel(room, x, labels, ignore_index, mean[, dx[, h]])``: whether it did the work, and to what the loss came.
+@functools.cache
+def row_losses_kernel(dtype: str, *, value: bool, results: int) -> Callable[..., tuple[bool, float]]:
+    """``kernel(address, room, x, labels, ignore_index, mean[, dx[, h]])`` of the `Kernel` of a loss at an address.
 
-    It refuses what is not small, not of one shape or not in order, and a wrong label; results are arrays of its
-    caller's own. `run` is that of `row_losses.rows_of` for labels alone, or of `narrow_losses`.
+    It says whether it did the work, and to what the loss came. It refuses what is not small, not of one shape or not
+    in order, and a wrong label; the `results` are arrays of its caller's own.
     """
     leaf, split, scalar = summation.leaf("float64"), summation.split(dtype), np.dtype(dtype).type
+    number = NUMBER[dtype]
 
-    def whole(room, x, labels, ignore_index, mean, dx, h):
+    def whole(address, room, x, labels, ignore_index, mean, dx, h):
         rows, classes = x.shape
         values, upper, lower = split(room)
         slots, none = room[SLOTS : SLOTS + BLOCK], values[:0]
@@ -138,7 +145,7 @@ def row_losses_kernel(
                 count += 1.0
         divisor = count if mean else 1.0
         options, (x, labels) = (ignore_index, 1.0, 0.0, np.float64(classes), divisor), packed((x, labels))
-        run((x, labels, none, none, options, slots, dx, h), 0, rows, room)
+        run_alone(address, rows, (x, labels, none, none, options, slots, dx, h), room)
         if not value:
             return True, 0.0
         total, error = leaf(slots, rows, upper, lower)
@@ -146,14 +153,16 @@ def row_losses_kernel(
 
     whole = jitable(whole)
 
-    def alone(room, x, labels, ignore_index, mean):
+    def alone(address, room, x, labels, ignore_index, mean):
         none = room[:0].view(scalar).reshape((0, 0))
-        return whole(room, x, labels, ignore_index, mean, none, none)
+        return whole(address, room, x, labels, ignore_index, mean, none, none)
 
-    def with_gradient(room, x, labels, ignore_index, mean, dx):
-        return whole(room, x, labels, ignore_index, mean, dx, dx[:0])
+    def with_one(address, room, x, labels, ignore_index, mean, dx):
+        return whole(address, room, x, labels, ignore_index, mean, dx, dx[:0])
 
-    def with_both(room, x, labels, ignore_index, mean, dx, h):
-        return whole(room, x, labels, ignore_index, mean, dx, h)
+    def with_two(address, room, x, labels, ignore_index, mean, dx, h):
+        return whole(address, room, x, labels, ignore_index, mean, dx, h)
 
-    return (alone, with_gradient, with_both)[grad + hess]
+    read = types.int64, SCRATCH, given(number, 2), given(types.int64), types.int64, types.boolean
+    signature = *read, *[array(number, 2, written=True)] * results
+    return compiled((alone, with_one, with_two)[results], signature, nogil=False)

@@ -1,0 +1,28 @@
+"""Losses, each with its gradient and Hessian.
+
+Every one is called with predictions and targets and gives the value; its methods take the same arguments:
+``grad`` gives the gradient with respect to the first argument, ``value_and_grad`` both in one pass over memory, and
+``grad_and_hess`` the gradient and the diagonal of the Hessian. All take
+
+- ``reduction``: ``"mean"``, ``"sum"`` or ``"none"``; gradient and Hessian are those of the reduced loss, and of the sum
+  for ``"none"``;
+- ``sample_weight``: a weight for each sample, which the mean divides by: sum(w l) / sum(w). For losses of single
+  elements it has the input's shape, or 1 in place of some of its numbers: ``w[:, None]`` weighs rows;
+- ``backend``: where to run;
+- ``out``, ``grad_out``, ``hess_out``: arrays to write to, of the shape and dtype of the result they are for.
+
+Values and gradients have the dtype of the first argument, but the value of a 16-bit loss is float32.
+"""
+
+from typing import TYPE_CHECKING
+
+from fastloa.losses import cross_entropies, margins, quantiles, regression, robust
+from fastloa.losses.cross_entropies import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.losses.margins import *  # noqa: F403
+from fastloa.losses.quantiles import *  # noqa: F403
+from fastloa.losses.regression import *  # noqa: F403
+from fastloa.losses.robust import *  # noqa: F403
+
+if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
+    modules = (cross_entropies, margins, quantiles, regression, robust)
+    __all__ = [name for module in modules for name in module.__all__]

@@ -1,0 +1,58 @@
+"""The logistic function and its kin, of arguments that are pairs.
+
+A rounded argument would cost exp as many units in the last place as the argument is large.
+"""
+
+from fastloa_kernels.formulas.compensated import quotient
+from fastloa_kernels.formulas.elementary import exp_pair, log1p_pair
+from fastloa_kernels.primitives import fma
+
+FAR = 1000.0  # beyond, exp is 0 or infinite, and the rest of an argument nothing
+
+
+def scaled(x, factor):
+    """x * factor as a pair."""
+    value = x * factor
+    return value, (fma(x, factor, -value) if abs(value) < FAR else 0.0)
+
+
+def over(x, divisor):
+    """x / divisor as a pair."""
+    value = x / divisor
+    return value, (fma(-value, divisor, x) / divisor if abs(value) < FAR else 0.0)
+
+
+def odds(z, z_low):
+    """high, low and factor of exp(-|z + z_low|) = (high + low) * factor."""
+    high, low, factor = exp_pair(-abs(z))
+    return high, fma(high, -z_low if z > 0.0 else z_low, low), factor
+
+
+def share(z, z_low):
+    """value and factor of sigmoid(z + z_low) = value * factor."""
+    high, low, factor = odds(z, z_low)
+    upper = z > 0.0
+    return quotient(1.0 if upper else high, 0.0 if upper else low, 1.0, high * factor), (1.0 if upper else factor)
+
+
+def softened(z, z_low):
+    """high, low and factor of log1p(exp(-|z + z_low|)) = (high + low) * factor."""
+    high, low, factor = odds(z, z_low)
+    e = high * factor
+    straight = 1.0 + e == 1.0  # log1p(e) is e: here alone the factor is needed, and here it must stand apart
+    log_high, log_low = log1p_pair(e)
+    return (
+        (high if straight else log_high),
+        (low if straight else fma(low * factor, fma(-0.5, e, 1.0), log_low)),  # log1p's derivative is about 1 - e / 2
+        (factor if straight else 1.0),
+    )
+
+
+def sech_squared(z, z_low):
+    """1 - tanh(z + z_low)**2 for z >= 0.
+
+    With e = exp(-2 * z), 1 - tanh(z) is 2 * e / (1 + e), and the result is that times 2 minus that.
+    """
+    high, low, factor = exp_pair(-2.0 * z)
+    half = quotient(high, fma(high, -2.0 * z_low, low), 1.0, high * factor)
+    return fma(-2.0 * half, 2.0 * half * factor, 4.0 * half) * factor

@@ -1,0 +1,103 @@
+"""Losses of the margin t * z of a score z and a label t, -1 or 1: value and derivatives in the score."""
+
+from fastloa_kernels.formulas.compensated import two_sum
+from fastloa_kernels.formulas.elementary import exp_pair
+from fastloa_kernels.formulas.logistic import scaled, share, softened
+from fastloa_kernels.primitives import fma, inf
+from fastloa_kernels.records import PairwiseLoss
+
+
+def miss(z, t):
+    """1 - t * z."""
+    return fma(-t, z, 1.0)
+
+
+def hinge_loss(z, t):
+    m = miss(z, t)
+    return 0.0 if m <= 0.0 else m
+
+
+def hinge_loss_derivative(z, t):
+    m = miss(z, t)
+    return 0.0 if m <= 0.0 else (-t if m > 0.0 else m)
+
+
+def hinge_loss_second(z, t):
+    m = miss(z, t)
+    return 0.0 if m == m else m
+
+
+def squared_hinge_loss(z, t):
+    m = miss(z, t)
+    return 0.0 if m <= 0.0 else m * m
+
+
+def squared_hinge_loss_derivative(z, t):
+    m = miss(z, t)
+    return 0.0 if m <= 0.0 else -2.0 * t * m
+
+
+def squared_hinge_loss_second(z, t):
+    m = miss(z, t)
+    return 0.0 if m <= 0.0 else (2.0 * t * t if m > 0.0 else m)
+
+
+def modified_huber_loss(z, t):
+    return -4.0 * t * z if t * z < -1.0 else squared_hinge_loss(z, t)
+
+
+def modified_huber_loss_derivative(z, t):
+    return -4.0 * t if t * z < -1.0 else squared_hinge_loss_derivative(z, t)
+
+
+def modified_huber_loss_second(z, t):
+    return 0.0 if t * z < -1.0 else squared_hinge_loss_second(z, t)
+
+
+def exponential_pair(z, t):
+    """high, low and factor of exp(-t * z) = (high + low) * factor."""
+    u, u_low = scaled(-t, z)
+    high, low, factor = exp_pair(u)
+    return high, fma(high, u_low, low), factor
+
+
+def exponential_loss(z, t):
+    high, low, factor = exponential_pair(z, t)
+    return (high + low) * factor
+
+
+def exponential_loss_derivative(z, t):
+    high, low, factor = exponential_pair(z, t)
+    return -t * (high + low) * factor
+
+
+def exponential_loss_second(z, t):
+    high, low, factor = exponential_pair(z, t)
+    return t * t * (high + low) * factor
+
+
+def soft_margin_loss(z, t):
+    u, u_low = scaled(-t, z)
+    high, low, factor = softened(u, u_low)
+    value, part = two_sum(u if u > 0.0 else 0.0, high * factor)
+    return u if u == inf else value + (fma(low, factor, part) + (u_low if u > 0.0 else 0.0))
+
+
+def soft_margin_loss_derivative(z, t):
+    u, u_low = scaled(-t, z)
+    high, factor = share(u, u_low)
+    return -t * high * factor
+
+
+def soft_margin_loss_second(z, t):
+    # s * (1 - s) loses nothing where s is the smaller of the two.
+    u, u_low = scaled(-t, z)
+    s, factor = share(-abs(u), u_low if u < 0.0 else -u_low)
+    return t * t * fma(-s, s * factor, s) * factor
+
+
+HINGE_LOSS = PairwiseLoss(hinge_loss, hinge_loss_derivative, hinge_loss_second)
+SQUARED_HINGE_LOSS = PairwiseLoss(squared_hinge_loss, squared_hinge_loss_derivative, squared_hinge_loss_second)
+MODIFIED_HUBER_LOSS = PairwiseLoss(modified_huber_loss, modified_huber_loss_derivative, modified_huber_loss_second)
+EXPONENTIAL_LOSS = PairwiseLoss(exponential_loss, exponential_loss_derivative, exponential_loss_second)
+SOFT_MARGIN_LOSS = PairwiseLoss(soft_margin_loss, soft_margin_loss_derivative, soft_margin_loss_second)
