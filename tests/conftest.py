@@ -1,6 +1,6 @@
 """The axis of engines: every property is asked of the CPU and, where there is a device, of both GPU engines.
 
-Rows for a GPU that is not there are skipped and counted; the last line of a run says how many. Which backends there are
+Rows for a GPU that is not there are left out and counted; the last line of a run says how many. Which backends there are
 is asked once, in a process of its own, so that the tests' processes import no GPU library.
 """
 
@@ -9,8 +9,7 @@ import pytest
 from tests.harness import python
 
 ENGINES = ("cpu", "cupy", "cuda")
-NO_DEVICE = "no device for"
-AVAILABLE = pytest.StashKey()
+AVAILABLE, LEFT = pytest.StashKey(), pytest.StashKey()
 
 
 def pytest_configure(config):
@@ -25,25 +24,47 @@ def pytest_configure_node(node):
     node.workerinput["backends"] = node.config.stash[AVAILABLE]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out the rows of engines that are not there; what is not run costs no time."""
+    there = config.stash[AVAILABLE]
+    left = [item for item in items if engine_of(item) not in (None, *there)]
+    if left:
+        chosen = set(left)
+        items[:] = [item for item in items if item not in chosen]
+        config.hook.pytest_deselected(items=left)
+    config.stash[LEFT] = len(left)
+
+
+def engine_of(item):
+    """Give the engine whose row a test is, or None."""
+    given = getattr(item, "callspec", None)
+    return next((given.params[name] for name in ("engine", "gpu") if name in given.params), None) if given else None
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request):
     """Give the options that send a call to an engine: nothing at all for the CPU, which NumPy arrays go to anyway."""
-    name = request.param
-    if name not in request.config.stash[AVAILABLE]:
-        pytest.skip(f"{NO_DEVICE} {name}")
-    return {} if name == "cpu" else {"backend": name}
+    return {} if request.param == "cpu" else {"backend": request.param}
 
 
 @pytest.fixture(params=ENGINES[1:])
 def gpu(request):
     """Give the name of a GPU engine."""
-    if request.param not in request.config.stash[AVAILABLE]:
-        pytest.skip(f"{NO_DEVICE} {request.param}")
     return request.param
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = session.config.stash.get(LEFT, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.stash[LEFT] = getattr(node, "workeroutput", {}).get("left", 0)
+
+
 def pytest_terminal_summary(terminalreporter):
-    skipped = terminalreporter.stats.get("skipped", [])
-    count = sum(NO_DEVICE in str(report.longrepr) for report in skipped)
+    count = terminalreporter.config.stash.get(LEFT, 0)
     if count:
-        terminalreporter.write_line(f"GPU rows skipped for want of a device: {count}", yellow=True)
+        terminalreporter.write_line(f"rows of GPU engines left out for want of a device: {count}", yellow=True)

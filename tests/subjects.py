@@ -328,6 +328,18 @@ def subjects_of(case):
 SUBJECTS = tuple(subject for case in cases.CASES for subject in subjects_of(case))
 
 
+def by_kernel(subjects):
+    """Keep the first of the subjects that differ in numbers alone, which a kernel is handed: those share one."""
+    kept = {}
+    for subject in subjects:
+        words = tuple(value for value in subject.options.values() if isinstance(value, str))
+        kept.setdefault((subject.operation, subject.form, words), subject)
+    return tuple(kept.values())
+
+
+KERNELS = by_kernel(SUBJECTS)
+
+
 def group(operation, dtype):
     """Keep the tests that share kernels in one worker: compiling a kernel costs more than running it."""
     return pytest.mark.xdist_group(f"{operation}-{'float64' if dtype == 'float64' else 'float32'}")

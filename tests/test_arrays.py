@@ -12,10 +12,10 @@ from fastloa_kernels.formulas.totals import IDENTITY
 
 import fastloa as fl
 from tests import harness
-from tests.subjects import DTYPES, SUBJECTS, group, walk
+from tests.subjects import DTYPES, KERNELS, group, walk
 
-ELEMENTWISE = [s for s in SUBJECTS if not s.rows]
-ACTIVATIONS = [s for s in SUBJECTS if s.buffers == ("out",) and s.form in ("value", "derivative", "backward")]
+ELEMENTWISE = [s for s in KERNELS if not s.rows]
+ACTIVATIONS = [s for s in KERNELS if s.buffers == ("out",) and s.form in ("value", "derivative", "backward")]
 ACTIVATIONS = [s for s in ACTIVATIONS if hasattr(getattr(fl, s.operation), "backward")]
 
 
@@ -67,7 +67,7 @@ LAYOUTS = {
 BUFFERS = {name: LAYOUTS[name] for name in ("reversed", "spread", "column", "unaligned", "Fortran", "memory-mapped")}
 
 
-@pytest.mark.parametrize(("subject", "dtype"), walk())
+@pytest.mark.parametrize(("subject", "dtype"), walk(KERNELS))
 def test_layouts_of_operands(subject, dtype, engine):
     operands = subject.operands(dtype)
     wanted = subject.call(*operands, **engine)
@@ -75,7 +75,7 @@ def test_layouts_of_operands(subject, dtype, engine):
         harness.check_same_bits(subject.call(*map(layout, operands), **engine), wanted, name)
 
 
-@pytest.mark.parametrize(("subject", "dtype"), walk())
+@pytest.mark.parametrize(("subject", "dtype"), walk(KERNELS))
 def test_zero_strides(subject, dtype, engine):
     """One element, or row, that stands for many."""
     some = [x[3] for x in subject.operands(dtype)]
@@ -84,7 +84,7 @@ def test_zero_strides(subject, dtype, engine):
     harness.check_same_bits(got, wanted)
 
 
-@pytest.mark.parametrize(("subject", "dtype"), walk())
+@pytest.mark.parametrize(("subject", "dtype"), walk(KERNELS))
 def test_layouts_of_results(subject, dtype, engine):
     operands = subject.operands(dtype)
     wanted = harness.as_tuple(subject.call(*operands, **engine))

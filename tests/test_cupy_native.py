@@ -18,7 +18,7 @@ from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
 from tests.shim.driver import ShimDriver
 
-pytestmark = needs_compiler
+pytestmark = [needs_compiler, pytest.mark.xdist_group("cupy_native")]  # one worker builds its kernels, once
 
 SIZES = (0, 1, 31, 32, 33, 1023, 1025, 5000)
 RUNS = [(0, size) for size in SIZES] + [(1, 5000)]  # how far after a multiple of 16 bytes arrays begin, and how long

@@ -298,8 +298,8 @@ def softsign(x: Array, /, *, out: Array | None = None, backend: str | None = Non
 
     Notes
     -----
-    NaN gives NaN, -inf -1 and inf 1, and the sign of zero is kept. Zero-centred like tanh; its tails fall like 1 / x^2
-    rather than exponentially, so it saturates later. No exp.
+    NaN gives NaN, -inf -1 and inf 1, and the sign of zero is kept. Zero-centred like tanh; its derivative falls like
+    1 / x^2 rather than exponentially, so it saturates later. No exp.
 
     References
     ----------

@@ -75,7 +75,8 @@ def gelu(x: Array, /, *, approximate: str = "none", out: Array | None = None, ba
 
     .. math:: f(x) = \frac{x}{2} \left(1 + \tanh\left(\sqrt{2 / \pi} \, (x + 0.044715 \, x^3)\right)\right)
 
-    Derivative: that of the form chosen; it is continuous, with 1/2 at 0, and below 0 for x < -0.7525.
+    Derivative: that of the form chosen; it is continuous, with 1/2 at 0, and below 0 for x < -0.7518 (-0.7525 with
+    tanh).
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def quick_gelu(x: Array, /, *, out: Array | None = None, backend: str | None = N
     Notes
     -----
     NaN gives NaN, -inf -0.0 and inf inf, and the sign of zero is kept; no representable result is returned as 0.
-    Differs from `gelu` by up to 0.0203; for models that were trained with it, CLIP among them. One exp.
+    Differs from `gelu` by up to 0.0204; for models that were trained with it, CLIP among them. One exp.
 
     References
     ----------
@@ -175,7 +176,7 @@ def mish(x: Array, /, *, out: Array | None = None, backend: str | None = None) -
 
     .. math:: f(x) = x \, t, \qquad f'(x) = t + x \, \sigma(x) \, (1 - t^2), \qquad t = \tanh(\log(1 + e^x))
 
-    Derivative: it is continuous, with 0.6 at 0, and below 0 for x < -1.1925.
+    Derivative: it is continuous, with 0.6 at 0, and below 0 for x < -1.1924.
 
     Parameters
     ----------
@@ -250,7 +251,7 @@ def hardswish(x: Array, /, *, slope: float = 1 / 6, out: Array | None = None, ba
     Notes
     -----
     NaN gives NaN, -inf -0.0 and inf inf, and the sign of zero is kept. The default is PyTorch's, JAX's and Keras 3's;
-    Thinc and old Keras have slope 0.2. `silu` in pieces, without exp, for small devices; units below -h may be dead.
+    Thinc has slope 0.2. `silu` in pieces, without exp, for small devices; units below -h may be dead.
 
     References
     ----------

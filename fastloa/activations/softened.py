@@ -39,7 +39,8 @@ def softplus(
         The sharpness beta; positive and finite. The larger it is, the closer to ReLU.
     threshold : float, optional
         Where beta x is above it the result is x itself; finite. By default the formula holds everywhere; PyTorch cuts
-        at 20. ``backward_from_output`` needs it to be at least 0, or y would not tell the side.
+        at 20. ``backward_from_output`` needs it to be at least 0, and
+        takes a y that both sides give for one beyond it.
     out : array, shape (...), optional
         Where to write the result; may be `x`.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional

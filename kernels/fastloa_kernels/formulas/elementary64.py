@@ -69,7 +69,7 @@ def exp_pair(x):
     The factor is a power of two that keeps high normal. So high * factor is rounded once where it is subnormal, and
     what is to lift a tiny exp(x) to normal size again is multiplied into the factor first.
     """
-    k, high, low = exp_parts(710.0 if x > 710.0 else x)  # beyond, infinity
+    k, high, low = exp_parts(1416.0 if x > 1416.0 else x)  # as far as two factors go
     high, low = fast_two_sum(high, low)
     half = round_even(0.5 * k)
     scale = power_of_two(half)

@@ -73,7 +73,7 @@ def exponential_loss_derivative(z, t):
 
 def exponential_loss_second(z, t):
     high, low, factor = exponential_pair(z, t)
-    return t * t * (high + low) * factor
+    return t * (t * (high + low) * factor)
 
 
 def soft_margin_loss(z, t):
@@ -93,7 +93,7 @@ def soft_margin_loss_second(z, t):
     # s * (1 - s) loses nothing where s is the smaller of the two.
     u, u_low = scaled(-t, z)
     s, factor = share(-abs(u), u_low if u < 0.0 else -u_low)
-    return t * t * fma(-s, s * factor, s) * factor
+    return t * (t * fma(-s, s * factor, s) * factor)
 
 
 HINGE_LOSS = PairwiseLoss(hinge_loss, hinge_loss_derivative, hinge_loss_second)

@@ -36,16 +36,12 @@ def among(r, value):
     return value if r == r else r
 
 
-def corrected(value, rest):
-    """value + rest, where the value is finite."""
-    return value + rest if abs(value) < inf else value
-
-
 def beyond(p, t, bound):
     """|r| - bound."""
     r, low = residual(p, t)
     high, rest = two_sum(abs(r), -bound)
-    return corrected(high, rest + copysign(1.0, r) * low)
+    exact = high + (rest + copysign(1.0, r) * low)
+    return exact if high < inf else 2.0 * (abs(half_residual(p, t)) - 0.5 * bound)
 
 
 def smooth_l1_loss(p, t, beta):
@@ -53,7 +49,9 @@ def smooth_l1_loss(p, t, beta):
     a = abs(r)
     ratio, ratio_low = over(r, beta)
     inside = 0.5 * fma(r, ratio, fma(r, ratio_low, 2.0 * low * ratio))
-    return inside if a < beta else a - 0.5 * beta
+    outside = a - 0.5 * beta
+    outside = outside if outside < inf else 2.0 * (abs(half_residual(p, t)) - 0.25 * beta)
+    return inside if a < beta else outside
 
 
 def smooth_l1_loss_derivative(p, t, beta):
@@ -108,29 +106,36 @@ def hypotenuse(r, low, delta):
     return abs(ratio), z, z_low, total, rest, root, 0.5 * (fma(-root, root, total) + rest) / root
 
 
+def fitted(p, t, delta):
+    """r as a pair, delta and 1, or where r is too large for a number, half of both and 2."""
+    fits = abs(p - t) < inf
+    r, low = residual(p if fits else 0.5 * p, t if fits else 0.5 * t)
+    return r, low, (delta if fits else 0.5 * delta), (1.0 if fits else 2.0)
+
+
 def pseudo_huber_loss(p, t, delta):
     # delta**2 * z**2 / (1 + sqrt(1 + z**2)); far out it is delta * (|r| - delta), and close to 0 it is r**2 / 2, where
     # z**2 might be too large or too small for a number.
-    r, low = residual(p, t)
+    r, low, delta, scale = fitted(p, t, delta)
     a, z, z_low, _, _, root, root_low = hypotenuse(r, low, delta)
     square, square_low = squared(z, z_low)
     whole, part = two_sum(1.0, root)
     share = quotient(square, square_low, whole, part + root_low)
     high, rest = times(share, 0.0, delta)
-    middle = fma(high, delta, rest * delta)
+    value = high * delta
+    middle = fma(high, delta, rest * delta) if value < inf else value
     far = delta * (abs(r) - delta)
-    far = far if far < inf else 2.0 * (delta * abs(half_residual(p, t)))
-    return half_square(r, low) if a < FLAT else (far if a >= STEEP else middle)
+    return (half_square(r, low) if a < FLAT else (far if a >= STEEP else middle)) * scale * scale
 
 
 def pseudo_huber_loss_derivative(p, t, delta):
-    r, low = residual(p, t)
+    r, low, delta, scale = fitted(p, t, delta)
     a, _, _, _, _, root, root_low = hypotenuse(r, low, delta)
-    return copysign(delta, r) if a >= STEEP else quotient(r, low, root, root_low)
+    return (copysign(delta, r) if a >= STEEP else quotient(r, low, root, root_low)) * scale
 
 
 def pseudo_huber_loss_second(p, t, delta):
-    r, low = residual(p, t)
+    r, low, delta, _ = fitted(p, t, delta)
     a, _, _, total, rest, root, root_low = hypotenuse(r, low, delta)
     near = quotient(quotient(1.0, 0.0, total, rest), 0.0, root, root_low)
     steep = abs(r)
@@ -146,8 +151,9 @@ def log_cosh_loss(p, t):
     r, low = residual(p, t)
     a, low = abs(r), copysign(1.0, r) * low
     high, rest, _ = expm1_pair(LINEAR if a > LINEAR else a)
-    square = high * high
-    w = 0.5 * quotient(square, fma(2.0 * high, rest, fma(high, high, -square)), 1.0, high)
+    half = 0.5 * high
+    square = half * high
+    w = quotient(square, fma(high, rest, fma(half, high, -square)), 1.0, high)
     near = abs(fma(low, (high - w) / (1.0 + w), log1p(w)))  # by the derivative, tanh(a)
     far, part = fast_two_sum(a, -LN2)
     return near if a < LINEAR else (far + (part + low - LN2_REST) if a < inf else a)

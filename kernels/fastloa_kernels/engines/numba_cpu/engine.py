@@ -193,16 +193,15 @@ class RowKernel:
         self._variant(not rows.tiled(out.shape), place)(out.size, len(out), arrays)
 
     def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
-        """As that of a map."""
+        """As that of a map; it keeps a room, which nobody else may have meanwhile."""
         if not LOCKED:
             return (lambda *_: False), 0
         rows_kernel = functools.partial(small.rows_kernel(self._inputs, self._dtype, ndim), take_rooms())
         address = self._variant(True, self._inputs).address
 
-        def either(address: int, x: Any, *arrays: Any) -> bool:
-            if len(x) >= rows.SOME and rows.tiled(x.shape):  # for few rows, the call would cost a tenth of theirs
-                address = self._variant(False, self._inputs).address
-            done: bool = rows_kernel(address, x, *arrays)
+        def either(wide: int, x: Any, *arrays: Any) -> bool:
+            tiled = len(x) >= rows.SOME and rows.tiled(x.shape)  # for few rows, the call would cost a tenth of theirs
+            done: bool = rows_kernel(self._variant(False, self._inputs).address if tiled else wide, x, *arrays)
             return done
 
         return (rows_kernel if ndim == 1 else either), address
@@ -250,7 +249,7 @@ class RowLossKernel:
     def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
         form = self._form
         kernel = small.row_losses_kernel(self._dtype, value=form.value, results=form.grad + form.hess)
-        return functools.partial(kernel, self._kernel(False, tiled).address, take_rooms())
+        return functools.partial(kernel, take_rooms(), self._kernel(False, tiled).address)
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any

@@ -34,7 +34,7 @@ def run_parts(body: Any, loop: int, parts: int, arguments: tuple[Any, ...]) -> N
 
 
 def run_alone(kernel: int, count: int, arguments: tuple[Any, ...], room: Any) -> None:
-    """Run the kernel of `in_parts` at an address, as one part; in compiled code only."""
+    """Run the kernel of `in_parts` at an address, as one part; in compiled code only. What it raised would be lost."""
 
 
 @intrinsic

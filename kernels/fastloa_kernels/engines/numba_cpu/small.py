@@ -24,7 +24,7 @@ from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.sums import BLOCK
 
 SMALL = 1 << 12  # elements up to which a call is one
-SLOTS = ROOM  # where the losses of rows are in the room
+LOSSES = ROOM  # where the losses of rows are in the room
 
 
 def given(dtype: Any, ndim: int = 1, *, written: bool = False) -> types.Array:
@@ -121,7 +121,7 @@ def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
 
 @functools.cache
 def row_losses_kernel(dtype: str, *, value: bool, results: int) -> Callable[..., tuple[bool, float]]:
-    """``kernel(address, room, x, labels, ignore_index, mean[, dx[, h]])`` of the `Kernel` of a loss at an address.
+    """``kernel(room, address, x, labels, ignore_index, mean[, dx[, h]])`` of the `Kernel` of a loss at an address.
 
     It says whether it did the work, and to what the loss came. It refuses what is not small, not of one shape or not
     in order, and a wrong label; the `results` are arrays of its caller's own.
@@ -132,7 +132,7 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int) -> Callable[...,
     def whole(address, room, x, labels, ignore_index, mean, dx, h):
         rows, classes = x.shape
         values, upper, lower = split(room)
-        slots, none = room[SLOTS : SLOTS + BLOCK], values[:0]
+        slots, none = room[LOSSES : LOSSES + BLOCK], values[:0]
         if x.size > SMALL or x.size == 0 or rows > slots.size or labels.size != rows:
             return False, 0.0
         if not (in_order(x) and in_order(labels)):
@@ -153,16 +153,16 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int) -> Callable[...,
 
     whole = jitable(whole)
 
-    def alone(address, room, x, labels, ignore_index, mean):
+    def alone(room, address, x, labels, ignore_index, mean):
         none = room[:0].view(scalar).reshape((0, 0))
         return whole(address, room, x, labels, ignore_index, mean, none, none)
 
-    def with_one(address, room, x, labels, ignore_index, mean, dx):
+    def with_one(room, address, x, labels, ignore_index, mean, dx):
         return whole(address, room, x, labels, ignore_index, mean, dx, dx[:0])
 
-    def with_two(address, room, x, labels, ignore_index, mean, dx, h):
+    def with_two(room, address, x, labels, ignore_index, mean, dx, h):
         return whole(address, room, x, labels, ignore_index, mean, dx, h)
 
-    read = types.int64, SCRATCH, given(number, 2), given(types.int64), types.int64, types.boolean
+    read = SCRATCH, types.int64, given(number, 2), given(types.int64), types.int64, types.boolean
     signature = *read, *[array(number, 2, written=True)] * results
     return compiled((alone, with_one, with_two)[results], signature, nogil=False)
