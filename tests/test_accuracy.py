@@ -35,7 +35,7 @@ def test_exact_results_are_those_of_mpmath(function, dtype):
     """To a thousandth of an ulp of the dtype, but for what is left of terms that cancel."""
     options = {**cases.BY_NAME[function.operation].defaults, **OPTIONS.get(function.operation, {})}
     reference = getattr(ref, function.operation + ENDINGS[function.form])
-    operands = function.draw(np.random.default_rng(1), 600, np.dtype(dtype))
+    operands = function.draw(np.random.default_rng(1), 300, np.dtype(dtype))
     keep = ~np.any([np.isnan(x) for x in operands], axis=0)
     operands = [x[keep] for x in operands]
     wide = [x.astype(WIDER[dtype]) for x in operands]
