@@ -39,11 +39,12 @@ def softened(z, z_low):
     """high, low and factor of log1p(exp(-|z + z_low|)) = (high + low) * factor."""
     high, low, factor = odds(z, z_low)
     e = high * factor
-    straight = 1.0 + e == 1.0  # log1p(e) is e: here alone the factor is needed, and here it must stand apart
+    straight = 1.0 + e == 1.0  # log1p(e) is e - e**2 / 2: only here the factor is needed, and it must stand apart
     log_high, log_low = log1p_pair(e)
+    bent = fma(low * factor, fma(-0.5, e, 1.0), log_low)  # log1p's derivative is about 1 - e / 2
     return (
         (high if straight else log_high),
-        (low if straight else fma(low * factor, fma(-0.5, e, 1.0), log_low)),  # log1p's derivative is about 1 - e / 2
+        (fma(-0.5 * e, high, low) if straight else bent),
         (factor if straight else 1.0),
     )
 
