@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.special
-from fastloa_kernels.formulas import elementary, elementary32, elementary64
+from fastloa_kernels.formulas import elementary, elementary64
 from fastloa_kernels.primitives import power_of_two, round_even
 from mpmath import mp, mpf
 
@@ -192,14 +192,16 @@ def test_exp_pair_has_more_digits_than_one_number(request, dtype):
 
 @pytest.mark.parametrize("fit", coefficients.FITS, ids=lambda fit: f"{fit.name}-{fit.dtype.__name__}")
 def test_polynomials_are_those_of_the_script(fit):
-    module = elementary32 if fit.dtype is np.float32 else elementary64
-    source = inspect.getsource(getattr(module, f"{fit.name}_reduced"))
+    function = elementary.VERSIONS[fit.dtype.__name__][f"{fit.name}_reduced"]
+    source = inspect.getsource(function)
     literals = {
         fit.dtype(node.value)
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Constant) and isinstance(node.value, float)
     }
-    literals |= {fit.dtype(value) for name, value in vars(module).items() if type(value) is float and name in source}
+    literals |= {
+        fit.dtype(value) for name, value in function.__globals__.items() if type(value) is float and name in source
+    }
     literals |= {-value for value in literals}
     fitted, error = coefficients.rounded(fit)
     assert set(map(fit.dtype, fitted)) <= literals

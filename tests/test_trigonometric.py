@@ -8,8 +8,8 @@ import pytest
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
-from fastloa_kernels.formulas import elementary32, elementary64
-from fastloa_kernels.formulas.elementary import cos, sin
+from fastloa_kernels.formulas import trigonometric32, trigonometric64
+from fastloa_kernels.formulas.trigonometric import cos, sin
 from fastloa_kernels.primitives import fma, round_even
 from fastloa_kernels.records import Elementwise
 from mpmath import mp, mpf
@@ -168,7 +168,7 @@ def test_sin_is_odd_and_cos_even(dtype):
 
 @pytest.mark.parametrize("words", coefficients.WORDS, ids=lambda words: words.dtype.__name__)
 def test_words_are_those_of_the_script(words):
-    module = elementary32 if words.dtype is np.float32 else elementary64
+    module = trigonometric32 if words.dtype is np.float32 else trigonometric64
     held = {name: value for name, value in vars(module).items() if name.startswith("TURN_")}
     assert [words.dtype(held[f"TURN_{i}"]) for i in range(len(held))] == words.turn()
     assert [words.dtype(module.TAU_HIGH), words.dtype(module.TAU_LOW)] == words.tau()

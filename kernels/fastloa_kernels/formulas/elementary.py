@@ -3,9 +3,8 @@
 Both versions have the same names; in plain Python, where every number is a float64, a name means that version.
 """
 
-from fastloa_kernels.formulas import elementary32, elementary64
+from fastloa_kernels.formulas import elementary32, elementary64, trigonometric32, trigonometric64
 from fastloa_kernels.formulas.elementary64 import (
-    cos,
     decay,
     erf,
     erfc,
@@ -20,14 +19,13 @@ from fastloa_kernels.formulas.elementary64 import (
     normal_tail_slope,
     power,
     sigmoid,
-    sin,
     tanh,
 )
+from fastloa_kernels.formulas.trigonometric64 import sin_reduced, turns
 
 __all__ = [
     "VERSIONS",
     "VOCABULARY",
-    "cos",
     "decay",
     "erf",
     "erfc",
@@ -42,9 +40,13 @@ __all__ = [
     "normal_tail_slope",
     "power",
     "sigmoid",
-    "sin",
+    "sin_reduced",
     "tanh",
+    "turns",
 ]
 
-VERSIONS = {"float32": elementary32, "float64": elementary64}
-VOCABULARY = {name: getattr(elementary64, name) for name in __all__ if name.islower()}
+VERSIONS = {
+    "float32": vars(elementary32) | vars(trigonometric32),
+    "float64": vars(elementary64) | vars(trigonometric64),
+}
+VOCABULARY = {name: VERSIONS["float64"][name] for name in __all__ if name.islower()}

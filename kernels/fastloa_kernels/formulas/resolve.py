@@ -35,4 +35,4 @@ def is_formula(meaning: Any) -> bool:
 def version(meaning: Any, dtype: str) -> Any:
     """The version of a vocabulary function for `dtype`; anything else is returned as it is."""
     name = getattr(meaning, "__name__", "")
-    return getattr(elementary.VERSIONS[dtype], name) if elementary.VOCABULARY.get(name) is meaning else meaning
+    return elementary.VERSIONS[dtype][name] if elementary.VOCABULARY.get(name) is meaning else meaning

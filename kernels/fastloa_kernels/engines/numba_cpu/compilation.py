@@ -90,10 +90,10 @@ def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogi
 
 def compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True) -> Callable[..., Any]:
     """The compiled entry point of `function` for exactly `signature`, which trusts its arguments."""
-    return both(function, signature, nogil=nogil)[0]
+    return entries(function, signature, nogil=nogil)[0]
 
 
-def both(
+def entries(
     function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True
 ) -> tuple[Callable[..., Any], int]:
     """The entry point for Python, and the address at which compiled code calls the function; both last forever."""

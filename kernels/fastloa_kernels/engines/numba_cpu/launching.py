@@ -10,7 +10,7 @@ import numpy as np
 from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu import sharing
-from fastloa_kernels.engines.numba_cpu.compilation import both
+from fastloa_kernels.engines.numba_cpu.compilation import entries
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.threads import enter, leave
 from fastloa_kernels.sums import BLOCK
@@ -63,7 +63,7 @@ class Kernel:
 
     @functools.cached_property
     def _compiled(self) -> tuple[Callable[..., Any], int]:
-        return both(self._function, self._signature)
+        return entries(self._function, self._signature)
 
     @property
     def address(self) -> int:
