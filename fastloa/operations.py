@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
+from fastloa_kernels.engines import SMALL
 from fastloa_kernels.records import Elementwise, Rowwise
 from numpy import empty, ndarray  # looked up on every call
 
@@ -235,8 +236,7 @@ class Form:
 
 
 NATIVE = (np.dtype("float32"), np.dtype("float64"))  # what kernels compute in
-SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work,
-FEW = 64  # and up to which it does although the loop is not vectorised
+FEW = 64  # elements up to which a call's overhead outweighs its work although the loop is not vectorised
 
 
 def alike(array: Any, x: Any) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import numpy as np
-from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines import SMALL, RowForm, RowOptions
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss
 from numpy import ndarray  # looked up on every call
@@ -22,7 +22,7 @@ from fastloa.loss_operations import (
     results_like,
     take_buffers,
 )
-from fastloa.operations import NATIVE, SMALL, Array, Found, normal_axis
+from fastloa.operations import NATIVE, Array, Found, normal_axis
 
 P = ParamSpec("P")
 EMPTY = ("nan", "zero", "raise")

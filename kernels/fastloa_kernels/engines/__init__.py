@@ -13,6 +13,7 @@ MODULES = {
     "cupy": "fastloa_kernels.engines.cupy_native.engine",
     "cuda": "fastloa_kernels.engines.numba_cuda.engine",
 }
+SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
 
 
 class Unavailable(RuntimeError):

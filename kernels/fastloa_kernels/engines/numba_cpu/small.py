@@ -15,6 +15,7 @@ from numba.core import types
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
+from fastloa_kernels.engines import SMALL
 from fastloa_kernels.engines.numba_cpu import arrays, summation
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array
@@ -23,7 +24,6 @@ from fastloa_kernels.engines.numba_cpu.sharing import run_alone
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.sums import BLOCK
 
-SMALL = 1 << 12  # elements up to which a call is one
 LOSSES = ROOM  # where the losses of rows are in the room
 
 
