@@ -24,4 +24,4 @@ __all__ = [
 ]
 __all__ += activations.__all__  # type: ignore[attr-defined]
 __all__ += losses.__all__  # type: ignore[attr-defined]
-__all__ += optimizers.__all__
+__all__ += optimizers.__all__  # type: ignore[attr-defined]

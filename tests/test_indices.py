@@ -59,7 +59,7 @@ def compiled(monkeypatch, tmp_path):
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compilation, "dispatcher", noting)
-    for kept in (engine._finish, engine._label_weights, engine._in_place):
+    for kept in (engine._finish, engine._label_weights, engine._in_place_kernel):
         kept.cache_clear()
     return made
 

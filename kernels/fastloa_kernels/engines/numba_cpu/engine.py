@@ -79,7 +79,7 @@ class MapKernel:
         self, inputs: tuple[Any, ...], out: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]
     ) -> None:
         place = next(i for i, x in enumerate(inputs) if x is out)
-        kernel = _in_place(len(inputs), place, len(leading), len(parameters), self._dtype)
+        kernel = _in_place_kernel(len(inputs), place, len(leading), len(parameters), self._dtype)
         arrays = tuple([x.reshape(-1) for x in inputs])
         kernel(out.size, out.size, (self._apart.address, leading, arrays, parameters))
 
@@ -99,7 +99,7 @@ class MapKernel:
 
 
 @functools.cache
-def _in_place(inputs: int, place: int, leading: int, parameters: int, dtype: str) -> Kernel:
+def _in_place_kernel(inputs: int, place: int, leading: int, parameters: int, dtype: str) -> Kernel:
     """The kernel of `maps.in_place`, for all maps of as many inputs and scalars."""
     number = NUMBER[dtype]
     arrays = types.Tuple([array(number, written=i == place) for i in range(inputs)])

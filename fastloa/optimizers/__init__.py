@@ -1,0 +1,16 @@
+"""Optimizers with PyTorch's arguments and defaults: one fused pass over memory for each step, in place.
+
+The classes hold parameters (an array, or a list, tuple or dict of arrays) and their states; the functions ending in
+``_step`` do the same on bare arrays. ``lr``, ``weight_decay``, ``momentum`` and the like may be schedules (see
+`fastloa.schedules`): functions of the step, counted from 0.
+"""
+
+from typing import TYPE_CHECKING
+
+from fastloa.optimizers import adam, sgd
+from fastloa.optimizers.adam import *  # noqa: F403  (a new optimizer is named in its own module only)
+from fastloa.optimizers.sgd import *  # noqa: F403
+
+if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
+    modules = (adam, sgd)
+    __all__ = [name for module in modules for name in module.__all__]
