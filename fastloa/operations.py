@@ -145,15 +145,13 @@ class Activation(ActivationOperation[P]):
     def _chosen(self, form: "Form", options: dict[str, Any]) -> tuple["Form", tuple[float, ...]]:
         """The form of the record that the options ask for, and its parameters."""
         found = self._definition(None, **options)
-        if isinstance(found, Variant):
-            return form.of(found.record), found.parameters
-        parameters: tuple[float, ...] = found
+        chosen = found if isinstance(found, Variant) else Variant(self.record, found)
         if form.name == "backward_from_output":
-            for name, value in zip(self.record.parameters, parameters, strict=True):
-                if value < 0.0 and name in self.record.folding:
+            for name, value in zip(chosen.record.parameters, chosen.parameters, strict=True):
+                if value < 0.0 and name in chosen.record.folding:
                     where = f"{self.__name__}.{form.name}: {name}"
                     raise ValueError(f"{where} must be non-negative where only the output is known, got {value}")
-        return form, parameters
+        return (form if chosen.record is self.record else form.of(chosen.record)), chosen.parameters
 
     def _general(
         self, form: "Form", arrays: tuple[Any, ...], out: Array, backend: str | None, parameters: tuple[float, ...]
