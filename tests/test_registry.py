@@ -58,7 +58,7 @@ def missing_steps(found, defined, tested, measured):
         if isinstance(value, Operation) and value.record not in found.values():
             messages.append(f"{name}: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas")
         if name not in tested:
-            messages.append(f"{name}: step 3 (test case) is missing: tests/cases.py")
+            messages.append(f"{name}: step 3 (test case) is missing: tests/cases/")
         if isinstance(value, Operation) and not isinstance(value, StepOperation) and name not in measured:
             losses = "exact_losses" if isinstance(value, LossOperation) else "accuracy_table"
             where = "exact_activations" if isinstance(value, Activation) else losses
@@ -92,7 +92,7 @@ def test_a_record_without_definition_is_told_its_step():
 
 def test_a_definition_without_case_is_told_its_step():
     left = names_with_cases() - {"tanh"}
-    messages = ["tanh: step 3 (test case) is missing: tests/cases.py"]
+    messages = ["tanh: step 3 (test case) is missing: tests/cases/"]
     assert missing_steps(records(), public(), left, EXACT) == messages
 
 

@@ -1,4 +1,4 @@
-"""What every loss of residuals or margins should give: the textbook's definitions, in mpmath.
+"""What every loss of one prediction and one target should give: the textbook's definitions, in mpmath.
 
 Functions are named as the operation, with ``_derivative`` and ``_second`` after it. Residuals and margins are exact, so
 that the sides of a kink are told apart however far the operands are; where there is none, as of two equal infinities,
@@ -9,7 +9,8 @@ from functools import wraps
 
 from mpmath import mp, mpf
 
-from tests.activation_references import NAN, exp, log1p_exp, sigmoid, sigmoid_derivative, tanh, tanh_derivative
+from tests.references.activations import sigmoid, sigmoid_derivative, tanh, tanh_derivative
+from tests.references.limits import INF, NAN, exp, log1p_exp, times
 
 EXACT = 2400  # bits, in which any two numbers of float64 can be subtracted or multiplied, and options added
 
@@ -243,3 +244,67 @@ def soft_margin_loss_derivative(m, t):
 @of_margin
 def soft_margin_loss_second(m, t):
     return t**2 * sigmoid_derivative(m)
+
+
+# distances, and probabilities
+
+
+def difference(p, t):
+    return NAN if p == t and mp.isinf(p) else p - t
+
+
+def l1_loss(p, t):
+    return abs(difference(p, t))
+
+
+def l1_loss_derivative(p, t):
+    d = difference(p, t)
+    return NAN if mp.isnan(d) else mpf((d > 0) - (d < 0))
+
+
+def l1_loss_second(p, t):
+    return NAN if mp.isnan(difference(p, t)) else mpf(0)
+
+
+def mse_loss(p, t):
+    return difference(p, t) ** 2
+
+
+def mse_loss_derivative(p, t):
+    return 2 * difference(p, t)
+
+
+def mse_loss_second(p, t):
+    return NAN if mp.isnan(difference(p, t)) else mpf(2)
+
+
+def log(x):
+    return mp.log(x) if x > 0 else -INF
+
+
+def binary_cross_entropy(p, t):
+    return -times(t, log(p)) - times(1 - t, log(1 - p))
+
+
+def binary_cross_entropy_derivative(p, t):
+    hit = mpf(0) if t == 0 else (t / p if p > 0 else INF)
+    miss = mpf(0) if t == 1 else ((1 - t) / (1 - p) if p < 1 else INF)
+    return miss - hit
+
+
+def binary_cross_entropy_second(p, t):
+    hit = mpf(0) if t == 0 else (t / p**2 if p > 0 else INF)
+    miss = mpf(0) if t == 1 else ((1 - t) / (1 - p) ** 2 if p < 1 else INF)
+    return hit + miss
+
+
+def binary_cross_entropy_with_logits(z, t, pos_weight):
+    return times(pos_weight * t, log1p_exp(-z)) + times(1 - t, log1p_exp(z))
+
+
+def binary_cross_entropy_with_logits_derivative(z, t, pos_weight):
+    return (1 - t) * sigmoid(z) - pos_weight * t * sigmoid(-z)
+
+
+def binary_cross_entropy_with_logits_second(z, t, pos_weight):
+    return (1 - t + pos_weight * t) * sigmoid_derivative(z)

@@ -1,83 +1,9 @@
-"""What every operation should give: the textbook's definitions, in mpmath and in plain NumPy.
-
-They share nothing with the library: no formula, no rearrangement for the sake of rounding. Cancellation is met with
-digits (the harness sets mpmath's precision), and limits at infinities are written out. NaN never comes here: the
-harness knows what becomes of it. The activations of single elements stand in ``tests/activation_references.py``, the
-losses of residuals and margins in ``tests/loss_references.py``, and are found here by name as well.
-"""
+"""What activations and losses of rows should give: the textbook's definitions, in mpmath."""
 
 import numpy as np
 from mpmath import mp, mpf
 
-from tests.activation_references import *  # noqa: F403
-from tests.activation_references import INF, NAN, exp, log1p_exp, sigmoid, sigmoid_derivative, times
-from tests.loss_references import *  # noqa: F403
-
-# losses of one prediction and one target
-
-
-def difference(p, t):
-    return NAN if p == t and mp.isinf(p) else p - t
-
-
-def l1_loss(p, t):
-    return abs(difference(p, t))
-
-
-def l1_loss_derivative(p, t):
-    d = difference(p, t)
-    return NAN if mp.isnan(d) else mpf((d > 0) - (d < 0))
-
-
-def l1_loss_second(p, t):
-    return NAN if mp.isnan(difference(p, t)) else mpf(0)
-
-
-def mse_loss(p, t):
-    return difference(p, t) ** 2
-
-
-def mse_loss_derivative(p, t):
-    return 2 * difference(p, t)
-
-
-def mse_loss_second(p, t):
-    return NAN if mp.isnan(difference(p, t)) else mpf(2)
-
-
-def log(x):
-    return mp.log(x) if x > 0 else -INF
-
-
-def binary_cross_entropy(p, t):
-    return -times(t, log(p)) - times(1 - t, log(1 - p))
-
-
-def binary_cross_entropy_derivative(p, t):
-    hit = mpf(0) if t == 0 else (t / p if p > 0 else INF)
-    miss = mpf(0) if t == 1 else ((1 - t) / (1 - p) if p < 1 else INF)
-    return miss - hit
-
-
-def binary_cross_entropy_second(p, t):
-    hit = mpf(0) if t == 0 else (t / p**2 if p > 0 else INF)
-    miss = mpf(0) if t == 1 else ((1 - t) / (1 - p) ** 2 if p < 1 else INF)
-    return hit + miss
-
-
-def binary_cross_entropy_with_logits(z, t, pos_weight):
-    return times(pos_weight * t, log1p_exp(-z)) + times(1 - t, log1p_exp(z))
-
-
-def binary_cross_entropy_with_logits_derivative(z, t, pos_weight):
-    return (1 - t) * sigmoid(z) - pos_weight * t * sigmoid(-z)
-
-
-def binary_cross_entropy_with_logits_second(z, t, pos_weight):
-    return (1 - t + pos_weight * t) * sigmoid_derivative(z)
-
-
-# activations and losses of rows
+from tests.references.limits import INF, NAN, exp, times
 
 
 def softmax(row):
@@ -189,34 +115,3 @@ def row_loss(
         value = sum(values) if reduction == "sum" else values
     over = over if over != 0 else NAN
     return value, [[g / over for g in row] for row in grads], [[h / over for h in row] for row in hessians]
-
-
-# optimizers: torch.optim's documentation, line by line, in float64
-
-
-def sgd(p, g, state, *, step, lr, momentum, dampening, weight_decay, nesterov, maximize):
-    g = -g if maximize else g
-    g = g + weight_decay * p
-    if momentum != 0:
-        state["momentum_buffer"] = momentum * state["momentum_buffer"] + (1 - dampening) * g if step > 1 else g
-        g = g + momentum * state["momentum_buffer"] if nesterov else state["momentum_buffer"]
-    return p - lr * g
-
-
-def adam(p, g, state, *, step, lr, betas, eps, weight_decay, amsgrad, maximize, decoupled=False):
-    g = -g if maximize else g
-    if decoupled:
-        p = p - lr * weight_decay * p
-    else:
-        g = g + weight_decay * p
-    state["exp_avg"] = betas[0] * state["exp_avg"] + (1 - betas[0]) * g
-    state["exp_avg_sq"] = betas[1] * state["exp_avg_sq"] + (1 - betas[1]) * g**2
-    second = state["exp_avg_sq"]
-    if amsgrad:
-        second = state["max_exp_avg_sq"] = np.maximum(state["max_exp_avg_sq"], second)
-    m_hat, v_hat = state["exp_avg"] / (1 - betas[0] ** step), second / (1 - betas[1] ** step)
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps)
-
-
-def adamw(p, g, state, **hyper):
-    return adam(p, g, state, **hyper, decoupled=True)

@@ -1,0 +1,76 @@
+"""What a case says of an operation, by its kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DTYPES = ("float32", "float64")
+Ulp = Mapping[str, float]
+
+HALF: Ulp = {"float32": 0.5, "float64": 0.5}  # rounded correctly
+VALUE: Ulp = {"float32": 1.0, "float64": 1.5}
+TWO: Ulp = {"float32": 2.0, "float64": 2.0}
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationCase:
+    """An activation of single elements.
+
+    Of the options, `kinks` gives each kink with its subgradient, and `outputs` the range that a saved output comes from,
+    where the derivative follows from it. Near `zeros` of the derivative its terms cancel: no samples are taken there.
+    """
+
+    name: str
+    domain: Mapping[str, tuple[float, float]]
+    hard: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    options: tuple[Mapping[str, Any], ...] = ({},)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    kinks: Callable[..., Mapping[float, float]] | None = None
+    keeps_zero: bool = True  # f(±0) is ±0
+    value: Ulp = field(default_factory=lambda: VALUE)
+    derivative: Ulp = field(default_factory=lambda: TWO)
+    outputs: Callable[..., tuple[float, float]] | None = None
+    zeros: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RowCase:
+    """An activation of rows."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class LossCase:
+    """A loss of predictions and targets; it is asked for all pairs of `hard_inputs` and `hard_targets` too."""
+
+    name: str
+    inputs: Mapping[str, tuple[float, float]]
+    targets: Mapping[str, tuple[float, float]]
+    hard_inputs: Mapping[str, tuple[float, ...]]
+    hard_targets: Mapping[str, tuple[float, ...]]
+    options: tuple[Mapping[str, float], ...] = ({},)
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    kink_at_target: float | None = None  # the subgradient where prediction and target are equal
+    probabilities: bool = False
+    margins: bool = False  # targets are -1 or 1
+
+
+@dataclass(frozen=True, eq=False)
+class RowLossCase:
+    """A loss of rows of class scores."""
+
+    name: str
+    row: Callable[..., Any]
+    probabilities: bool
+
+
+@dataclass(frozen=True, eq=False)
+class StepCase:
+    """An optimizer: its step on bare arrays, its class, and the option sets that change the arithmetic."""
+
+    name: str
+    optimizer: str
+    reference: Callable[..., Any]
+    states: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    options: tuple[Mapping[str, Any], ...]

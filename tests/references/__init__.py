@@ -1,0 +1,12 @@
+"""What every operation should give: the textbook's definitions, in mpmath and in plain NumPy, found here by name.
+
+They share nothing with the library: no formula, no rearrangement for the sake of rounding. Cancellation is met with
+digits (the harness sets mpmath's precision), and limits at infinities are written out. NaN never comes here: the
+harness knows what becomes of it.
+"""
+
+from tests.references.activations import *  # noqa: F403
+from tests.references.limits import *  # noqa: F403
+from tests.references.losses import *  # noqa: F403
+from tests.references.optimizers import *  # noqa: F403
+from tests.references.rows import *  # noqa: F403
