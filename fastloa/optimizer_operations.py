@@ -1,138 +1,90 @@
-"""Optimizer steps on bare arrays, and the class that holds parameters and states for many of them."""
+"""What all optimizers are: parameters, states and hyper-parameters, and how a step goes over them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeAlias
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias, TypedDict
 
 import numpy as np
 from fastloa_kernels.records import Step
 
 from fastloa import backends, checks, dtypes
-from fastloa.calls import Call, share_memory
-from fastloa.operations import Operation
-from fastloa.schedules import Schedule
+from fastloa.hyper import Kind
+from fastloa.optimizer_steps import check_step, run_step
 
-P = ParamSpec("P")
 Params: TypeAlias = Any  # an array, or a list, tuple or dict of arrays
-Hyper: TypeAlias = float | Schedule
 
 
-@dataclass(frozen=True)
-class StepTerms:
-    """What a definition makes of its options: the step's record and the formula's parameters."""
+class Folded(TypedDict, total=False):
+    """What every optimizer takes beside its own hyper-parameters; `Optimizer` says what each is."""
 
-    record: Step
-    parameters: tuple[float, ...]
-
-
-class StepOperation(Operation[P]):
-    """One step of an optimizer on bare arrays, in place and in one pass."""
-
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Take the step, in place."""
-        options: dict[str, Any] = dict(kwargs)
-        backend = options.pop("backend", None)
-        terms: StepTerms = self._definition(*args, **options)
-        names = ("p", "g", *terms.record.states)
-        arrays: tuple[Any, ...] = args
-        while arrays and arrays[-1] is None:  # states that the options do not want
-            arrays = arrays[:-1]
-        if len(arrays) != len(names):
-            raise TypeError(f"{self.__name__}: takes the arrays {', '.join(names)}, got {len(arrays)}")
-        run_step(self.__name__, names, arrays, terms, backend)
-
-
-def run_step(
-    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], terms: StepTerms, backend: str | None
-) -> None:
-    """Check the arrays of one step, run it, and see to it that every written array holds its result."""
-    call = Call(function, dict(zip(names, arrays, strict=True)), backend)
-    kind = dtypes.kind_of(function, names[0], arrays[0])
-    check_step(function, names, arrays, kind)
-    check_states(function, names, arrays, terms.record)
-    with call.on_device():
-        arrays = tuple(_apart_from(arrays, i) if i == 1 else a for i, a in enumerate(arrays))
-        ready = tuple(call.ready(a, kind.compute) for a in arrays)
-        call.engine.load(terms.record, "step", kind.compute)(ready, (), (), terms.parameters)
-        for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
-            if i != 1 and used is not own:
-                call.give(used, own, own.dtype)
-
-
-def check_step(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind) -> None:
-    """Raise unless all have the parameter's shape and a fitting dtype, and all but the gradient can be written."""
-    p = arrays[0]
-    if kind.result != p.dtype.newbyteorder("="):
-        raise TypeError(f"{function}: {names[0]} must be floating-point, got {p.dtype}")
-    dtypes.same_shape(function, names, arrays)
-    for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
-        native = array.dtype.newbyteorder("=")
-        if native != kind.result and not (i > 1 and native == kind.compute):
-            raise TypeError(f"{function}: {name} must be {kind.result} like {names[0]}, got {array.dtype}")
-        if i != 1 and isinstance(array, np.ndarray | np.generic) and not array.flags.writeable:
-            raise ValueError(f"{function}: {name} must be writable, got a read-only array")
-
-
-def check_states(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step) -> None:
-    """Raise unless these are the arrays that the step's kernel takes, and those it writes have no memory in common."""
-    if len(arrays) != record.arrays:
-        raise ValueError(f"{function}: states must be {list(record.states)}, got {list(names[2:])}")
-    written = [(name, array) for i, (name, array) in enumerate(zip(names, arrays, strict=True)) if i != 1]
-    for i, (name, array) in enumerate(written):
-        for other, earlier in written[:i]:
-            if share_memory(earlier, array):
-                raise ValueError(f"{function}: {other} and {name} must be arrays apart, got overlapping memory")
-
-
-def _apart_from(arrays: tuple[Any, ...], place: int) -> Any:
-    """The array at `place`, or a copy if one of the others overlaps it in part."""
-    own = arrays[place]
-    partly = any(i != place and a is not own and share_memory(a, own) for i, a in enumerate(arrays))
-    return own.copy() if partly else own
-
-
-def step_operation(record: Step) -> Callable[[Callable[P, Any]], StepOperation[P]]:
-    """Make a step on bare arrays of a definition that returns `StepTerms`."""
-    return lambda function: StepOperation(function, record)
+    backend: str | None
 
 
 class Optimizer:
     """Parameters, their states and the number of steps taken.
 
+    A subclass says what its hyper-parameters may be (`hyper`), which `records` there are and which one some
+    hyper-parameters ask for (`record`), the formula's `parameters` at a step, and what states start from (`initial`:
+    a number, or None for a copy of the parameter; zeros where nothing is said).
+
     Parameters
     ----------
-    name : str
-        The public name, for errors.
     params : array, or list, tuple or dict of arrays
         Updated in place by every step.
-    states : tuple of str
-        The names of each parameter's states.
-    hyper : dict
+    folded : dict
+        ``backend``: where to run, the backend in force by default.
+    **hyper
         Hyper-parameters: numbers, or schedules that give a number for a step counted from 0.
-    backend : str or None
-        Where to run.
     """
 
-    def __init__(
-        self, name: str, params: Params, states: tuple[str, ...], hyper: dict[str, Any], backend: str | None
-    ) -> None:
+    hyper: ClassVar[Mapping[str, Kind]]
+    records: ClassVar[tuple[Step, ...]]
+    initial: ClassVar[Mapping[str, float | None]] = {}
+
+    def __init__(self, params: Params, folded: Folded, **hyper: Any) -> None:
+        name = type(self).__name__
+        unknown = sorted(set(folded) - set(Folded.__annotations__))
+        if unknown:
+            raise TypeError(f"{name}: {unknown[0]} must be one of its options, got {unknown[0]!r}")
         self.params, self.steps = params, 0
-        self._name, self._state_names, self._hyper = name, states, hyper
-        self._backend = backend
+        self._name, self._backend = name, folded.get("backend")
+        self._hyper = self.checked(name, hyper, fixed=False)
+        self._record = self.record(self._hyper)
         self._arrays = named_arrays(name, "params", params)
         for label, p in self._arrays.items():
-            check_step(name, (label,), (p,), _parameter_kind(name, label, p))
+            check_step(name, (label,), (p,), dtypes.kind_of(name, label, p))
         self._home = backends.common_library(name, self._arrays)
         self._states = {
-            label: {state: self._new_state(name, label, p) for state in states} for label, p in self._arrays.items()
+            label: {state: self._new_state(state, label, p) for state in self._record.states}
+            for label, p in self._arrays.items()
         }
         self.last_lr: float | None = None
 
-    def _new_state(self, name: str, label: str, p: Any) -> Any:
-        """Zeros in the precision of the arithmetic: 16-bit parameters have float32 states."""
-        dtype = _parameter_kind(name, label, p).compute
+    @classmethod
+    def checked(cls, function: str, hyper: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
+        """Hyper-parameters that are what they may be; with `fixed`, none of them a schedule."""
+        found = {name: kind(function, name, hyper[name], fixed=fixed) for name, kind in cls.hyper.items()}
+        cls.check_together(function, found)
+        return found
+
+    @classmethod
+    def check_together(cls, function: str, hyper: Mapping[str, Any]) -> None:
+        """Raise for hyper-parameters that are right one by one, but not together."""
+
+    @classmethod
+    def record(cls, hyper: Mapping[str, Any]) -> Step:
+        """The record that hyper-parameters ask for."""
+        return cls.records[0]
+
+    @classmethod
+    def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
+        """The parameters of the record's formula at the step of that number, counted from 1."""
+        raise NotImplementedError
+
+    def _new_state(self, state: str, label: str, p: Any) -> Any:
+        """A state in the precision of the arithmetic: 16-bit parameters have float32 states."""
+        dtype, start = dtypes.kind_of(self._name, label, p).compute, self.initial.get(state, 0.0)
         with backends.device_of(p):
-            return backends.namespace_of(self._home).zeros(p.shape, dtype)
+            return p.astype(dtype) if start is None else backends.namespace_of(self._home).full(p.shape, start, dtype)
 
     def step(self, grads: Params, /) -> None:
         """Take one step, in place.
@@ -156,19 +108,15 @@ class Optimizer:
             if label.replace("params", "grads", 1) != argument:
                 raise ValueError(f"{function}: grads must have the structure of params, got {_outline(grads)}")
             backends.common_library(function, {label: p, argument: g})
-            check_step(function, (label, argument), (p, g), _parameter_kind(function, label, p))
+            check_step(function, (label, argument), (p, g), dtypes.kind_of(function, label, p))
         hyper = {name: value(self.steps) if callable(value) else value for name, value in self._hyper.items()}
-        terms = self._terms(hyper)
+        parameters = self.parameters(self._record, hyper, self.steps + 1)
         for (label, p), (argument, g) in pairs:
             states = self._states[label]
             names = (label, argument, *(f"{state} of {label}" for state in states))
-            run_step(function, names, (p, g, *states.values()), terms, self._backend)
+            run_step(function, names, (p, g, *states.values()), self._record, parameters, self._backend)
         self.last_lr = hyper["lr"]
         self.steps += 1
-
-    def _terms(self, hyper: dict[str, Any]) -> StepTerms:
-        """The step's formula and parameters at this step's hyper-parameters."""
-        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of steps, the states and the hyper-parameters, as copies.
@@ -221,48 +169,21 @@ class Optimizer:
         self.steps, self._hyper = steps, hyper
 
     def _checked_hyper(self, function: str, hyper: Any) -> dict[str, Any]:
-        """Hyper-parameters that have been saved, checked like new ones, by an optimizer that is made of them."""
+        """Hyper-parameters that have been saved, checked like new ones."""
         hyper = hyper.item() if isinstance(hyper, np.ndarray) and hyper.shape == () else hyper  # as np.savez keeps it
         if not isinstance(hyper, Mapping):
             raise TypeError(f"{function}: hyper must be a dict, got {checks.kind(hyper)}")
         if set(hyper) != set(self._hyper):
             raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {sorted(hyper)}")
-        made: Any = type(self)
-        trial: Optimizer = made(np.zeros(1), **hyper)
-        if trial._state_names != self._state_names:
-            raise ValueError(
-                f"{function}: hyper must want the states {list(self._state_names)}, got {list(trial._state_names)}"
-            )
-        return trial._hyper
+        found = self.checked(function, hyper, fixed=False)
+        states = self.record(found).states
+        if states != self._record.states:
+            raise ValueError(f"{function}: hyper must want the states {list(self._record.states)}, got {list(states)}")
+        return found
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self._hyper.items())
         return f"<fastloa {self._name} over {len(self._arrays)} arrays, {self.steps} steps: {settings}>"
-
-
-def scheduled(function: str, argument: str, value: Any, **bounds: Any) -> Hyper:
-    """A checked number, or a schedule whose numbers are checked as they come."""
-    if isinstance(value, _Checked):
-        value = value.schedule
-    if callable(value):
-        return _Checked(function, argument, value, tuple(bounds.items()))
-    return checks.number(function, argument, value, **bounds)
-
-
-@dataclass(frozen=True)
-class _Checked:
-    """A schedule that refuses a number out of range before anything is written."""
-
-    function: str
-    argument: str
-    schedule: Schedule
-    bounds: tuple[tuple[str, Any], ...]
-
-    def __call__(self, step: int) -> float:
-        return checks.number(self.function, self.argument, self.schedule(step), **dict(self.bounds))
-
-    def __repr__(self) -> str:
-        return repr(self.schedule)
 
 
 def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]:
@@ -286,10 +207,6 @@ def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]
 def _copy(state: Any) -> Any:
     with backends.device_of(state):
         return state.copy()
-
-
-def _parameter_kind(function: str, name: str, p: Any) -> dtypes.Kind:
-    return dtypes.kind_of(function, name, p)
 
 
 def _outline(structure: Any) -> str:

@@ -13,16 +13,13 @@ import fastloa as fl
 from fastloa.cli.accuracy_table import EXACT
 from fastloa.loss_operations import LossOperation
 from fastloa.operations import Activation, Operation
-from fastloa.optimizer_operations import Optimizer, StepOperation
+from fastloa.optimizer_operations import Optimizer
+from fastloa.optimizer_steps import StepOperation
 from tests import cases
 
 KINDS = (Elementwise, PairwiseLoss, RowLoss, Rowwise, Step)
 # Records that serve an operation under another's name, and what is summed for its own sake.
-SERVING = {
-    "sgd_momentum": "sgd", "sgd_nesterov": "sgd", "amsgrad": "adam", "gelu_tanh": "gelu",
-    "identity": None, "not_a_probability": None,
-}  # fmt: skip
-STEPS = {"sgd": ("sgd_step", "SGD"), "adam": ("adam_step", "adamw_step", "Adam", "AdamW")}
+SERVING = {"gelu_tanh": "gelu", "identity": None, "not_a_probability": None}
 
 
 def records():
@@ -48,12 +45,15 @@ def public():
 def missing_steps(found, defined, tested, measured):
     """What of the guide's three steps is missing, as messages."""
     messages = []
+    optimizers = [value for value in defined.values() if inspect.isclass(value)]
+    stepped = [record for optimizer in optimizers for record in optimizer.records]
     for name in found:
         served = SERVING.get(name, name)
-        if served is None:
-            continue
-        absent = [wanted for wanted in STEPS.get(served, (served,)) if wanted not in defined]
-        messages += [f"{name}: step 2 (public definition) is missing: fastloa.{wanted}" for wanted in absent]
+        if isinstance(found[name], Step):
+            if found[name] not in stepped:
+                messages.append(f"{name}: step 2 (public definition) is missing: an optimizer with this record")
+        elif served is not None and served not in defined:
+            messages.append(f"{name}: step 2 (public definition) is missing: fastloa.{served}")
     for name, value in defined.items():
         if isinstance(value, Operation) and value.record not in found.values():
             messages.append(f"{name}: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas")
@@ -90,6 +90,13 @@ def test_a_record_without_definition_is_told_its_step():
     ]
 
 
+def test_a_step_without_optimizer_is_told_its_step():
+    found = {**records(), "double": Step(double)}
+    assert missing_steps(found, public(), names_with_cases(), EXACT) == [
+        "double: step 2 (public definition) is missing: an optimizer with this record"
+    ]
+
+
 def test_a_definition_without_case_is_told_its_step():
     left = names_with_cases() - {"tanh"}
     messages = ["tanh: step 3 (test case) is missing: tests/cases/"]
@@ -113,8 +120,8 @@ def test_docstrings_are_whole(name):
     text = inspect.getdoc(public()[name])
     for section in ("Parameters", "Raises", "References", "Examples"):
         assert re.search(rf"^{section}\n-+$", text, re.M), f"{name}: no section {section}"
-    documented = re.findall(r"^([\w, ]+)(?: : .*)?$", text, re.M)
-    names = {part.strip() for line in documented for part in line.split(",")}
+    documented = re.findall(r"^([*\w, ]+)(?: : .*)?$", text, re.M)
+    names = {part.strip(" *") for line in documented for part in line.split(",")}
     target = public()[name].__init__ if inspect.isclass(public()[name]) else public()[name]
     wanted = {p for p in inspect.signature(target).parameters if p != "self"}
     assert wanted <= names, f"{name}: not documented: {sorted(wanted - names)}"

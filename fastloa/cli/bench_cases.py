@@ -17,7 +17,8 @@ from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation, RowActivation
-from fastloa.optimizer_operations import Optimizer, StepOperation
+from fastloa.optimizer_operations import Optimizer
+from fastloa.optimizer_steps import StepOperation
 from fastloa.row_loss_operations import RowLossOperation
 
 Arrays = list[Any]

@@ -3,6 +3,10 @@
 The classes hold parameters (an array, or a list, tuple or dict of arrays) and their states; the functions ending in
 ``_step`` do the same on bare arrays. ``lr``, ``weight_decay``, ``momentum`` and the like may be schedules (see
 `fastloa.schedules`): functions of the step, counted from 0.
+
+Every class takes, beside its own arguments,
+
+- ``backend``: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cupy"``, where to run; the backend in force by default.
 """
 
 from typing import TYPE_CHECKING
