@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
-from fastloa_kernels.engines.numba_cpu import compilation, engine
+from fastloa_kernels.engines.numba_cpu import compilation, elementwise, engine
 from fastloa_kernels.formulas import activations, losses, rowwise
 from numba.core import types
 
@@ -59,7 +59,8 @@ def compiled(monkeypatch, tmp_path):
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compilation, "dispatcher", noting)
-    for kept in (engine._finish, engine._label_weights, engine._in_place_kernel):
+    monkeypatch.setattr(compilation, "_addresses", {})
+    for kept in (*(value for value in vars(elementwise).values() if hasattr(value, "cache_clear")), engine._label_weights):
         kept.cache_clear()
     return made
 
@@ -77,11 +78,13 @@ def maps(cpu):
     kernel((x,), (zeros(SIZE),), (), ())
     kernel((x,), (x,), (), ())
     cpu.load(losses.MSE_LOSS, "grad", "float32")((x, x), (zeros(SIZE),), (1.0,), ())
+    cpu.load(losses.MSE_LOSS, "weighted_grad", "float32")((x, x, x), (zeros(SIZE),), (1.0,), ())
 
 
 def sums(cpu):
     x = zeros(SIZE)
     cpu.load(losses.MSE_LOSS, "value_and_grad_summed", "float32")((x, x), (zeros(SIZE),), (1.0,), ())
+    cpu.load(losses.MSE_LOSS, "weighted_value_and_grad_summed", "float32")((x, x, x), (x,), (1.0,), ())
 
 
 def rows(cpu):
@@ -98,8 +101,8 @@ def row_losses(cpu, labels):
 
 
 SKELETONS = {
-    "maps": (maps, 3),
-    "sums": (sums, 2),
+    "maps": (maps, 6),
+    "sums": (sums, 4),
     "rows": (rows, 2),
     "labels": (lambda cpu: row_losses(cpu, True), 1),
     "probabilities": (lambda cpu: row_losses(cpu, False), 1),

@@ -4,6 +4,7 @@ A form's arguments are its leading scalars, then its arrays, then the record's p
 are compiled by every engine exactly as formulas are, and value and derivative share what they have in common.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ class Form:
     """`formula` maps ``(*leading, *inputs, *parameters)`` to its outputs.
 
     The first output of a `summed` form is added up over all elements; the others are arrays. `in_place` names the
-    inputs that the array outputs overwrite, for forms that always do.
+    inputs that the array outputs overwrite, for forms that always do. The first input of a `weighted` form is a weight,
+    by which all outputs of the form that it names are multiplied.
     """
 
     formula: Formula
@@ -26,6 +28,7 @@ class Form:
     leading: int = 0
     summed: bool = False
     in_place: tuple[int, ...] = ()
+    weighted: "Form | None" = None
 
 
 def elementwise(record: Elementwise) -> dict[str, Form]:
@@ -55,48 +58,44 @@ def pairwise_loss(record: PairwiseLoss) -> dict[str, Form]:
 
     The leading scalar is what a mean divides by (1 for a sum), already in the gradient and Hessian here.
     """
-    value, derivative, second, n = record.value, record.derivative, record.second, record.operands
+    value, derivative, second = record.value, record.derivative, record.second
 
     def divided(divisor, *a):
         return derivative(*a) / divisor
 
-    def weighted_divided(divisor, w, *a):
-        return w * derivative(*a) / divisor
-
-    def weighted_share(divisor, w, *a):
-        return w * share(divisor, *a)
-
     share = record.share or divided
-    weighted_gradient = weighted_share if record.share else weighted_divided
 
     def plain_value(divisor, *a):
         return value(*a)
 
-    def plain_value_and_grad(divisor, *a):
+    def value_and_grad(divisor, *a):
         return value(*a), share(divisor, *a)
 
-    def plain_grad_and_hess(divisor, *a):
+    def grad_and_hess(divisor, *a):
         return share(divisor, *a), second(*a) / divisor
 
-    def weighted_value(divisor, w, *a):
-        return w * value(*a)
-
-    def weighted_value_and_grad(divisor, w, *a):
-        return w * value(*a), weighted_gradient(divisor, w, *a)
-
-    def weighted_grad_and_hess(divisor, w, *a):
-        return weighted_gradient(divisor, w, *a), w * second(*a) / divisor
-
-    plain = (plain_value, share, plain_value_and_grad, plain_grad_and_hess)
-    weighted = (weighted_value, weighted_gradient, weighted_value_and_grad, weighted_grad_and_hess)
+    bodies = {"value": plain_value, "grad": share, "value_and_grad": value_and_grad, "grad_and_hess": grad_and_hess}
     forms = {}
-    for prefix, bodies, inputs in (("", plain, n), ("weighted_", weighted, n + 1)):
-        for name, body in zip(("value", "grad", "value_and_grad", "grad_and_hess"), bodies, strict=True):
-            outputs = 2 if "_and_" in name else 1
-            forms[prefix + name] = Form(body, inputs, outputs, leading=1)
-            if name.startswith("value"):
-                forms[f"{prefix}{name}_summed"] = Form(body, inputs, outputs, leading=1, summed=True)
+    for name, body in bodies.items():
+        for tail in ("", "_summed") if name.startswith("value") else ("",):
+            plain = Form(body, record.operands, 1 + ("_and_" in name), leading=1, summed=bool(tail))
+            forms[name + tail], forms[f"weighted_{name}{tail}"] = plain, weighted(plain)
     return forms
+
+
+def weighted(form: Form) -> Form:
+    """A form with a weight before its arrays."""
+    plain = form.formula
+
+    def one(divisor, w, *a):
+        return w * plain(divisor, *a)
+
+    def two(divisor, w, *a):
+        first, second = plain(divisor, *a)
+        return w * first, w * second
+
+    formula = one if form.outputs == 1 else two
+    return dataclasses.replace(form, formula=formula, inputs=form.inputs + 1, weighted=form)
 
 
 def step(record: Step) -> dict[str, Form]:

@@ -74,10 +74,13 @@ def _named(function: Callable[..., Any], *content: Any) -> None:
         function.__qualname__ = prefix + _digest(function, *map(str, content), _processor())
 
 
-def dispatcher(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool) -> Any:
-    """`function`, compiled for `signature`."""
-    _named(function, signature, nogil)
+def dispatcher(
+    function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True, from_python: bool = True
+) -> Any:
+    """`function`, compiled for `signature`, with an entry point for Python unless none is wanted."""
+    _named(function, signature, nogil, from_python)
     options: Any = {"nogil": nogil, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+    options["no_cpython_wrapper"] = not from_python
     try:
         made = numba.njit(function, cache=True, **options)
     except RuntimeError:  # numba found no directory that it may write to
@@ -97,12 +100,26 @@ def entries(
     function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True
 ) -> tuple[Callable[..., Any], int]:
     """The entry point for Python, and the address at which compiled code calls the function; both last forever."""
-    (overload,) = dispatcher(function, signature, nogil=nogil).overloads.values()
+    return _entries(dispatcher(function, signature, nogil=nogil))
+
+
+def address_of(function: Callable[..., Any], signature: tuple[Any, ...]) -> int:
+    """The address at which compiled code calls `function`, which nothing else does: that is soon compiled."""
+    _named(function, signature, True, False)
+    name = function.__qualname__
+    if name not in _addresses:
+        _addresses[name] = _entries(dispatcher(function, signature, from_python=False))[1]
+    return _addresses[name]
+
+
+def _entries(made: Any) -> tuple[Callable[..., Any], int]:
+    (overload,) = made.overloads.values()
     _kept.append(overload)
     return overload.entry_point, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
 
 
 _kept: list[Any] = []
+_addresses: dict[str, int] = {}
 
 
 def c_function(function: Callable[..., None], signature: Any) -> CFunc:

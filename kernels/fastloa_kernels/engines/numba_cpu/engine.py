@@ -14,14 +14,20 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cpu import maps, narrow, narrow_losses, row_losses, rows, small, summation
-from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu import narrow, narrow_losses, row_losses, rows, small
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
+from fastloa_kernels.engines.numba_cpu.elementwise import (
+    PARTIALS,
+    MapKernel,
+    SumKernel,
+    divided,
+    finished,
+    partials,
+    rounded,
+)
 from fastloa_kernels.engines.numba_cpu.launching import (
     LOCKED,
-    NOTHING,
     NUMBER,
-    PARALLEL,
     SCRATCH,
     Kernel,
     array,
@@ -32,139 +38,7 @@ from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK
 
-HUGE = 2.0**127  # rounded to float32, no number below overflows
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
-
-_PARTIALS = array(types.float64, written=True)
-
-
-class MapKernel:
-    """Maps arrays onto others; several outputs have a compiled variant for each way they may lie on inputs."""
-
-    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
-        self._form, self._dtype, self._parameters = form, dtype, parameters
-        self._formula = bind(form.formula, dtype)
-        self._scalars = tuple(types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
-        self._variants: dict[tuple[int, ...], Kernel] = {}
-        self._apart = self._variant(form.in_place or tuple(range(form.inputs, form.inputs + form.outputs)))
-
-    def _variant(self, places: tuple[int, ...]) -> Kernel:
-        if places not in self._variants:
-            count = max(self._form.inputs, max(places) + 1)
-            run = maps.over_elements(self._formula, count, self._form.inputs, places)
-            arrays = types.Tuple([array(NUMBER[self._dtype], written=i in places) for i in range(count)])
-            arguments = types.Tuple([self._scalars[0], arrays, self._scalars[1]])
-            self._variants[places] = Kernel(run, arguments, unit=maps.LINE)
-        return self._variants[places]
-
-    def __call__(
-        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
-    ) -> None:
-        arrays, variant = inputs + outputs, self._apart
-        if len(outputs) == 1:  # the hot path: one output, and an input or two
-            if any(outputs[0] is x for x in inputs):
-                self._in_place(inputs, outputs[0], leading, parameters)
-                return
-        elif any(out is x for out in outputs for x in inputs):
-            arrays, variant = self._overlaid(inputs, outputs)
-        first = arrays[0]
-        if first.ndim != 1:
-            arrays = tuple([x.reshape(-1) for x in arrays])
-        if first.size < PARALLEL:
-            variant.run(0, 1, first.size, first.size, (leading, arrays, parameters), NOTHING)
-        else:
-            variant(first.size, first.size, (leading, arrays, parameters))
-
-    def _in_place(
-        self, inputs: tuple[Any, ...], out: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]
-    ) -> None:
-        place = next(i for i, x in enumerate(inputs) if x is out)
-        kernel = _in_place_kernel(len(inputs), place, len(leading), len(parameters), self._dtype)
-        arrays = tuple([x.reshape(-1) for x in inputs])
-        kernel(out.size, out.size, (self._apart.address, leading, arrays, parameters))
-
-    @functools.cache  # noqa: B019  (kernels live as long as the process)
-    def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
-        """A function of ``(address, *inputs, out, parameters)`` that looks into its arrays itself, and the address."""
-        return small.map_kernel(self._form.inputs, self._parameters, self._dtype, ndim), self._apart.address
-
-    def _overlaid(self, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], Kernel]:
-        arrays, places = list(inputs), []
-        for out in outputs:
-            place = next((i for i, x in enumerate(inputs) if x is out), len(arrays))
-            if place == len(arrays):
-                arrays.append(out)
-            places.append(place)
-        return tuple(arrays), self._variant(tuple(places))
-
-
-@functools.cache
-def _in_place_kernel(inputs: int, place: int, leading: int, parameters: int, dtype: str) -> Kernel:
-    """The kernel of `maps.in_place`, for all maps of as many inputs and scalars."""
-    number = NUMBER[dtype]
-    arrays = types.Tuple([array(number, written=i == place) for i in range(inputs)])
-    arguments = types.int64, types.UniTuple(number, leading), arrays, types.UniTuple(number, parameters)
-    return Kernel(maps.in_place(inputs, place, dtype), types.Tuple(arguments), unit=maps.LINE, scratch=True)
-
-
-class SumKernel:
-    """Like a map whose first output is summed and divided by the leading divisor."""
-
-    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
-        count = form.inputs + form.outputs - 1
-        run = maps.over_blocks(bind(form.formula, dtype), count, form.inputs, form.outputs, dtype)
-        arrays = types.Tuple([array(NUMBER[dtype], written=i >= form.inputs) for i in range(count)])
-        leading, trailing = (types.UniTuple(NUMBER[dtype], n) for n in (form.leading, parameters))
-        arguments = types.Tuple([leading, arrays, trailing, _PARTIALS, _PARTIALS])
-        self._kernel = Kernel(run, arguments, unit=BLOCK, scratch=True)
-        self._scalar = np.dtype(dtype).type
-
-    def __call__(
-        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
-    ) -> Any:
-        arrays = tuple([x if x.ndim == 1 else x.reshape(-1) for x in inputs + outputs])
-        high, low = _partials(arrays[0].size)
-        self.sum_blocks(arrays, leading, parameters, high, low)
-        return _rounded(self._scalar, _divided(finished(high, low), leading[0] if leading else 1.0))
-
-    def sum_blocks(
-        self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...], high: Any, low: Any
-    ) -> None:
-        """Leave the sums of the blocks, and their errors, in `high` and `low`."""
-        size = arrays[0].size
-        self._kernel(size, size, (leading, arrays, parameters, high, low))
-
-
-def _partials(size: int) -> tuple[Any, Any]:
-    blocks = (size + BLOCK - 1) // BLOCK
-    return np.empty(blocks), np.empty(blocks)
-
-
-def finished(high: Any, low: Any) -> float:
-    if high.size == 1:
-        both = 0.0 + float(high[0]) + float(low[0])
-        return both if both == both else float(high[0])
-    total: float = with_room(_finish(), high, low)
-    return total
-
-
-@functools.cache
-def _finish() -> Callable[..., float]:
-    return compiled(summation.finish, (_PARTIALS, _PARTIALS, SCRATCH))
-
-
-def _divided(total: float, divisor: float) -> float:
-    if divisor:
-        return float(total) / float(divisor)
-    with np.errstate(all="ignore"):
-        return float(np.float64(total) / np.float64(divisor))
-
-
-def _rounded(scalar: Any, total: float) -> Any:
-    if -HUGE < total < HUGE:
-        return scalar(total)
-    with np.errstate(over="ignore"):
-        return scalar(total)
 
 
 class RowKernel:
@@ -232,7 +106,7 @@ class RowLossKernel:
             target = array(types.int64) if self._form.labels else array(number, 2)
             options = types.Tuple([types.int64, *[types.float64] * 4])
             read = array(number, 2), target, array(number), array(number), options
-            arguments, unit = types.Tuple([*read, _PARTIALS, matrix, matrix]), rows.HEIGHT if tiled else 1
+            arguments, unit = types.Tuple([*read, PARTIALS, matrix, matrix]), rows.HEIGHT if tiled else 1
             self._kernels[general, tiled] = Kernel(self._run(general, tiled), arguments, unit=unit, scratch=True)
         return self._kernels[general, tiled]
 
@@ -260,7 +134,7 @@ class RowLossKernel:
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
         tiled = not general and self._may_be_tiled and rows.tiled(x.shape)
-        kernel, (high, low) = self._kernel(general, tiled), _partials(count if out is None and self._form.value else 0)
+        kernel, (high, low) = self._kernel(general, tiled), partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)
         for start in range(0, count, step):
@@ -275,10 +149,10 @@ class RowLossKernel:
                 out[part] = slots
             elif self._form.value:
                 blocks = slice(start // BLOCK, start // BLOCK + SLOTS // BLOCK)
-                self._total.sum_blocks((slots,), (), (), high[blocks], low[blocks])
+                self._total.sum_blocks((slots,), (), (), (), high[blocks], low[blocks])
         if out is not None or not self._form.value:
             return None
-        return _rounded(self._scalar, _divided(finished(high, low), options.divisor))
+        return rounded(self._scalar, divided(finished(high, low), options.divisor))
 
 
 class Engine:
@@ -303,7 +177,7 @@ class Engine:
     ) -> tuple[int, float]:
         weights = [w for w in (class_weight, sample_weight) if w is not None]
         dtype = str(weights[0].dtype) if weights else "float64"
-        none, (high, low) = np.empty(0, dtype), _partials(labels.size)
+        none, (high, low) = np.empty(0, dtype), partials(labels.size)
         kernel = _label_weights(dtype, class_weight is not None)
         weights = [none if w is None else w for w in (class_weight, sample_weight)]
         bad = with_room(kernel, labels, *weights, ignore_index, classes, high, low)
@@ -316,5 +190,5 @@ class Engine:
 @functools.cache
 def _label_weights(dtype: str, weighted: bool) -> Callable[..., int]:
     weights = array(NUMBER[dtype])
-    signature = (array(types.int64), weights, weights, types.int64, types.int64, _PARTIALS, _PARTIALS, SCRATCH)
+    signature = (array(types.int64), weights, weights, types.int64, types.int64, PARTIALS, PARTIALS, SCRATCH)
     return compiled(row_losses.label_weights(weighted=weighted), signature)

@@ -1,85 +1,160 @@
-"""Skeletons for elementwise work: a map of some arrays onto others, and one that sums its first output.
+"""Skeletons for elementwise work: a loop over elements, by its address, on parts of arrays or block by block.
 
-Every loop runs over arrays sliced to its own range (numba does not vectorise an offset index) and loads all inputs
-before its first store (or LLVM, fearing aliases, computes twice).
+None of them knows the formula, so that each is compiled once for so many arrays of a dtype. `numbers` is the address of
+the loop's scalars.
 """
 
 from typing import Any
 
 import numpy as np
 
-from fastloa_kernels.engines.numba_cpu import arrays, summation
-from fastloa_kernels.engines.numba_cpu.compilation import jitable
-from fastloa_kernels.engines.numba_cpu.sharing import run_alone
+from fastloa_kernels.engines import spelled
+from fastloa_kernels.engines.numba_cpu import summation
+from fastloa_kernels.engines.numba_cpu.calling import call_loop
+from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK
 
 LINE = 64  # elements in whole cache lines, which threads do not share
+STEP = 16 * LINE  # elements of some arrays that the fastest cache holds
 
 
-def over_elements(formula: Any, count: int, inputs: int, places: tuple[int, ...]) -> Any:
-    """``run((leading, arrays, parameters), first, last, room)``.
+def cut_of(count: int) -> Any:
+    return jitable(spelled.cut(count))
 
-    The first `inputs` of the `count` arrays are read, those at `places` written.
-    """
-    load, cut, store, outputs = arrays.LOAD[inputs], arrays.CUT[count], arrays.store(places), len(places)
-    as_tuple = arrays.as_tuple(outputs)
+
+def over_parts(count: int) -> Any:
+    """``run((loop, numbers, arrays), first, last, room)``: the loop on that part of `count` arrays."""
+    cut = cut_of(count)
 
     def run(arguments, first, last, room):
-        leading, operands, parameters = arguments
-        part = cut(operands, first, last)
-        for i in range(part[0].size):
-            store(part, i, as_tuple(formula(*leading, *load(part, i), *parameters)))
+        loop, numbers, operands = arguments
+        call_loop(loop, numbers, cut(operands, first, last))
 
     return jitable(run)
 
 
-def in_place(inputs: int, place: int, dtype: str) -> Any:
-    """``run((kernel, leading, arrays, parameters), first, last, room)``: the map at an address, block by block.
+@uncounted
+def _scale(block, weight):
+    for i in range(weight.size):
+        block[i] *= weight[i]
 
-    The result of a block goes to the room and then to the input at `place`. So one kernel of a map serves both: one
-    whose loop may write to what it reads is either compiled for that, or not vectorised.
+
+def _scale_none(blocks, weight):
+    pass
+
+
+def _scale_one(blocks, weight):
+    _scale(blocks[0], weight)
+
+
+def _scale_two(blocks, weight):
+    _scale(blocks[0], weight)
+    _scale(blocks[1], weight)
+
+
+def _scaled(count: int) -> Any:
+    """``scaled(blocks, weight)``: `count` blocks, 2 at most, times the weight."""
+    return jitable((_scale_none, _scale_one, _scale_two)[count])
+
+
+def weighted(inputs: int, outputs: int) -> Any:
+    """``run((loop, numbers, weight, inputs, outputs), first, last, room)``: the loop's results times the weight.
+
+    The outputs of a block are multiplied while they are in the cache, and no loop need be compiled for weights.
     """
-    cut, scalar, joined = arrays.CUT[inputs], np.dtype(dtype).type, arrays.JOINED[inputs]
+    cut, cut_outputs, scaled = cut_of(inputs), cut_of(outputs), _scaled(outputs)
 
     def run(arguments, first, last, room):
-        kernel, leading, operands, parameters = arguments
-        results = room.view(scalar)
-        for start in range(first, last, BLOCK):
-            part = cut(operands, start, min(last, start + BLOCK))
-            target = part[place]
-            block = results[: target.size]
-            run_alone(kernel, target.size, (leading, joined(part, block), parameters), room)
-            for i in range(target.size):
-                target[i] = block[i]
+        loop, numbers, weight, operands, results = arguments
+        for start in range(first, last, STEP):
+            stop = min(last, start + STEP)
+            targets = cut_outputs(results, start, stop)
+            call_loop(loop, numbers, cut(operands, start, stop) + targets)
+            scaled(targets, weight[start:stop])
 
     return jitable(run)
 
 
-def over_blocks(formula: Any, count: int, inputs: int, outputs: int, dtype: str) -> Any:
-    """``run((leading, arrays, parameters, high, low), first, last, room)``, from the first element of a block.
+def summed(inputs: int, outputs: int, dtype: str, *, weighted: bool) -> Any:
+    """``run((loop, numbers, weight, inputs, outputs, high, low), first, last, room)``, from a block's first element.
 
-    The sums of the first output's blocks, and their errors, go to `high` and `low`, the other outputs to the arrays
-    after the first `inputs`.
+    The sums of the blocks of the loop's first result, and their errors, go to `high` and `low`, its other results to
+    the `outputs`.
     """
-    load, cut, as_tuple = arrays.LOAD[inputs], arrays.CUT[count], arrays.as_tuple(outputs)
-    store = arrays.store(tuple(range(inputs, count)), first=1)
+    cut, cut_outputs = cut_of(inputs), cut_of(outputs)
     leaf, split = summation.leaf(dtype), summation.split(dtype)
-
-    def block(leading, operands, parameters, buffer):
-        for i in range(operands[0].size):
-            values = as_tuple(formula(*leading, *load(operands, i), *parameters))
-            buffer[i] = values[0]
-            store(operands, i, values)
-
-    block = jitable(block)
+    scaled = _scaled((1 + outputs) * weighted)
 
     def run(arguments, first, last, room):
-        leading, operands, parameters, high, low = arguments
-        buffer, upper, lower = split(room)
+        loop, numbers, weight, operands, results, high, low = arguments
+        values, upper, lower = split(room)
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
-            block(leading, cut(operands, start, stop), parameters, buffer[: stop - start])
+            targets = (values[: stop - start],) + cut_outputs(results, start, stop)  # noqa: RUF005  (numba knows no star)
+            call_loop(loop, numbers, cut(operands, start, stop) + targets)
+            scaled(targets, weight[start:stop])
             place = start // BLOCK
-            high[place], low[place] = leaf(buffer, stop - start, upper, lower)
+            high[place], low[place] = leaf(values, stop - start, upper, lower)
+
+    return jitable(run)
+
+
+@uncounted
+def _copy(target, block):
+    for i in range(target.size):
+        target[i] = block[i]
+
+
+def _first(a, b):
+    return (a,)
+
+
+def _both(a, b):
+    return a, b
+
+
+def _copy_none(outputs, blocks):
+    pass
+
+
+def _copy_first(outputs, blocks):
+    _copy(outputs[0], blocks[0])
+
+
+def _copy_second(outputs, blocks):
+    _copy(outputs[0], blocks[1])
+
+
+def _copy_both(outputs, blocks):
+    _copy(outputs[0], blocks[0])
+    _copy(outputs[1], blocks[1])
+
+
+_COPIED = {(1, False): _copy_first, (2, False): _copy_both, (1, True): _copy_none, (2, True): _copy_second}
+
+
+def through_blocks(inputs: int, results: int, dtype: str, *, weighted: bool, first_summed: bool) -> Any:
+    """As `summed`, or `weighted`, for outputs that are inputs: a block's results, one or two, go through the room.
+
+    A loop that writes to what it reads is either compiled for that, or not vectorised.
+    """
+    cut, cut_outputs = cut_of(inputs), cut_of(results - first_summed)
+    leaf, scalar = summation.leaf(dtype), np.dtype(dtype).type
+    chosen, copied = jitable((_first, _both)[results - 1]), jitable(_COPIED[results, first_summed])
+    scaled = _scaled(results * weighted)
+
+    def run(arguments, first, last, room):
+        loop, numbers, weight, operands, outputs, high, low = arguments
+        a, b = room[:BLOCK].view(scalar), room[BLOCK : 2 * BLOCK].view(scalar)
+        upper, lower = room[2 * BLOCK : 3 * BLOCK], room[3 * BLOCK : 4 * BLOCK]
+        for start in range(first, last, BLOCK):
+            stop = min(last, start + BLOCK)
+            blocks = chosen(a[: stop - start], b[: stop - start])
+            call_loop(loop, numbers, cut(operands, start, stop) + blocks)
+            scaled(blocks, weight[start:stop])
+            copied(cut_outputs(outputs, start, stop), blocks)
+            if first_summed:
+                place = start // BLOCK
+                high[place], low[place] = leaf(a, stop - start, upper, lower)
 
     return jitable(run)

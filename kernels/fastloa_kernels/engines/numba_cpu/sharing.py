@@ -33,25 +33,6 @@ def run_parts(body: Any, loop: int, parts: int, arguments: tuple[Any, ...]) -> N
     """``body(arguments, part)`` for each part, by the `loop` at an address if several; in compiled code only."""
 
 
-def run_alone(kernel: int, count: int, arguments: tuple[Any, ...], room: Any) -> None:
-    """Run the kernel of `in_parts` at an address, as one part; in compiled code only. What it raised would be lost."""
-
-
-@intrinsic
-def _run_alone(typingctx, kernel, count, arguments, room):
-    signature_of_kernel = (*[types.int64] * 4, arguments, room)
-
-    def lower(context, builder, signature, args):
-        address, count, arguments, room = args
-        convention = context.call_conv
-        found = builder.inttoptr(address, convention.get_function_type(types.none, signature_of_kernel).as_pointer())
-        values = [INDEX(0), INDEX(1), count, count, arguments, room]
-        convention.call_function(builder, found, types.none, signature_of_kernel, values)
-        return context.get_dummy_value()
-
-    return Signature(types.void, (types.int64, types.int64, arguments, room), None), lower
-
-
 @intrinsic
 def _call(typingctx, function, arguments, part):
     def lower(context, builder, signature, args):
@@ -97,11 +78,6 @@ def _part_function(context, module, body, signature_of_body, packed_type):
 @overload(call, jit_options=LINKED)
 def _call_overload(function, arguments, part):
     return lambda function, arguments, part: _call(function, arguments, part)
-
-
-@overload(run_alone, jit_options=LINKED)
-def _run_alone_overload(kernel, count, arguments, room):
-    return lambda kernel, count, arguments, room: _run_alone(kernel, count, arguments, room)
 
 
 @overload(run_parts, jit_options=LINKED)

@@ -16,11 +16,11 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
 from fastloa_kernels.engines import SMALL
-from fastloa_kernels.engines.numba_cpu import arrays, summation
+from fastloa_kernels.engines.numba_cpu import summation
+from fastloa_kernels.engines.numba_cpu.calling import call_loop, run_alone
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
-from fastloa_kernels.engines.numba_cpu.sharing import run_alone
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.sums import BLOCK
 
@@ -69,25 +69,24 @@ def fits(x, out):
 
 @functools.cache
 def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[..., bool]:
-    """``kernel(address, *inputs, out, parameters)`` of the `Kernel` of a map at an address: whether it did the work.
+    """``kernel(address, *inputs, out, parameters)`` of the loop of a map at an address: whether it did the work.
 
     It refuses arrays that are not small, differ in shape or are not in order, and overlaps other than in place.
     """
-    narrow, number = arrays.narrowed(np.dtype(dtype).type, parameters), NUMBER[dtype]
+    number = NUMBER[dtype]
 
     def one(address, x, out, parameters):
         if out.size > SMALL or not (fits(x, out) and in_order(out)):
             return False
         size, (x, out) = out.size, packed((x, out))
-        run_alone(address, size, ((), (x.reshape(size), out.reshape(size)), narrow(parameters)), out.reshape(size)[:0])
+        call_loop(address, parameters, (x.reshape(size), out.reshape(size)))
         return True
 
     def two(address, x, y, out, parameters):
         if out.size > SMALL or not (fits(x, out) and fits(y, out) and in_order(out)):
             return False
         size, (x, y, out) = out.size, packed((x, y, out))
-        flat = x.reshape(size), y.reshape(size), out.reshape(size)
-        run_alone(address, size, ((), flat, narrow(parameters)), flat[2][:0])
+        call_loop(address, parameters, (x.reshape(size), y.reshape(size), out.reshape(size)))
         return True
 
     operands = *[given(number, ndim)] * inputs, given(number, ndim, written=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastloa_kernels.engines.numba_cpu import arrays
+from fastloa_kernels.engines import spelled
 from fastloa_kernels.engines.numba_cuda import summation
 from fastloa_kernels.engines.numba_cuda.toolchain import cuda, device
 from fastloa_kernels.sums import BLOCK
@@ -23,7 +23,7 @@ def reader(count: int, *, on_device: bool) -> Any:
     """``read(numbers)``: a tuple of `count` numbers, given as such or as arrays of one element."""
     if not on_device:
         return _as_they_are
-    load = device(arrays.LOAD[count])
+    load = device(spelled.load(count))
 
     def read(places):
         return load(places, 0)
@@ -33,8 +33,8 @@ def reader(count: int, *, on_device: bool) -> Any:
 
 def map_kernel(formula: Any, inputs: int, places: tuple[int, ...], read: Any) -> Callable[..., None]:
     """``kernel(size, leading, operands, parameters, ())``: the first operands are read, those at `places` written."""
-    load, store = device(arrays.LOAD[inputs]), device(arrays.store(places))
-    as_tuple = device(arrays.as_tuple(len(places)))
+    load, store = device(spelled.load(inputs)), device(spelled.store(places))
+    as_tuple = device(spelled.as_tuple(len(places)))
 
     def kernel(size, leading, operands, parameters, sums):
         first = read(leading)
@@ -52,8 +52,8 @@ def sum_kernel(formula: Any, inputs: int, outputs: int, dtype: str, read: Any) -
     The sums of the first output's blocks, and their errors, go to the two arrays of `sums`, and the other outputs to
     the operands after the first `inputs`.
     """
-    load, as_tuple = device(arrays.LOAD[inputs]), device(arrays.as_tuple(outputs))
-    store = device(arrays.store(tuple(range(inputs, inputs + outputs - 1)), first=1))
+    load, as_tuple = device(spelled.load(inputs)), device(spelled.as_tuple(outputs))
+    store = device(spelled.store(tuple(range(inputs, inputs + outputs - 1)), first=1))
     (place, tree), errors, width_of = summation.leaf(dtype), summation.ERRORS[dtype], summation.width_of
 
     def kernel(size, leading, operands, parameters, sums):

@@ -1,0 +1,71 @@
+"""Calls of compiled loops and kernels by their addresses, from compiled code."""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import Signature
+from numba.extending import intrinsic, overload
+
+from fastloa_kernels.engines.numba_cpu.compilation import LINKED
+
+INDEX = ir.IntType(64)
+
+
+def call_loop(loop: int, numbers: Any, arrays: tuple[Any, ...]) -> None:
+    """Call the loop of `spelled.loop` at an address; in compiled code only. What it raised would be lost.
+
+    `numbers` are float64 numbers, or the address of numbers of the arrays' dtype.
+    """
+
+
+def run_alone(kernel: int, count: int, arguments: tuple[Any, ...], room: Any) -> None:
+    """Run the kernel of `sharing.in_parts` at an address, as one part; in compiled code only, and likewise."""
+
+
+@intrinsic
+def _call_loop(typingctx, loop, numbers, arrays):
+    taken = types.CPointer(arrays[0].dtype), *arrays
+
+    def lower(context, builder, signature, args):
+        address, numbers, packed = args
+        kind, number = signature.args[1], context.get_value_type(taken[0].dtype)
+        if isinstance(kind, types.BaseTuple):
+            place = cgutils.alloca_once(builder, number, size=max(1, len(kind)))
+            for i, value in enumerate(cgutils.unpack_tuple(builder, numbers)):
+                builder.store(context.cast(builder, value, kind[i], taken[0].dtype), cgutils.gep(builder, place, i))
+        else:
+            place = builder.inttoptr(numbers, number.as_pointer())
+        _call(context, builder, address, taken, [place, *cgutils.unpack_tuple(builder, packed)])
+        return context.get_dummy_value()
+
+    return Signature(types.void, (types.int64, numbers, arrays), None), lower
+
+
+@intrinsic
+def _run_alone(typingctx, kernel, count, arguments, room):
+    taken = (*[types.int64] * 4, arguments, room)
+
+    def lower(context, builder, signature, args):
+        address, count, arguments, room = args
+        _call(context, builder, address, taken, [INDEX(0), INDEX(1), count, count, arguments, room])
+        return context.get_dummy_value()
+
+    return Signature(types.void, (types.int64, types.int64, arguments, room), None), lower
+
+
+def _call(context, builder, address, taken, values):
+    convention = context.call_conv
+    function = builder.inttoptr(address, convention.get_function_type(types.none, taken).as_pointer())
+    convention.call_function(builder, function, types.none, taken, values)
+
+
+# Plain functions in a module, and not the intrinsics, are what kernels name: intrinsics pickle under a random name.
+@overload(call_loop, jit_options=LINKED)
+def _call_loop_overload(loop, numbers, arrays):
+    return lambda loop, numbers, arrays: _call_loop(loop, numbers, arrays)
+
+
+@overload(run_alone, jit_options=LINKED)
+def _run_alone_overload(kernel, count, arguments, room):
+    return lambda kernel, count, arguments, room: _run_alone(kernel, count, arguments, room)

@@ -1,0 +1,186 @@
+"""Elementwise kernels: a form's loop, compiled once, and what runs it over arrays, weighs its results and sums them."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.core import types
+
+from fastloa_kernels import forms
+from fastloa_kernels.engines import spelled
+from fastloa_kernels.engines.numba_cpu import maps, small, summation
+from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
+from fastloa_kernels.engines.numba_cpu.launching import NOTHING, NUMBER, PARALLEL, SCRATCH, Kernel, array, with_room
+from fastloa_kernels.sums import BLOCK
+
+HUGE = 2.0**127  # rounded to float32, no number below overflows
+PARTIALS = array(types.float64, written=True)
+_LOOP = (types.int64, types.int64)  # the addresses of a loop and of its numbers
+
+
+class Loop:
+    """A form's loop over elements: compiled when it is first needed, and called by its address.
+
+    Without parts, rooms and tuples it is soon compiled: all that was the greater part of a kernel's compilation, and is
+    now the same for all formulas.
+    """
+
+    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
+        plain = form.weighted or form
+        self.inputs, self.results, self.weighted = plain.inputs, plain.outputs, form.weighted is not None
+        places = plain.in_place or tuple(range(plain.inputs, plain.inputs + plain.outputs))
+        self._function = spelled.loop(bind(plain.formula, dtype), plain.leading, plain.inputs, places, parameters)
+        operands = [array(NUMBER[dtype], written=i in places) for i in range(max(plain.inputs, max(places) + 1))]
+        self._signature = types.CPointer(NUMBER[dtype]), *operands
+        self.numbers = functools.lru_cache(64)(functools.partial(_numbers, np.dtype(dtype)))
+
+    @functools.cached_property
+    def address(self) -> int:
+        """Where compiled code calls it."""
+        return address_of(self._function, self._signature)
+
+
+def _numbers(dtype: Any, values: tuple[Any, ...]) -> tuple[Any, int]:
+    """Scalars as a loop reads them, which must be kept while it runs, and their address."""
+    kept = np.array(values, dtype)
+    return kept, kept.ctypes.data
+
+
+def _several(count: int, dtype: str) -> types.Tuple:
+    return types.Tuple([array(NUMBER[dtype], written=True)] * count)
+
+
+@functools.cache
+def _over_parts(count: int, dtype: str) -> Kernel:
+    return Kernel(maps.over_parts(count), types.Tuple([*_LOOP, _several(count, dtype)]), unit=maps.LINE)
+
+
+@functools.cache
+def _weighted(inputs: int, outputs: int, dtype: str) -> Kernel:
+    operands = array(NUMBER[dtype]), _several(inputs, dtype), _several(outputs, dtype)
+    return Kernel(maps.weighted(inputs, outputs), types.Tuple([*_LOOP, *operands]), unit=maps.LINE)
+
+
+@functools.cache
+def _summed(inputs: int, outputs: int, dtype: str, *, weighted: bool) -> Kernel:
+    run = maps.summed(inputs, outputs, dtype, weighted=weighted)
+    return Kernel(run, _blocks(inputs, outputs, dtype), unit=BLOCK, scratch=True)
+
+
+@functools.cache
+def _through_blocks(inputs: int, results: int, dtype: str, *, weighted: bool, first_summed: bool) -> Kernel:
+    run = maps.through_blocks(inputs, results, dtype, weighted=weighted, first_summed=first_summed)
+    return Kernel(run, _blocks(inputs, results - first_summed, dtype), unit=BLOCK, scratch=True)
+
+
+def _blocks(inputs: int, outputs: int, dtype: str) -> types.Tuple:
+    operands = array(NUMBER[dtype]), _several(inputs, dtype), _several(outputs, dtype)
+    return types.Tuple([*_LOOP, *operands, PARTIALS, PARTIALS])
+
+
+class MapKernel:
+    """Maps arrays onto others, or onto themselves."""
+
+    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
+        self._loop, self._parameters, self._dtype = Loop(form, parameters, dtype), parameters, dtype
+        self._parts = _over_parts(form.inputs + form.outputs * (not form.in_place), dtype)
+
+    def __call__(
+        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
+    ) -> None:
+        loop = self._loop
+        _kept, numbers = loop.numbers(leading + parameters)
+        overlaid, size = _overlaid(inputs, outputs), inputs[0].size
+        if inputs[0].ndim != 1:
+            inputs, outputs = _flat(inputs), _flat(outputs)
+        if overlaid:
+            kernel = _through_blocks(loop.inputs, loop.results, self._dtype, weighted=loop.weighted, first_summed=False)
+            read = inputs[loop.weighted :]
+            kernel(size, size, (loop.address, numbers, inputs[0], read, outputs, NOTHING, NOTHING))
+        elif loop.weighted:
+            kernel = _weighted(loop.inputs, loop.results, self._dtype)
+            kernel(size, size, (loop.address, numbers, inputs[0], inputs[1:], outputs))
+        elif size < PARALLEL:
+            self._parts.run(0, 1, size, size, (loop.address, numbers, inputs + outputs), NOTHING)
+        else:
+            self._parts(size, size, (loop.address, numbers, inputs + outputs))
+
+    @functools.cache  # noqa: B019  (kernels live as long as the process)
+    def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
+        """A function of ``(address, *inputs, out, parameters)`` that looks into its arrays itself, and the address."""
+        return small.map_kernel(self._loop.inputs, self._parameters, self._dtype, ndim), self._loop.address
+
+
+def _overlaid(inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> bool:
+    for out in outputs:
+        for x in inputs:
+            if out is x:
+                return True
+    return False
+
+
+def _flat(several: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([x.reshape(-1) for x in several])
+
+
+class SumKernel:
+    """Like a map whose first output is summed and divided by the leading divisor."""
+
+    def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
+        self._loop, self._dtype, self._scalar = Loop(form, parameters, dtype), dtype, np.dtype(dtype).type
+        self._summed = _summed(self._loop.inputs, form.outputs - 1, dtype, weighted=self._loop.weighted)
+
+    def __call__(
+        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
+    ) -> Any:
+        high, low = partials(inputs[0].size)
+        self.sum_blocks(inputs, outputs, leading, parameters, high, low)
+        return rounded(self._scalar, divided(finished(high, low), leading[0] if leading else 1.0))
+
+    def sum_blocks(
+        self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...],
+        high: Any, low: Any,
+    ) -> None:  # fmt: skip
+        """Leave the sums of the blocks, and their errors, in `high` and `low`."""
+        loop, size, overlaid = self._loop, inputs[0].size, _overlaid(inputs, outputs)
+        _kept, numbers = loop.numbers(leading + parameters)
+        if inputs[0].ndim != 1:
+            inputs, outputs = _flat(inputs), _flat(outputs)
+        kernel, read = self._summed, inputs[loop.weighted :]
+        if overlaid:
+            kernel = _through_blocks(loop.inputs, loop.results, self._dtype, weighted=loop.weighted, first_summed=True)
+        kernel(size, size, (loop.address, numbers, inputs[0], read, outputs, high, low))
+
+
+def partials(size: int) -> tuple[Any, Any]:
+    blocks = (size + BLOCK - 1) // BLOCK
+    return np.empty(blocks), np.empty(blocks)
+
+
+def finished(high: Any, low: Any) -> float:
+    if high.size == 1:
+        both = 0.0 + float(high[0]) + float(low[0])
+        return both if both == both else float(high[0])
+    total: float = with_room(_finish(), high, low)
+    return total
+
+
+@functools.cache
+def _finish() -> Callable[..., float]:
+    return compiled(summation.finish, (PARTIALS, PARTIALS, SCRATCH))
+
+
+def divided(total: float, divisor: float) -> float:
+    if divisor:
+        return float(total) / float(divisor)
+    with np.errstate(all="ignore"):
+        return float(np.float64(total) / np.float64(divisor))
+
+
+def rounded(scalar: Any, total: float) -> Any:
+    if -HUGE < total < HUGE:
+        return scalar(total)
+    with np.errstate(over="ignore"):
+        return scalar(total)

@@ -1,0 +1,58 @@
+"""Functions of so many arrays: numba wants arrays spelled out one by one, so the functions are written when needed."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _written(name: str, lines: list[str], **names: Any) -> Callable[..., Any]:
+    """The function of that name that the lines define; numba is told that they stand in this file."""
+    names["__name__"] = __name__
+    exec(compile("\n".join(lines), __file__, "exec"), names)
+    function: Callable[..., Any] = names[name]
+    return function
+
+
+def _numbered(letter: str, count: int) -> list[str]:
+    return [f"{letter}{i}" for i in range(count)]
+
+
+def loop(formula: Any, leading: int, inputs: int, places: tuple[int, ...], parameters: int) -> Callable[..., None]:
+    """``loop(numbers, *arrays)`` of ``formula(*leading, *inputs, *parameters)``, the scalars being read from `numbers`.
+
+    The first `inputs` arrays are read, those at `places` are written. All inputs are loaded before the first store, or
+    LLVM, fearing aliases, would compute twice.
+    """
+    names = _numbered("x", max(inputs, *(place + 1 for place in places)))
+    scalars = _numbered("s", leading + parameters)
+    results = _numbered("r", len(places))
+    operands = [*scalars[:leading], *(f"{x}[i]" for x in names[:inputs]), *scalars[leading:]]
+    return _written("loop", [
+        f"def loop({', '.join(['numbers', *names])}):",
+        *(f"    {scalar} = numbers[{i}]" for i, scalar in enumerate(scalars)),
+        "    for i in range(x0.size):",
+        f"        {', '.join(results)} = formula({', '.join(operands)})",
+        *(f"        {names[place]}[i] = {result}" for place, result in zip(places, results, strict=True)),
+    ], formula=formula)  # fmt: skip
+
+
+def cut(count: int) -> Callable[..., Any]:
+    """``cut(arrays, start, stop)``: the same part of each of `count` arrays."""
+    parts = "".join(f"arrays[{i}][start:stop], " for i in range(count))
+    return _written("cut", ["def cut(arrays, start, stop):", f"    return ({parts})"])
+
+
+def load(count: int) -> Callable[..., Any]:
+    """``load(arrays, i)``: the same element of each of `count` arrays."""
+    elements = "".join(f"arrays[{i}][i], " for i in range(count))
+    return _written("load", ["def load(arrays, i):", f"    return ({elements})"])
+
+
+def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
+    """``store(arrays, i, values)`` writes ``values[first:]`` to the arrays at `places`."""
+    lines = [f"    arrays[{place}][i] = values[{first + k}]" for k, place in enumerate(places)]
+    return _written("store", ["def store(arrays, i, values):", *(lines or ["    pass"])])
+
+
+def as_tuple(outputs: int) -> Callable[..., Any]:
+    """A formula with one output returns it bare; this makes it a tuple like the others."""
+    return _written("as_tuple", ["def as_tuple(values):", f"    return {'(values,)' if outputs == 1 else 'values'}"])
