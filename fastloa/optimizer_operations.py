@@ -24,7 +24,8 @@ class Optimizer:
 
     A subclass says what its hyper-parameters may be (`hyper`), which `records` there are and which one some
     hyper-parameters ask for (`record`), the formula's `parameters` at a step, and what states start from (`initial`:
-    a number, or None for a copy of the parameter; zeros where nothing is said).
+    a number, the name of a hyper-parameter that is it, or None for a copy of the parameter; zeros where nothing is
+    said).
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Optimizer:
 
     hyper: ClassVar[Mapping[str, Kind]]
     records: ClassVar[tuple[Step, ...]]
-    initial: ClassVar[Mapping[str, float | None]] = {}
+    initial: ClassVar[Mapping[str, float | str | None]] = {}
 
     def __init__(self, params: Params, folded: Folded, **hyper: Any) -> None:
         name = type(self).__name__
@@ -83,6 +84,8 @@ class Optimizer:
     def _new_state(self, state: str, label: str, p: Any) -> Any:
         """A state in the precision of the arithmetic: 16-bit parameters have float32 states."""
         dtype, start = dtypes.kind_of(self._name, label, p).compute, self.initial.get(state, 0.0)
+        if isinstance(start, str):
+            start = self._hyper[start]
         with backends.device_of(p):
             return p.astype(dtype) if start is None else backends.namespace_of(self._home).full(p.shape, start, dtype)
 

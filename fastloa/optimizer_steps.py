@@ -24,6 +24,7 @@ class StepOperation(Operation[...]):
     def __init__(self, name: str, optimizer: type["Optimizer"], example: str, first: int | None) -> None:
         own = {p.name: p for p in inspect.signature(optimizer.__init__).parameters.values()}
         self._defaults = {key: own[key].default for key in optimizer.hyper}
+        self._options = options_of(optimizer)
         self._optimizer, self._first = optimizer, first
         self._states = tuple(dict.fromkeys(state for record in optimizer.records for state in record.states))
         optional = [s for s in self._states if any(s not in record.states for record in optimizer.records)]
@@ -38,7 +39,7 @@ class StepOperation(Operation[...]):
             *(inspect.Parameter(s, POSITIONAL, annotation=Array, default=None if s in optional else NEEDED)
               for s in self._states),
             inspect.Parameter("step", KEYWORD, annotation=int, default=NEEDED if first is None else first),
-            *(own[key].replace(kind=KEYWORD) for key in optimizer.hyper),
+            *(own[key].replace(kind=KEYWORD) for key in self._options),
             inspect.Parameter("backend", KEYWORD, annotation=str | None, default=None),
         ])  # fmt: skip
         super().__init__(definition, optimizer.records[0])
@@ -47,10 +48,10 @@ class StepOperation(Operation[...]):
         """Take the step, in place."""
         name, options = self.__name__, dict(kwargs)
         backend, step = options.pop("backend", None), options.pop("step", self._first)
-        unknown = [option for option in options if option not in self._defaults]
+        unknown = [option for option in options if option not in self._options]
         if unknown:
             raise TypeError(
-                f"{name}: {unknown[0]} must be one of its options {sorted(self._defaults)}, got {unknown[0]!r}"
+                f"{name}: {unknown[0]} must be one of its options {sorted(self._options)}, got {unknown[0]!r}"
             )
         if step is None:
             raise TypeError(f"{name}: step must be an integer >= 1, got nothing")
@@ -65,6 +66,11 @@ class StepOperation(Operation[...]):
             raise TypeError(f"{name}: takes the arrays {', '.join(names)}, got {len(args)}")
         arrays = tuple(given[n] for n in names)
         run_step(name, names, arrays, record, self._optimizer.parameters(record, hyper, step), backend)
+
+
+def options_of(optimizer: type["Optimizer"]) -> list[str]:
+    """The hyper-parameters of a step: none that say no more than what a state starts from."""
+    return [name for name in optimizer.hyper if name not in optimizer.initial.values()]
 
 
 def bare_step(name: str, optimizer: type["Optimizer"], example: str, *, first: int | None = None) -> StepOperation:
@@ -83,10 +89,7 @@ def _docstring(
     whole, parts = inspect.getdoc(optimizer) or "", []
     for state in states:
         wanted = " Wanted if, and only if, the options keep it." if state in optional else ""
-        initial = optimizer.initial.get(state, 0.0)
-        start = {None: f"Before the first step as `{name}` begins.", 0.0: "Zeros before the first step."}.get(
-            initial, f"{initial} before the first step."
-        )
+        start = _start(name, optimizer.initial.get(state, 0.0))
         parts.append(
             f"{state} : array, shape and dtype of `p`{', optional' if state in optional else ''}\n"
             f"    The state of that name; overwritten. {start}{wanted}"
@@ -102,7 +105,7 @@ def _docstring(
         "g : array, shape and dtype of `p`", "    Its gradient; left alone.",
         *parts,
         f"step : int{counted}", "    The number of this step, counted from 1.",
-        f"{', '.join(optimizer.hyper)}", f"    As in `{name}`, but no schedules.",
+        f"{', '.join(options_of(optimizer))}", f"    As in `{name}`, but no schedules.",
         'backend : {"auto", "cpu", "cuda", "cupy"}, optional', "    Where to run; the backend in force by default.", "",
         "Raises", "------",
         "TypeError", "    Not arrays, arrays of two libraries, or dtypes that differ.",
@@ -110,6 +113,15 @@ def _docstring(
         "References", "----------", references, "",
         "Examples", "--------", example,
     ])  # fmt: skip
+
+
+def _start(optimizer: str, initial: float | str | None) -> str:
+    """What to say of a state before the first step."""
+    if initial is None:
+        return f"Before the first step as `{optimizer}` begins."
+    if isinstance(initial, str):
+        return f"The {initial} of `{optimizer}` before the first step."
+    return f"{initial or 'Zeros'} before the first step."
 
 
 def run_step(

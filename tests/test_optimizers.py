@@ -1,7 +1,7 @@
 """Optimizers against float64 NumPy written from PyTorch's documentation, and how they hold their parameters."""
 
+import inspect
 import io
-import itertools
 import pickle
 
 import ml_dtypes
@@ -9,58 +9,25 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from tests import cases
+from tests.subjects import group
 
 STEPS = 300
+PYTORCH = {"ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD"}
 
 
-def sgd(p, gradients, *, lr, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False):
-    buffer = None
-    for g in gradients:
-        d = (-g if maximize else g) + weight_decay * p
-        if momentum != 0:
-            buffer = d if buffer is None else momentum * buffer + (1 - dampening) * d
-            d = d + momentum * buffer if nesterov else buffer
-        p = p - lr * d
-    return p
+CASES = [case for case in cases.CASES if isinstance(case, cases.StepCase)]
 
 
-def adam(
-    p, gradients, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, maximize=False, decoupled=False
-):
-    m, v, top = np.zeros_like(p), np.zeros_like(p), np.zeros_like(p)
-    for t, gradient in enumerate(gradients, 1):
-        g = -gradient if maximize else gradient
-        if decoupled:
-            p = p - lr * weight_decay * p
-        else:
-            g = g + weight_decay * p
-        m = betas[0] * m + (1 - betas[0]) * g
-        v = betas[1] * v + (1 - betas[1]) * g**2
-        top = np.maximum(top, v)
-        denominator = np.sqrt(top if amsgrad else v) / np.sqrt(1 - betas[1] ** t) + eps
-        p = p - lr / (1 - betas[0] ** t) * m / denominator
-    return p
-
-
-SGDS = [
-    {"lr": 0.05, "momentum": momentum, "dampening": dampening, "weight_decay": decay, "nesterov": nesterov,
-     "maximize": maximize}
-    for momentum, dampening, decay, nesterov, maximize in itertools.product(
-        (0.0, 0.9), (0.0, 0.3), (0.0, 0.02), (False, True), (False, True)
-    )
-    if not (nesterov and (momentum == 0.0 or dampening != 0.0))
-]  # fmt: skip
-ADAMS = [
-    {"lr": 0.01, "weight_decay": decay, "amsgrad": amsgrad, "maximize": maximize, **more}
-    for decay, amsgrad, maximize, more in itertools.product(
-        (0.0, 0.1), (False, True), (False, True), ({}, {"betas": (0.5, 0.8), "eps": 1e-3})
-    )
-]
-RUNS = [
-    *((fl.SGD, sgd, options, {}) for options in SGDS),
-    *((fl.Adam, adam, options, {}) for options in ADAMS),
-    *((fl.AdamW, adam, options, {"decoupled": True}) for options in ADAMS),
-]
+def walk(dtypes=("float64",), wanted=lambda case: True, *, all_options=True):
+    """Give a row for each case, set of options and dtype, for ``parametrize(("case", "options", "dtype"), ...)``."""
+    return [
+        pytest.param(case, options, dtype, id=f"{case.optimizer}-{i}-{dtype}", marks=group(case.name, dtype))
+        for case in CASES
+        if wanted(case)
+        for i, options in enumerate(case.options if all_options else case.options[:1])
+        for dtype in dtypes
+    ]
 
 
 def gradients(shape, dtype, steps=STEPS):
@@ -68,28 +35,92 @@ def gradients(shape, dtype, steps=STEPS):
     return [rng.standard_normal(shape).astype(dtype) for _ in range(steps)]
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 2e-5)])
-@pytest.mark.parametrize(("optimizer", "reference", "options", "more"), RUNS)
-def test_trajectory(optimizer, reference, options, more, dtype, tolerance):
-    start = np.random.default_rng(1).standard_normal((3, 7))
-    p, gs = start.astype(dtype), gradients((3, 7), dtype)
-    made = optimizer(p, **options)
+def begin(case, options, p):
+    """Give the states of a case before its first step."""
+    found = {}
+    for state in filter(None, case.states(options)):
+        start = case.initial.get(state, 0.0)
+        start = options[start] if isinstance(start, str) else start
+        found[state] = p.copy() if start is None else np.full_like(p, start)
+    return found
+
+
+def follow(case, options, p, gs):
+    """Give the parameter and the states where the reference leads."""
+    state = begin(case, options, p)
+    for t, g in enumerate(gs, 1):
+        p = case.reference(p, g.astype(p.dtype), state, step=t, **case.step_options(options))
+    return p, state
+
+
+@pytest.mark.parametrize(("case", "options", "dtype"), walk(("float64", "float32")))
+def test_trajectory(case, options, dtype):
+    tolerance = {"float64": 1e-12, "float32": 2e-5}[dtype]
+    start, gs = np.random.default_rng(1).standard_normal((3, 7)).astype(dtype), gradients((3, 7), dtype)
+    p = start.copy()
+    made = getattr(fl, case.optimizer)(p, **options)
     for g in gs:
         made.step(g)
-    expected = reference(start.astype(dtype).astype(np.float64), [g.astype(np.float64) for g in gs], **options, **more)
+    expected, states = follow(case, options, start.astype(np.float64), gs)
     np.testing.assert_allclose(p, expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    (found,) = made.state_dict()["states"]
+    assert list(found) == [state for state in case.states(options) if state is not None]
+    for state, array in found.items():
+        assert array.dtype == dtype
+        np.testing.assert_allclose(array, states[state], rtol=tolerance, atol=tolerance * np.abs(states[state]).max())
     assert made.steps == STEPS
     assert made.params is p
 
 
-def test_bare_steps_are_the_classes():
+@pytest.fixture
+def torch():
+    """PyTorch, which keeps the numbers of a step in its default dtype."""
+    found = pytest.importorskip("torch")
+    before = found.get_default_dtype()
+    found.set_default_dtype(found.float64)
+    yield found
+    found.set_default_dtype(before)
+
+
+@pytest.mark.parametrize(("case", "options", "dtype"), walk(wanted=lambda case: case.optimizer in PYTORCH))
+def test_as_pytorch(case, options, dtype, torch):
+    p = np.random.default_rng(1).standard_normal((3, 7))
+    theirs = torch.from_numpy(p.copy())
+    ours, golden = getattr(fl, case.optimizer)(p, **options), getattr(torch.optim, case.optimizer)([theirs], **options)
+    for g in gradients((3, 7), dtype):
+        theirs.grad = torch.from_numpy(g)
+        ours.step(g)
+        golden.step()
+    np.testing.assert_allclose(p, theirs.numpy(), rtol=1e-12, atol=1e-12 * np.abs(p).max())
+
+
+@pytest.mark.parametrize(("case", "options", "dtype"), walk())
+def test_bare_steps_are_the_classes(case, options, dtype):
     p, q = np.linspace(-1, 1, 9), np.linspace(-1, 1, 9)
-    m, v = np.zeros(9), np.zeros(9)
-    optimizer = fl.AdamW(p, lr=0.1)
-    for t, g in enumerate(gradients(9, "float64", 5), 1):
-        optimizer.step(g)
-        fl.adamw_step(q, g, m, v, step=t, lr=0.1)
+    made, states = getattr(fl, case.optimizer)(p, **options), begin(case, options, q)
+    for t, g in enumerate(gradients(9, dtype, 5), 1):
+        made.step(g)
+        arrays = [state and states[state] for state in case.states(options)]
+        getattr(fl, case.name)(q, g, *arrays, step=t, **case.step_options(options))
     np.testing.assert_array_equal(p, q)
+    (found,) = made.state_dict()["states"]
+    assert found.keys() == states.keys()
+    for state, array in found.items():
+        np.testing.assert_array_equal(array, states[state])
+
+
+@pytest.mark.parametrize(("case", "options", "dtype"), walk(("float64", "float32")))
+def test_nan_stays_in_its_element(case, options, dtype):
+    start, (first, second) = np.ones(4, dtype), gradients(4, dtype, 2)
+    p, q, first_spoilt = start.copy(), start.copy(), first.copy()
+    first_spoilt[1] = np.nan
+    clean, spoilt = getattr(fl, case.optimizer)(p, **options), getattr(fl, case.optimizer)(q, **options)
+    for g in (first, second):
+        clean.step(g)
+    for g in (first_spoilt, second):
+        spoilt.step(g)
+    assert np.isnan(q).tolist() == [False, True, False, False]
+    np.testing.assert_array_equal(np.delete(q, 1), np.delete(p, 1))
 
 
 def test_bare_sgd_step_with_momentum():
@@ -135,15 +166,11 @@ def test_16_bit_parameters_are_computed_in_float32_and_rounded_once(dtype):
 
 
 @pytest.mark.parametrize("through", ["pickle", "npz"])
-@pytest.mark.parametrize(
-    "make",
-    [lambda p: fl.SGD(p, lr=0.1, momentum=0.9, dampening=0.1), lambda p: fl.Adam(p, lr=0.1, amsgrad=True), fl.AdamW],
-)
-def test_the_next_hundred_steps_are_the_same_to_the_bit(make, through):
-    rng = np.random.default_rng(2)
-    p = rng.standard_normal(17)
-    first = make(p)
-    for g in gradients(17, "float64", 10):
+@pytest.mark.parametrize(("case", "options", "dtype"), walk())
+def test_the_next_hundred_steps_are_the_same_to_the_bit(case, options, dtype, through):
+    p, gs = np.random.default_rng(2).standard_normal(17), gradients(17, dtype, 110)
+    first = getattr(fl, case.optimizer)(p, **options)
+    for g in gs[:10]:
         first.step(g)
     q = p.copy()
     state = first.state_dict()
@@ -154,9 +181,9 @@ def test_the_next_hundred_steps_are_the_same_to_the_bit(make, through):
         np.savez(file, **state["states"][0])
         file.seek(0)
         state = {**state, "states": [dict(np.load(file))]}
-    second = make(q)
+    second = getattr(fl, case.optimizer)(q, **options)
     second.load_state_dict(state)
-    for g in gradients(17, "float64", 110)[10:]:
+    for g in gs[10:]:
         first.step(g)
         second.step(g)
     np.testing.assert_array_equal(p, q)
@@ -201,17 +228,168 @@ def test_an_infinite_parameter_without_decay_keeps_its_gradient():
     assert p.tolist() == [np.inf, 0.5]
 
 
-def test_nan_stays_in_its_element():
-    p, optimizer = np.ones(4), None
-    optimizer = fl.Adam(p, amsgrad=True)
-    optimizer.step(np.array([1.0, np.nan, 1.0, 1.0]))
-    assert np.isnan(p).tolist() == [False, True, False, False]
-
-
 def test_a_gradient_whose_square_is_no_number_still_moves_the_parameter():
     p = np.ones(1, np.float32)
     fl.Adam(p).step(np.array([2e19], np.float32))
     np.testing.assert_allclose(p, [0.999], rtol=1e-6)
+
+
+@pytest.mark.parametrize(  # of running means the largest whose share of the square is a number
+    ("name", "size"),
+    [("RMSprop", 1e20), ("Adadelta", 5e19), *((name, size) for name in ("Adagrad", "FTRL") for size in (2e19, 1e30))],
+)
+def test_a_large_gradient_moves_the_parameter_as_it_should(name, size):
+    (case,) = (case for case in CASES if case.optimizer == name)
+    for g in (size, -size):
+        p, options = np.array([1.5], np.float32), case.options[0]
+        getattr(fl, name)(p, **options).step(np.array([g], np.float32))
+        expected, _ = follow(case, options, np.array([1.5]), [np.array([g], np.float32)])
+        np.testing.assert_allclose(p, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "FTRL"])
+def test_a_sum_of_squares_that_is_no_number_is_felt_from_then_on_but_is_no_nan(name):
+    p = np.array([1.0], np.float32)
+    optimizer = getattr(fl, name)(p, lr=0.1)
+    for g in (1e30, 1.0, 0.0):
+        optimizer.step(np.array([g], np.float32))
+    assert np.isfinite(p).all()
+
+
+@pytest.mark.parametrize("name", ["RMSprop", "Adagrad", "Adadelta", "Rprop", "Lion", "Signum", "ASGD"])
+def test_without_decay_an_infinite_parameter_is_left_alone(name):
+    p = np.array([np.inf, -np.inf, 1.0])
+    optimizer = getattr(fl, name)(p, **({"lambd": 0.0} if name == "ASGD" else {}))
+    for _ in range(3):
+        optimizer.step(np.ones(3))
+    assert p[:2].tolist() == [np.inf, -np.inf]
+    assert p[2] < 1.0
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.5}])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_variance_that_rounding_takes_below_zero_is_zero(dtype, options):
+    p, g = np.zeros(100, dtype), np.linspace(0.1, 1.0, 100, dtype=dtype)
+    optimizer = fl.RMSprop(p, centered=True, alpha=0.5, **options)
+    for _ in range(200):
+        optimizer.step(g)
+    assert np.isfinite(p).all()
+
+
+def test_sums_and_step_sizes_start_from_what_they_are_told():
+    p = np.ones((2, 3), np.float32)
+    for optimizer, state, start in (
+        (fl.Adagrad(p, initial_accumulator_value=0.5), "sum", 0.5),
+        (fl.FTRL(p), "accumulator", 0.1),
+        (fl.Rprop(p, lr=0.25), "step_size", 0.25),
+    ):
+        found = optimizer.state_dict()["states"][0][state]
+        np.testing.assert_array_equal(found, np.full((2, 3), start, np.float32))
+
+
+def test_a_bare_step_is_not_asked_what_its_states_start_from():
+    arrays = np.ones(3), np.ones(3), np.ones(3), np.ones(3)
+    with pytest.raises(
+        TypeError, match=r"rprop_step: lr must be one of its options \['etas', 'maximize', 'step_sizes'\]"
+    ):
+        fl.rprop_step(*arrays, lr=0.1)
+    with pytest.raises(TypeError, match="ftrl_step: initial_accumulator_value must be one of its options"):
+        fl.ftrl_step(*arrays, initial_accumulator_value=0.1)
+    assert "lr" not in inspect.signature(fl.rprop_step).parameters
+    assert "The lr of `Rprop` before the first step." in fl.rprop_step.__doc__
+
+
+@pytest.mark.parametrize("name", ["Lion", "Signum", "Rprop"])
+@pytest.mark.parametrize("options", [{}, {"maximize": True}])
+def test_the_sign_of_zero_is_zero(name, options):
+    p = np.array([1.0, -2.0, 0.0])
+    optimizer = getattr(fl, name)(p, lr=0.5, **options)
+    for _ in range(2):
+        optimizer.step(np.array([0.0, -0.0, 0.0]))
+    assert p.tolist() == [1.0, -2.0, 0.0]
+
+
+def test_signs_are_compared_though_the_product_of_the_gradients_is_too_small_for_a_number():
+    p, prev, step_size = np.zeros(2, np.float32), np.full(2, 1e-30, np.float32), np.ones(2, np.float32)
+    fl.rprop_step(p, np.array([1e-30, -1e-30], np.float32), prev, step_size, etas=(0.5, 2.0))
+    assert step_size.tolist() == [2.0, 0.5]
+    assert p.tolist() == [-2.0, 0.0]
+    assert prev.tolist() == [np.float32(1e-30), 0.0]
+
+
+def test_without_momentum_signum_has_no_state():
+    p = np.array([1.0, 2.0, 3.0])
+    optimizer = fl.Signum(p, lr=0.5, momentum=0.0)
+    optimizer.step(np.array([1e-300, -np.inf, 0.0]))
+    assert p.tolist() == [0.5, 2.5, 3.0]
+    assert optimizer.state_dict()["states"] == [{}]
+
+
+def test_momentum_may_be_a_schedule():
+    p, q = np.zeros(3), np.zeros(3)
+    varying = fl.Signum(p, momentum=lambda step: 0.5)
+    constant = fl.Signum(q, momentum=0.5)
+    for g in gradients(3, "float64", 10):
+        varying.step(g)
+        constant.step(g)
+    np.testing.assert_array_equal(p, q)
+
+
+@pytest.mark.parametrize("power", [-0.5, -0.25])
+def test_ftrl_leaves_what_never_had_a_gradient_at_zero(power):
+    p = np.zeros(2)
+    optimizer = fl.FTRL(p, initial_accumulator_value=0.0, lr_power=power)
+    for _ in range(3):
+        optimizer.step(np.array([0.0, 1.0]))
+    assert p[0] == 0.0
+    assert p[1] < 0.0
+
+
+@pytest.mark.parametrize("power", [-0.5, -0.25, -1.5])
+def test_a_small_square_is_not_lost_in_a_large_sum(power):
+    """What a power of the sum gains is far less than the power's last digit."""
+    g, n, z = np.array([1e-3], np.float32), np.array([1e4], np.float32), np.zeros(1, np.float32)
+    p = np.array([1e6], np.float32)
+    fl.ftrl_step(p, g, n, z, lr=1.0, lr_power=power)
+    gained = 1e4**-power * np.expm1(-power * np.log1p(1e-10))
+    np.testing.assert_allclose(z, [1e-3 - gained * 1e6], rtol=1e-5)
+
+
+def test_the_mean_of_asgd_is_the_mean_of_the_parameters_after_t0():
+    p = np.random.default_rng(3).standard_normal(5)
+    optimizer, seen = fl.ASGD(p, lr=0.1, t0=10), []
+    for g in gradients(5, "float64", 40):
+        optimizer.step(g)
+        seen.append(p.copy())
+    # The mean begins anew at the step after t0 + 1, whose share is still the whole.
+    np.testing.assert_allclose(optimizer.state_dict()["states"][0]["ax"], np.mean(seen[11:], axis=0), rtol=1e-13)
+
+
+def test_a_rate_that_falls_steeply_becomes_zero_not_an_error():
+    p = np.ones(2)
+    optimizer = fl.ASGD(p, lr=1.0, lambd=1e200, alpha=1e4)
+    optimizer.steps = 5
+    optimizer.step(np.ones(2))
+    assert p.tolist() == [1.0, 1.0]
+
+
+def test_options_out_of_range():
+    p = np.ones(3)
+    for make, message in (
+        (lambda: fl.RMSprop(p, alpha=1.0), r"RMSprop: alpha must be in \[0, 1\), got 1.0"),
+        (lambda: fl.Adagrad(p, lr_decay=-1.0), "Adagrad: lr_decay must be non-negative and finite, got -1.0"),
+        (lambda: fl.Adadelta(p, rho=-0.1), r"Adadelta: rho must be in \[0, 1\), got -0.1"),
+        (lambda: fl.Rprop(p, etas=(1.0, 1.2)), r"Rprop: etas\[0\] must be in \(0, 1\), got 1.0"),
+        (lambda: fl.Rprop(p, etas=(0.5, 1.0)), r"Rprop: etas\[1\] must be finite and > 1, got 1.0"),
+        (lambda: fl.Rprop(p, step_sizes=(2.0, 1.0)), "Rprop: step_sizes must be in order, got 2.0 and 1.0"),
+        (lambda: fl.ASGD(p, t0=-1.0), "ASGD: t0 must be non-negative and finite, got -1.0"),
+        (lambda: fl.Lion(p, betas=(0.9, 1.0)), r"Lion: betas\[1\] must be in \[0, 1\), got 1.0"),
+        (lambda: fl.Signum(p, momentum=1.0), r"Signum: momentum must be in \[0, 1\), got 1.0"),
+        (lambda: fl.FTRL(p, lr=0.0), "FTRL: lr must be positive and finite, got 0.0"),
+        (lambda: fl.FTRL(p, lr_power=0.5), "FTRL: lr_power must be finite and <= 0, got 0.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -28,15 +28,16 @@ def reduced(subject):
 
 def step(case, options):
     """Give an optimizer's step with a set of options: what it writes are its results."""
-    operation, states = getattr(fl, case.name), case.states(options)
+    operation, states, given = getattr(fl, case.name), case.states(options), case.step_options(options)
 
     def arrays(dtype):
         rng = rng_for(case.name, "step", dtype)
-        signed, positive = rng.normal(size=(2, 500)), rng.random((len(states), 500))
+        signed, positive = rng.normal(size=(2, 500)), rng.random((sum(state is not None for state in states), 500))
         return tuple(x.astype(dtype) for x in (*signed, *positive))
 
     def call(p, g, *others):
-        operation(p, g, *others, step=3, **options)
+        left = iter(others)
+        operation(p, g, *(state and next(left) for state in states), step=3, **given)
         return p, *others
 
     return Subject(case.name, "step", call, (), arrays, (), options)

@@ -162,6 +162,38 @@ def _adamw(xp: Any, p: Any, g: Any, m: Any, v: Any) -> None:
     _adam(xp, p, g, m, v)
 
 
+def _rmsprop(xp: Any, p: Any, g: Any, v: Any) -> None:
+    v *= 0.99
+    v += 0.01 * g**2
+    p -= 1e-2 * g / (xp.sqrt(v) + 1e-8)
+
+
+def _adagrad(xp: Any, p: Any, g: Any, s: Any) -> None:
+    s += g**2
+    p -= 1e-2 * g / (xp.sqrt(s) + 1e-10)
+
+
+def _adadelta(xp: Any, p: Any, g: Any, v: Any, u: Any) -> None:
+    v *= 0.9
+    v += 0.1 * g**2
+    delta = xp.sqrt(u + 1e-6) / xp.sqrt(v + 1e-6) * g
+    u *= 0.9
+    u += 0.1 * delta**2
+    p -= delta
+
+
+def _lion(xp: Any, p: Any, g: Any, m: Any) -> None:
+    p -= 1e-4 * xp.sign(0.9 * m + 0.1 * g)
+    m *= 0.99
+    m += 0.01 * g
+
+
+def _signum(xp: Any, p: Any, g: Any, m: Any) -> None:
+    m *= 0.9
+    m += 0.1 * g
+    p -= 1e-2 * xp.sign(m)
+
+
 _MOMENTUM = {"momentum": 0.9}
 
 ROWS: dict[str, Row] = {
@@ -245,4 +277,14 @@ ROWS: dict[str, Row] = {
     "SGD(momentum=0.9)": Row({"step": _momentum}, options=_MOMENTUM),
     "Adam": Row({"step": _adam}),
     "AdamW": Row({"step": _adamw}),
+    "rmsprop_step": Row({"step": _rmsprop}),
+    "adagrad_step": Row({"step": _adagrad}),
+    "adadelta_step": Row({"step": _adadelta}),
+    "lion_step": Row({"step": _lion}),
+    "signum_step": Row({"step": _signum}),
+    "RMSprop": Row({"step": _rmsprop}),
+    "Adagrad": Row({"step": _adagrad}),
+    "Adadelta": Row({"step": _adadelta}),
+    "Lion": Row({"step": _lion}),
+    "Signum": Row({"step": _signum}),
 }

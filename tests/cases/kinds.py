@@ -67,10 +67,19 @@ class RowLossCase:
 
 @dataclass(frozen=True, eq=False)
 class StepCase:
-    """An optimizer: its step on bare arrays, its class, and the option sets that change the arithmetic."""
+    """An optimizer: its step on bare arrays, its class, and the option sets that change the arithmetic.
+
+    `states` gives the step's arrays after the gradient, with None for one that the options leave out. A state starts
+    from zeros, or as `initial` says: from a number, an option of that name, or None for a copy of the parameter.
+    """
 
     name: str
     optimizer: str
     reference: Callable[..., Any]
-    states: Callable[[Mapping[str, Any]], tuple[str, ...]]
+    states: Callable[[Mapping[str, Any]], tuple[str | None, ...]]
     options: tuple[Mapping[str, Any], ...]
+    initial: Mapping[str, float | str | None] = field(default_factory=dict)
+
+    def step_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give those of the step on bare arrays, which is not asked what states start from."""
+        return {name: value for name, value in options.items() if name not in self.initial.values()}

@@ -28,10 +28,14 @@ def sgd_nesterov(p, g, momentum_buffer, lr, weight_decay, sign, momentum, gain, 
     return p - lr * (d + ahead * buffer), buffer
 
 
+def drawn(m, d, rest):
+    """A running mean m, drawn to d by the share `rest`."""
+    # Of d - m the larger share would drown a small d where m is large.
+    return m + rest * (d - m) if rest < 0.5 else d - (1.0 - rest) * (d - m)
+
+
 def adam_moments(d, m, v, rest1, beta2, rest2):
-    # Of d - m the larger share would drown a small d where m is large; d * d may be too large for a number.
-    drawn = m + rest1 * (d - m) if rest1 < 0.5 else d - (1.0 - rest1) * (d - m)
-    return drawn, beta2 * v + rest2 * d * d
+    return drawn(m, d, rest1), beta2 * v + rest2 * d * d  # not d**2 as such: it may be too large for a number
 
 
 def adam(p, g, exp_avg, exp_avg_sq, size, rest1, beta2, rest2, root, eps, weight_decay, decay, sign):

@@ -1,0 +1,26 @@
+"""Steps that average instead of following a schedule: the parameter lies between z, which steps, and its average."""
+
+from fastloa_kernels.formulas.optimizers import decayed
+from fastloa_kernels.primitives import sqrt
+from fastloa_kernels.records import Step
+
+
+def towards(y, z, share):
+    gap = z - y if z != y else 0.0  # two equal infinities have none
+    return y + share * gap if share < 0.5 else z - (1.0 - share) * gap
+
+
+def schedule_free_sgd(p, g, z, lr, share, pull, weight_decay, sign):
+    d = decayed(p, g, weight_decay, sign)
+    return towards(p, z, share) - pull * d, z - lr * d
+
+
+def schedule_free_adamw(p, g, z, exp_avg_sq, lr, share, pull, beta2, rest2, root, eps, weight_decay, sign):
+    d = sign * g
+    v = beta2 * exp_avg_sq + rest2 * d * d
+    u = decayed(p, d / (sqrt(v) / root + eps), weight_decay, 1.0)
+    return towards(p, z, share) - pull * u, z - lr * u, v
+
+
+SCHEDULE_FREE_SGD = Step(schedule_free_sgd, ("z",))
+SCHEDULE_FREE_ADAMW = Step(schedule_free_adamw, ("z", "exp_avg_sq"))

@@ -1,0 +1,40 @@
+"""Steps that go by the signs of the gradients alone: Rprop, Lion and Signum.
+
+`sign` is -1 to climb instead of to descend; the sign of a number, 0 for 0 and NaN for NaN, is its `direction`.
+"""
+
+from fastloa_kernels.formulas.optimizers import drawn, shrunk
+from fastloa_kernels.formulas.residuals import sign as direction
+from fastloa_kernels.records import Step
+
+
+def clipped(x, low, high):
+    return low if x < low else (high if x > high else x)
+
+
+def rprop(p, g, prev, step_size, shrinking, growing, least, most, sign):
+    d = sign * g
+    turn = direction(d) * direction(prev)  # the product of the gradients may be too small for a number
+    size = clipped(step_size * (growing if turn > 0.0 else (shrinking if turn < 0.0 else 1.0)), least, most)
+    kept = 0.0 if turn < 0.0 else d
+    return p - size * direction(kept), kept, size
+
+
+def lion(p, g, exp_avg, lr, beta1, rest1, rest2, decay, sign):
+    d = sign * g
+    return shrunk(p, decay) - lr * direction(beta1 * exp_avg + rest1 * d), drawn(exp_avg, d, rest2)
+
+
+def signum(p, g, momentum_buffer, lr, decay, sign, rest):
+    buffer = drawn(momentum_buffer, sign * g, rest)
+    return shrunk(p, decay) - lr * direction(buffer), buffer
+
+
+def sign_sgd(p, g, lr, decay, sign):
+    return shrunk(p, decay) - lr * direction(sign * g)
+
+
+RPROP = Step(rprop, ("prev", "step_size"))
+LION = Step(lion, ("exp_avg",))
+SIGNUM = Step(signum, ("momentum_buffer",))
+SIGN_SGD = Step(sign_sgd)
