@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from mpmath import atanh, cos, erf, erfc, exp, fdot, log1p, lu_solve, matrix, mp, mpf, pi, sin, sqrt
+from mpmath import atanh, cos, erf, erfc, exp, fdot, log1p, lu_solve, matrix, mp, mpf, pi, sin, sqrt, tanh
 
 mp.dps = 50
 Function = Callable[[mpf], mpf]
@@ -128,6 +128,8 @@ log_tail = off_zero(lambda f: (log1p(f) - f + f**2 / 2) / f**3)  # log(1 + f) = 
 atanh_tail = off_zero(lambda z: 2 * (atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z)
 erf_tail = off_zero(lambda z: erf(sqrt(z)) / sqrt(z) - 1)  # erf(x) = x + x * tail(x**2)
 sin_tail = off_zero(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z)  # sin(x) = x + x**3 * tail(x**2)
+# x - tanh(x) = x**3 / (3 + x**2 * tail(x**2))
+shrink_tail = off_zero(lambda z: (z * sqrt(z) / (sqrt(z) - tanh(sqrt(z))) - 3) / z)
 
 
 def mills(t: mpf) -> mpf:
@@ -153,6 +155,8 @@ FITS = [
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 9, np.float64),
     Fit("sin", sin_tail, lambda z: z / (1 + z * sin_tail(z)), (mpf(0), QUARTER**2), 5, np.float32),
     Fit("sin", sin_tail, lambda z: z / (1 + z * sin_tail(z)), (mpf(0), QUARTER**2), 8, np.float64),
+    Fit("shrink", shrink_tail, lambda z: z / (3 + z * shrink_tail(z)), (mpf(0), mpf(2.25)), 5, np.float32, pair=True),
+    Fit("shrink", shrink_tail, lambda z: z / (3 + z * shrink_tail(z)), (mpf(0), mpf(2.25)), 11, np.float64, pair=True),
     # Up to where x * Q(x) is half the least number.
     Fit("mills", mills, lambda t: 1 / mills(t), up_to(14.5), 13, np.float32, least_squares, pair=True),
     Fit("mills", mills, lambda t: 1 / mills(t), up_to(38.7), 29, np.float64, least_squares, pair=True),

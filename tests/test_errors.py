@@ -66,6 +66,7 @@ REFUSALS = [
     (lambda: fl.hardshrink(X, lambd=-1.0), ValueError, "hardshrink: lambd must be non-negative and finite, got -1.0"),
     (lambda: fl.softshrink(X, lambd=-1.0), ValueError, "softshrink: lambd must be non-negative and finite, got -1.0"),
     (lambda: fl.softcap(X, cap=0.0), ValueError, "softcap: cap must be positive and finite, got 0.0"),
+    (lambda: fl.snake(X, alpha=0.0), ValueError, "snake: alpha must be positive and finite, got 0.0"),
     (lambda: fl.gelu(X, approximate="erf"), ValueError, "gelu: approximate must be 'none' or 'tanh', got 'erf'"),
     (lambda: fl.gelu(X, approximate=True), TypeError, "gelu: approximate must be 'none' or 'tanh', got bool"),
     (

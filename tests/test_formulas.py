@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 from fastloa_kernels import records
-from fastloa_kernels.formulas import activations, elementary, losses
+from fastloa_kernels.formulas import activations, elementary, losses, periodic
 from mpmath import mp, mpf
 
 from tests import references as ref
@@ -145,6 +145,10 @@ ELEMENTWISE = [
     (activations.elu_derivative, 1, (1.0,)),
     (activations.sigmoid_derivative, 1, ()),
     (activations.tanh_derivative, 1, ()),
+    (activations.tanhshrink, 1, ()),
+    (activations.tanhshrink_derivative, 1, ()),
+    (periodic.snake, 1, (0.3,)),
+    (periodic.snake_derivative, 1, (0.3,)),
     (losses.binary_cross_entropy, 2, ()),
     (losses.binary_cross_entropy_derivative, 2, ()),
     (losses.binary_cross_entropy_second, 2, ()),

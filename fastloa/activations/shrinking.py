@@ -1,5 +1,6 @@
-"""Shrinkage: what is small becomes 0."""
+"""Shrinkage: what is small becomes 0, or much smaller."""
 
+from fastloa_kernels.formulas import activations as formulas
 from fastloa_kernels.formulas import piecewise
 
 from fastloa.checks import number
@@ -8,6 +9,7 @@ from fastloa.operations import Array, Parameters, activation
 __all__ = [
     "hardshrink",
     "softshrink",
+    "tanhshrink",
 ]
 
 
@@ -110,3 +112,53 @@ def softshrink(x: Array, /, *, lambd: float = 0.5, out: Array | None = None, bac
     array([1., 0., 1.])
     """
     return (number("softshrink", "lambd", lambd, low=0.0),)
+
+
+@activation(formulas.TANHSHRINK)
+def tanhshrink(x: Array, /, *, out: Array | None = None, backend: str | None = None) -> Parameters:
+    r"""Tanh shrinkage: x less its hyperbolic tangent.
+
+    .. math:: f(x) = x - \tanh x, \qquad f'(x) = \tanh^2 x
+
+    Derivative: it is continuous, with 0 at 0.
+
+    Parameters
+    ----------
+    x : array, shape (...), floating-point, integer or bool
+        Where to evaluate.
+    out : array, shape (...), optional
+        Where to write the result; may be `x`.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    array, shape (...)
+        In the dtype of `x`; integers become floating-point as in NumPy.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries, or a dtype that is not supported.
+    ValueError
+        `out` has another shape or is read-only.
+
+    Notes
+    -----
+    NaN gives NaN, infinities stay, and the sign of zero is kept; near 0, where it is about x^3 / 3, it keeps its
+    digits, and no representable result is returned as 0. Smooth where `softshrink` has kinks: what is small nearly
+    vanishes, and what is large moves towards 0 by 1. One exp.
+
+    References
+    ----------
+    As ``torch.nn.Tanhshrink``; before, in Collobert, Kavukcuoglu and Farabet, "Torch7: A Matlab-like Environment for
+    Machine Learning", BigLearn, NIPS Workshop, 2011.
+
+    Examples
+    --------
+    >>> tanhshrink(np.array([-np.inf, -1.0, 0.0, 1e-5]))
+    array([           -inf, -2.38405844e-01,  0.00000000e+00,  3.33333333e-16])
+    >>> tanhshrink.derivative(np.array([-np.inf, 0.0, np.inf]))
+    array([1., 0., 1.])
+    """
+    return ()

@@ -187,6 +187,19 @@ def _squareplus_derivative(x: Array) -> Array:
     return np.where(x > 0, 1 - tail, tail)
 
 
+def _tanhshrink(x: Array) -> Array:
+    """(x cosh(x) - sinh(x)) / cosh(x), the numerator's series near 0, and beyond x - 1 and what tanh(x) lacks of 1."""
+    near, series, decay = np.clip(x, -1, 1), 1 + 0 * x, _decay(2 * x)
+    for k in range(12, 0, -1):
+        series = 1 + series * near**2 / (2 * k * (2 * k + 3))
+    far = (np.abs(x) - 1) + 2 * decay / (1 + decay)
+    return np.where(np.abs(x) < 1, near**3 / 3 * series / np.cosh(near), np.copysign(far, x))
+
+
+def _tanhshrink_derivative(x: Array) -> Array:
+    return np.tanh(x) ** 2
+
+
 def _softsign(x: Array) -> Array:
     return np.where(np.isinf(x), np.sign(x), x / (1 + np.abs(x)))
 
@@ -303,6 +316,17 @@ def _mish_derivative(x: Array) -> Array:
     return np.where(x < 0, below, above)
 
 
+def _snake(x: Array) -> Array:
+    sine, cosine = np.sin(x) ** 2, np.cos(x) ** 2
+    return np.where(np.isinf(x), x, np.where(sine < 0.5, x + sine, (x + 1) - cosine))
+
+
+def _snake_derivative(x: Array) -> Array:
+    """1 + sin(2 x), or cos(2 x)**2 / (1 - sin(2 x)): next to a zero of it the cosine has all its digits."""
+    sine = np.sin(2 * x)
+    return np.where(sine < 0, np.cos(2 * x) ** 2 / (1 - sine), 1 + sine)
+
+
 # The value and the derivative.
 EXACT: Mapping[str, Any] = {
     "relu": (_relu, _step),
@@ -324,10 +348,12 @@ EXACT: Mapping[str, Any] = {
     "softplus": (softplus, sigmoid),
     "squareplus": (_squareplus, _squareplus_derivative),
     "tanh": (np.tanh, _tanh_derivative),
+    "tanhshrink": (_tanhshrink, _tanhshrink_derivative),
     "softsign": (_softsign, _softsign_derivative),
     "softcap": (_softcap, _softcap_derivative),
     "silu": (_silu, _silu_derivative),
     "quick_gelu": (_quick_gelu, _quick_gelu_derivative),
     "gelu": (_gelu, _gelu_derivative),
     "mish": (_mish, _mish_derivative),
+    "snake": (_snake, _snake_derivative),
 }

@@ -26,6 +26,20 @@ GELU_EDGES = {  # as it is, then with tanh
                 -21.176880251785221, -21.540205952946505, -21.54707541043602, -21.54707541043603,
                 -21.223777387906056, -21.58589183252297, -21.592738857625537, -21.592738857625545, 8.5, 1e300, -1e300),
 }  # fmt: skip
+TANHSHRINK_EDGES = {
+    "float32": (3.2792958e-13, 1.6139273e-15, 1.2809749e-15, 1.2809748e-15),
+    "float64": (4.0565350118095865e-103, 2.4564162998551826e-108, 1.9496589092309746e-108, 1.9496589092309742e-108),
+}
+# Zeros of snake's derivative, and numbers where its sine is 0 or greatest; then those whose doubles are nearest of all
+# numbers to a multiple of a quarter turn.
+SNAKE_EDGES = joined(
+    near(*(n * 0.7853981633974483 for n in (-1, 3, 7, 99, 2, 4, -2, -4, 1000002))),
+    near(*(n * 0.7853981633974483 / 0.3 for n in (-1, 3, 7, 99, 2, 4, -2, -4))),
+    {
+        "float32": (16367173 * 2.0**71, -16367173 * 2.0**71, 1e30),
+        "float64": (6381956970095103 * 2.0**796, -6381956970095103 * 2.0**796, 1e300),
+    },
+)
 
 CASES = (
     ActivationCase(
@@ -105,6 +119,13 @@ CASES = (
         "tanh", {"float32": (-55.0, 55.0), "float64": (-380.0, 380.0)}, HALVED, outputs=lambda: (-1.0, 1.0)
     ),
     ActivationCase("softsign", same(-100.0, 100.0), ROOT_EDGES),
+    ActivationCase(
+        "tanhshrink", {"float32": (-12.0, 12.0), "float64": (-25.0, 25.0)},
+        joined(TANHSHRINK_EDGES, scaled(TANHSHRINK_EDGES, -1.0), squares(), near(1.5, -1.5)),
+    ),
+    ActivationCase(
+        "snake", same(-100.0, 100.0), SNAKE_EDGES, options=({}, {"alpha": 0.3}, {"alpha": 1e-20}), defaults={"alpha": 1.0}
+    ),
     ActivationCase(
         "softcap", {"float32": (-1650.0, 1650.0), "float64": (-11400.0, 11400.0)},
         joined(scaled(HALVED, 30.0), scaled(HALVED, 0.3)), options=({}, {"cap": 0.3}, {"cap": 1e20}), defaults={"cap": 30.0},

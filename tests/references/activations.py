@@ -6,7 +6,7 @@ where they are used, in the digits that are asked for there.
 
 from mpmath import mp, mpf
 
-from tests.references.limits import FAR, LEAST, erfc, exp, gated, log1p_exp, times
+from tests.references.limits import FAR, LEAST, NAN, erfc, exp, gated, log1p_exp, times
 
 
 def relu(x):
@@ -270,6 +270,15 @@ def softcap_derivative_from_output(y, cap):
     return 1 - (y / cap) ** 2
 
 
+def tanhshrink(x):
+    with mp.workprec(4 * mp.prec):  # x**3 / 3 is left of x
+        return x - tanh(x)
+
+
+def tanhshrink_derivative(x):
+    return tanh(x) ** 2
+
+
 def silu(x):
     return gated(x, sigmoid(x))
 
@@ -317,3 +326,11 @@ def mish_derivative(x):
     if abs(x) > FAR:
         return mpf(x > 0)
     return tanh(log1p_exp(x)) + x * sigmoid(x) * tanh_derivative(log1p_exp(x))
+
+
+def snake(x, alpha):
+    return x if mp.isinf(x) else x + mp.sin(alpha * x) ** 2 / alpha
+
+
+def snake_derivative(x, alpha):
+    return NAN if mp.isinf(x) else 1 + mp.sin(2 * alpha * x)

@@ -1,7 +1,7 @@
 """Activations: value, derivative, and the derivative from the output where that is all it needs."""
 
-from fastloa_kernels.formulas.compensated import quotient, two_sum
-from fastloa_kernels.formulas.elementary import exp_pair, expm1, expm1_pair, sigmoid, tanh
+from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, times, two_sum
+from fastloa_kernels.formulas.elementary import decay, exp_pair, expm1, expm1_pair, shrink_reduced, sigmoid, tanh
 from fastloa_kernels.formulas.logistic import over, scaled, sech_squared, share, softened
 from fastloa_kernels.primitives import copysign, fma, inf
 from fastloa_kernels.records import Elementwise
@@ -9,6 +9,7 @@ from fastloa_kernels.records import Elementwise
 # selu's scale, and scale * alpha, each as a number of 24 bits, exact in float32 as well, and the rest.
 SCALE, SCALE_REST = 1.0507009029388428, 8.441663771998183e-08
 SCALED_ALPHA, SCALED_ALPHA_REST = 1.7580993175506592, 2.3296717680252718e-08
+BEND = 1.5  # as far as shrink_reduced reaches
 TINY = 2.0**-60  # below, what bends like x + c * x**2 is x, and x / c may be no normal number
 
 
@@ -96,6 +97,49 @@ def tanh_derivative_from_output(y):
     return fma(-y, y, 1.0)
 
 
+def beyond_three(square, square_low, h, h_low):
+    """3 + (square + square_low) * (h + h_low) as a pair."""
+    bend, bend_low = product(h, h_low, square, square_low)
+    whole, part = fast_two_sum(3.0, bend)
+    return whole, part + bend_low
+
+
+def tanhshrink(x):
+    # Near 0 it is x**3 / (3 + x**2 * h), in pairs; there h, 6/5 - x**2 / 175 + ..., takes half of the terms that other
+    # series do. Beyond it is x - 1 and what tanh(x) lacks of 1, 2 * e / (1 + e) with e = exp(-2 * x). Nothing cancels.
+    a = abs(x)
+    near = a < BEND
+    square = a * a
+    square_low = fma(a, a, -square)
+    cube, cube_low = times(square, square_low, a)
+    h, h_low = shrink_reduced(square)
+    whole, part = beyond_three(square, square_low, h, h_low)
+    e = decay(-2.0 * a, 0.0)
+    ratio = quotient(cube if near else 2.0 * e, cube_low if near else 0.0, whole if near else 1.0, part if near else e)
+    base, base_low = fast_two_sum(a, -1.0)
+    return x if a == inf else copysign(ratio if near else base + (base_low + ratio), x)
+
+
+def tanhshrink_derivative(x):
+    # tanh(x)**2: with the same h and e, tanh(x) is x * (3 + x**2 * (h - 1)) / (3 + x**2 * h) or (1 - e) / (1 + e).
+    a = abs(x)
+    near = a < BEND
+    square = a * a
+    square_low = fma(a, a, -square)
+    h, h_low = shrink_reduced(square)
+    whole, part = beyond_three(square, square_low, h, h_low)
+    high, low = beyond_three(square, square_low, h - 1.0, h_low)
+    high, low = times(high, low, a)
+    e = decay(-2.0 * a, 0.0)
+    one, one_low = fast_two_sum(1.0, e)
+    less, less_low = fast_two_sum(1.0, -e)
+    high, low = (high if near else less), (low if near else less_low)
+    whole, part = (whole if near else one), (part if near else one_low)
+    high, low = product(high, low, high, low)
+    whole, part = product(whole, part, whole, part)
+    return quotient(high, low, whole, part)
+
+
 def softcap(x, cap):
     # As tanh, with the cap in the numerator.
     z, z_low = over(abs(x), cap)
@@ -155,6 +199,7 @@ LEAKY_RELU = Elementwise(leaky_relu, leaky_relu_derivative, leaky_relu_derivativ
 ELU = Elementwise(elu, elu_derivative, elu_derivative_from_output, folding=("alpha",))
 SIGMOID = Elementwise(sigmoid, sigmoid_derivative, sigmoid_derivative_from_output)
 TANH = Elementwise(tanh, tanh_derivative, tanh_derivative_from_output)
+TANHSHRINK = Elementwise(tanhshrink, tanhshrink_derivative)
 SELU = Elementwise(selu, selu_derivative, selu_derivative_from_output)
 CELU = Elementwise(celu, celu_derivative, celu_derivative_from_output)
 SOFTCAP = Elementwise(softcap, softcap_derivative, softcap_derivative_from_output)

@@ -18,10 +18,11 @@ from fastloa_kernels.formulas.elementary64 import (
     normal_tail,
     normal_tail_slope,
     power,
+    shrink_reduced,
     sigmoid,
     tanh,
 )
-from fastloa_kernels.formulas.trigonometric64 import sin_reduced, turns
+from fastloa_kernels.formulas.trigonometric64 import sin_reduced, turn_pair, turns
 
 __all__ = [
     "VERSIONS",
@@ -39,9 +40,11 @@ __all__ = [
     "normal_tail",
     "normal_tail_slope",
     "power",
+    "shrink_reduced",
     "sigmoid",
     "sin_reduced",
     "tanh",
+    "turn_pair",
     "turns",
 ]
 

@@ -235,6 +235,13 @@ def tanh(x):
     return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)
 
 
+def shrink_reduced(z):
+    """high and low of h in x - tanh(x) = x**3 / (3 + z * h), for z = x**2 up to 9/4."""
+    p = fma(fma(4.413597e-07, z, -1.1853082e-05), z * z, fma(2.5360525e-04, z, -5.7141217e-03))
+    high = fma(p, z, 1.1999999)
+    return high, fma(p, z, 1.1999999 - high) + 4.7796213e-08
+
+
 def bell(x, rate):
     """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -174.0."""
     square = x * x

@@ -229,6 +229,18 @@ def tanh(x):
     return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)
 
 
+def shrink_reduced(z):
+    """high and low of h in x - tanh(x) = x**3 / (3 + z * h), for z = x**2 up to 9/4."""
+    y = z * z
+    p = fma(4.685708140188308e-15, z, -1.566460619875121e-13)
+    p = fma(p, y, fma(3.5213730445424656e-12, z, -7.229349112695948e-11))
+    p = fma(p, y, fma(1.4626341248868922e-09, z, -2.9564968602851964e-08))
+    p = fma(p, y, fma(5.987662198304442e-07, z, -1.220366931208152e-05))
+    p = fma(p, y, fma(2.5396825396088117e-04, z, -5.714285714284931e-03))
+    high = fma(p, z, 1.2)
+    return high, fma(p, z, 1.2 - high) + 1.568437204984422e-17
+
+
 def bell(x, rate):
     """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -1416.0."""
     square = x * x

@@ -1,6 +1,6 @@
 """Sine and cosine of every number, the same formulas in both precisions."""
 
-from fastloa_kernels.formulas.compensated import fast_two_sum
+from fastloa_kernels.formulas.compensated import fast_two_sum, product
 from fastloa_kernels.formulas.elementary import sin_reduced, turns
 from fastloa_kernels.primitives import copysign, fma, round_even
 
@@ -28,3 +28,14 @@ def cos(x):
     sign = copysign(1.0, high)
     high, part = fast_two_sum(0.25, -abs(high))  # a quarter turn on, it is the sine
     return sin_turned(high, part - sign * low, -sign * rest, -sign * least)
+
+
+def sin_squared(high, low):
+    """The square of the sine of high + low turns as a pair, for a low that is lost in high + low."""
+    # From the nearest quarter turn on, so that no sine's square is above a half; an odd one makes it the cosine's.
+    quarters = round_even(4.0 * high)
+    sine, part = sin_reduced(fma(-0.25, quarters, high), low)
+    square, rest = product(sine, part, sine, part)
+    other, lost = fast_two_sum(1.0, -square)
+    even = 2.0 * round_even(0.5 * quarters) == quarters
+    return (square if even else other), (rest if even else lost - rest)

@@ -46,6 +46,12 @@ def turns(x):
     return high - round_even(high), low, rest, (less + last) + (least + fma(d * STEP_1, u4, q3))
 
 
+def turn_pair(x, low):
+    """(x + low) / (2 * pi) as a pair, within 2**-46 of it, for a low that is lost in x + low."""
+    value = x * TURN_0
+    return value, fma(x, TURN_0, -value) + fma(x, TURN_1 * STEP_1, low * TURN_0)
+
+
 def sin_reduced(high, low):
     """The sine of high + low turns as a pair, for at most a quarter turn."""
     r = high * TAU_HIGH
