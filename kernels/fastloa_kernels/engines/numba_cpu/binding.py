@@ -35,6 +35,8 @@ def rebuilt(formula: Formula, dtype: str, callee: Callable[[Any, str], Any]) -> 
     def meant(value: Any) -> Any:
         if isinstance(value, types.FunctionType):
             return callee(value, dtype)
+        if type(value) is tuple:  # Python makes one constant of a tuple of literals
+            return tuple(map(meant, value))
         return scalar(value) if type(value) is float else value
 
     names = {name: meant(meaning) for name, meaning in resolve.referenced(formula, dtype).items()}
