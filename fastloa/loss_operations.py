@@ -83,8 +83,11 @@ class Loss(LossOperation[P]):
 
     record: PairwiseLoss
 
-    def __init__(self, function: Callable[P, Any], record: PairwiseLoss) -> None:
+    def __init__(
+        self, function: Callable[P, Any], record: PairwiseLoss, reductions: tuple[str, ...] = REDUCTIONS
+    ) -> None:
         super().__init__(function, record)
+        self._reductions = reductions
         self._usual = Found(self._usual_call)
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -98,7 +101,7 @@ class Loss(LossOperation[P]):
         buffers = take_buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
         backend, terms = options.pop("backend", None), self._definition(*args, **options)
-        checks.choice(function, "reduction", reduction, REDUCTIONS)
+        checks.choice(function, "reduction", reduction, self._reductions)
         given = {"input": args[0], "target": args[1], "pos_weight": terms.operand, "weight": terms.weight}
         call = Call(function, {**given, "sample_weight": sample_weight, **buffers}, backend)
         check_apart(function, buffers)
@@ -178,6 +181,8 @@ class Loss(LossOperation[P]):
         """Each element's weight (or None), and what the mean divides by."""
         divisor: Any = float(math.prod(shape)) if reduction == "mean" else 1.0
         total = None
+        if reduction == "batchmean" and shape:
+            divisor = float(shape[0])
         if sample_weight is not None:
             check_sample_weight(call.function, sample_weight, shape)
             total = expanded(call, "sample_weight", sample_weight, shape, dtype)
@@ -291,6 +296,6 @@ def index(at: int, shape: tuple[int, ...]) -> Any:
     return place[0] if len(place) == 1 else place
 
 
-def loss(record: PairwiseLoss) -> Callable[[Callable[P, Any]], Loss[P]]:
-    """Make a loss of a definition that returns `Terms`."""
-    return lambda function: Loss(function, record)
+def loss(record: PairwiseLoss, reductions: tuple[str, ...] = REDUCTIONS) -> Callable[[Callable[P, Any]], Loss[P]]:
+    """Make a loss of a definition that returns `Terms`; ``"batchmean"`` divides the sum by the input's length."""
+    return lambda function: Loss(function, record, reductions)

@@ -204,12 +204,17 @@ def loss_subjects(case):
             t = np.where(t > 0, 1.0, -1.0)
         return p, np.concatenate([t, grid[1]]).astype(dtype)
 
+    def output(tail, lift):
+        """Take an error by the terms that cancel, where the references give their size."""
+        terms = getattr(ref, f"{name}{tail}_terms", None)
+        return Output(lift(getattr(ref, name + tail)), cases.TWO, terms and lift(terms))
+
     for given in case.options:
         lift = partial(lifted, options={**case.defaults, **given})
         for form, results in RESULTS.items():
             yield Subject(
                 name, form, partial(form_of(operation, form), reduction="none", **given),
-                tuple(Output(lift(getattr(ref, name + tail)), cases.TWO) for _, tail in results),
+                tuple(output(tail, lift) for _, tail in results),
                 pairs, tuple(buffer for buffer, _ in results), given,
             )  # fmt: skip
 

@@ -107,6 +107,34 @@ REFUSALS = [
     (lambda: fl.pseudo_huber_loss(X, X, delta=0.0), ValueError, "pseudo_huber_loss: delta must be positive and finite, got 0.0"),
     (lambda: fl.quantile_loss(X, X, quantile=0.0), ValueError, "quantile_loss: quantile must be in (0, 1), got 0.0"),
     (lambda: fl.expectile_loss(X, X, quantile=1.0), ValueError, "expectile_loss: quantile must be in (0, 1), got 1.0"),
+    (lambda: fl.fair_loss(X, X, c=0.0), ValueError, "fair_loss: c must be positive and finite, got 0.0"),
+    (lambda: fl.tukey_loss(X, X, c=-1.0), ValueError, "tukey_loss: c must be positive and finite, got -1.0"),
+    (lambda: fl.mape_loss(X, X, eps=0.0), ValueError, "mape_loss: eps must be positive and finite, got 0.0"),
+    (lambda: fl.poisson_nll_loss(X, X, eps=-1.0), ValueError, "poisson_nll_loss: eps must be non-negative and finite, got -1.0"),
+    (lambda: fl.poisson_nll_loss(X, X, full=1), TypeError, "poisson_nll_loss: full must be True or False, got int"),
+    (
+        lambda: fl.poisson_nll_loss.grad(X, X, log_input="no"), TypeError,
+        "poisson_nll_loss: log_input must be True or False, got str",
+    ),
+    (lambda: fl.tweedie_loss(X, X, power=2.0), ValueError, "tweedie_loss: power must be in (1, 2), got 2.0"),
+    (lambda: fl.kl_div(X, X, log_target=None), TypeError, "kl_div: log_target must be True or False, got NoneType"),
+    (
+        lambda: fl.kl_div(X, X, reduction="batch"), ValueError,
+        "kl_div: reduction must be 'mean', 'sum', 'none' or 'batchmean', got 'batch'",
+    ),
+    (
+        lambda: fl.mse_loss(X, X, reduction="batchmean"), ValueError,
+        "mse_loss: reduction must be 'mean', 'sum' or 'none', got 'batchmean'",
+    ),
+    (
+        lambda: fl.hinge_embedding_loss(X, X, margin=np.inf), ValueError,
+        "hinge_embedding_loss: margin must be finite, got inf",
+    ),
+    (lambda: fl.sigmoid_focal_loss(X, X, alpha=1.5), ValueError, "sigmoid_focal_loss: alpha must be finite and <= 1, got 1.5"),
+    (
+        lambda: fl.sigmoid_focal_loss(X, X, gamma=-1.0), ValueError,
+        "sigmoid_focal_loss: gamma must be non-negative and finite, got -1.0",
+    ),
     (
         lambda: fl.epsilon_insensitive_loss(X, X, epsilon=-0.1), ValueError,
         "epsilon_insensitive_loss: epsilon must be non-negative and finite, got -0.1",

@@ -60,7 +60,10 @@ def compiled(monkeypatch, tmp_path):
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compilation, "dispatcher", noting)
     monkeypatch.setattr(compilation, "_addresses", {})
-    for kept in (*(value for value in vars(elementwise).values() if hasattr(value, "cache_clear")), engine._label_weights):
+    for kept in (
+        *(value for value in vars(elementwise).values() if hasattr(value, "cache_clear")),
+        engine._label_weights,
+    ):
         kept.cache_clear()
     return made
 

@@ -19,7 +19,11 @@ from tests import cases
 
 KINDS = (Elementwise, PairwiseLoss, RowLoss, Rowwise, Step)
 # Records that serve an operation under another's name, and what is summed for its own sake.
-SERVING = {"gelu_tanh": "gelu", "identity": None, "not_a_probability": None}
+SERVING = {
+    "gelu_tanh": "gelu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
+    "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
+    "identity": None, "not_a_probability": None,
+}  # fmt: skip
 
 
 def records():

@@ -168,6 +168,18 @@ def test_16_bit_losses_have_float32_values_and_16_bit_gradients(case, dtype, hal
     assert total.dtype == np.float32
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (5,), (2, 3, 2), (), (0, 3)])
+def test_the_mean_of_a_batch_is_the_sum_over_its_length(shape, engine):
+    rng, length = rng_for("batchmean", str(shape)), shape[0] if shape else 1
+    x, t, w = (np.asarray(rng.uniform(0.1, 1.0, shape)) for _ in range(3))
+    for options in ({}, {"weight": w}, {"sample_weight": w}, {"log_target": True}):
+        with np.errstate(invalid="ignore"):
+            value, grad = fl.kl_div.value_and_grad(x, t, reduction="batchmean", **options, **engine)
+            total, slope = fl.kl_div.value_and_grad(x, t, reduction="sum", **options, **engine)
+            np.testing.assert_allclose(value, np.divide(total, length), rtol=4e-16)
+            np.testing.assert_allclose(grad, slope / length, rtol=4e-16)
+
+
 @pytest.mark.parametrize("half", HALVES, ids=str)
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
 def test_16_bit_losses_of_rows_have_float32_values_and_16_bit_gradients(name, half, engine):

@@ -86,6 +86,18 @@ def _pairs(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...
     )
 
 
+def _counts(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Any number, and one that is not negative."""
+    x, target = _pairs(rng, count, dtype)
+    return x, np.abs(target)
+
+
+def _sizes(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Two numbers that are not negative."""
+    x, target = _pairs(rng, count, dtype)
+    return np.abs(x), np.abs(target)
+
+
 def _probability(rng: np.random.Generator, count: int, dtype: Any) -> Array:
     info = float_info(dtype)
     grid = np.array([0.0, 1.0, 0.5, 1.0 - float(info.epsneg), float(info.tiny), float(info.smallest_subnormal)])
@@ -118,12 +130,16 @@ def _scores_and_labels(rng: np.random.Generator, count: int, dtype: Any) -> tupl
     return x, rng.integers(0, x.shape[1], len(x))
 
 
+MARGINS = (
+    "hinge_loss", "squared_hinge_loss", "modified_huber_loss", "exponential_loss", "soft_margin_loss",
+    "hinge_embedding_loss",
+)  # fmt: skip
 DRAW: Mapping[str, Draw] = {
-    **dict.fromkeys(
-        ("hinge_loss", "squared_hinge_loss", "modified_huber_loss", "exponential_loss", "soft_margin_loss"), _margins
-    ),
+    **dict.fromkeys(MARGINS, _margins),
+    **dict.fromkeys(("poisson_nll_loss", "gamma_loss", "tweedie_loss"), _counts),
+    **dict.fromkeys(("binary_cross_entropy_with_logits", "sigmoid_focal_loss", "kl_div"), _logits_and_probabilities),
+    "msle_loss": _sizes,
     "binary_cross_entropy": _probabilities,
-    "binary_cross_entropy_with_logits": _logits_and_probabilities,
 }
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from fastloa.cli.exact_activations import COMPUTED, sigmoid, sigmoid_derivative, softplus
+from fastloa.cli.exact_activations import COMPUTED, FAR, sigmoid, sigmoid_derivative, softplus
 
 Array = Any
 Results = tuple[Array, ...]
+Pair = tuple[Array, Array]
 LOG_2 = "0.693147180559945309417232121458176568"
+E = (2.718281828459045, "1.44564689172925013655422499779e-16")  # in two parts
 
 
 def _times(weight: Array, value: Array) -> Array:
@@ -45,6 +47,37 @@ def _sum(a: Array, b: Array) -> tuple[Array, Array]:
     part = total - a
     lost = (a - (total - part)) + (b - part)
     return total, np.where(np.isfinite(total), lost, 0)
+
+
+def _product(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
+    """Give the product of numbers in two parts, in two parts (Veltkamp and Dekker)."""
+    half = a.dtype.type(2) ** ((np.finfo(a.dtype).nmant + 2) // 2) + 1
+    heads = [half * y - (half * y - y) for y in (a, b)]
+    tails = a - heads[0], b - heads[1]
+    value = a * b
+    lost = ((heads[0] * heads[1] - value) + heads[0] * tails[1] + tails[0] * heads[1]) + tails[0] * tails[1]
+    return value, np.where(np.isfinite(lost), lost + (a * b_lost + a_lost * b), 0)
+
+
+def _quotient(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
+    """Give the quotient of numbers in two parts, in two parts."""
+    value = a / b
+    back, rest = _product(value, 0 * value, b, b_lost)
+    return value, np.where(np.isfinite(back), ((a - back) + (a_lost - rest)) / b, 0)
+
+
+def _added(a: Pair, b: Pair) -> Pair:
+    """Give the sum of numbers in two parts, in two parts."""
+    total, lost = _sum(a[0], b[0])
+    return _sum(total, np.where(np.isfinite(total), lost + (a[1] + b[1]), 0))
+
+
+def _negative(a: Pair) -> Pair:
+    return -a[0], -a[1]
+
+
+def _twice(a: Pair) -> Pair:
+    return 2 * a[0], 2 * a[1]
 
 
 def _residual(x: Array, t: Array) -> tuple[Array, Array, Array]:
@@ -92,6 +125,38 @@ def _log_cosh(x: Array, t: Array) -> Results:
     return np.where(size < 2, near, far), sign * (np.tanh(size) + second * lost), second
 
 
+def _log1p_bend(x: Array) -> Array:
+    """X - log1p(x) for x >= 0, by the series of log1p in x / (2 + x) where the two are close."""
+    u = np.minimum(x, 4)
+    s, tail = u / (2 + u), 0 * x
+    for k in range(60, 0, -1):
+        tail = s**2 * (tail + x.dtype.type(1) / (2 * k + 1))
+    return np.where(x < 4, s * (u - 2 * tail), x - np.log1p(x))
+
+
+def _fair(x: Array, t: Array) -> Results:
+    sign, size, lost = _residual(x, t)
+    share = 1 / (1 + size)
+    slope = np.where(np.isinf(size), 1, size * share)
+    near = _log1p_bend(size) + slope * lost
+    return np.where(size < 1e30, near, size), sign * (slope + share**2 * lost), share**2 - 2 * share**3 * lost
+
+
+def _tukey(x: Array, t: Array) -> Results:
+    _, size, lost = _residual(x, t)
+    c = x.dtype.type(COMPUTED[x.dtype](4.685))
+    outside = size + lost > c
+    ratio = _quotient(size, lost, c, 0)
+    u, u_lost = _product(*ratio, *ratio)
+    share, share_lost = _sum(1, -u)
+    share = np.where(outside, 0, share + (share_lost - u_lost))
+    five, five_lost = _product(u, u_lost, x.dtype.type(5), 0)
+    other, other_lost = _sum(1, -five)
+    other = other + (other_lost - five_lost)
+    value = np.where(outside, c**2 / 6, _parabola(size, lost) / 2 * ((1 - u / 2) ** 2 + u**2 / 12))
+    return value, np.where(outside, 0, x - t) * share**2, np.where(outside, 0, share * other)
+
+
 def _quantile(x: Array, t: Array) -> Results:
     d = x - t
     return np.abs(d) / 2, np.sign(d) / 2, _constant(0, d)
@@ -119,12 +184,71 @@ def _squared_epsilon_insensitive(x: Array, t: Array) -> Results:
     return beyond**2, 2 * np.where(beyond == 0, 0, sign * beyond), np.where(beyond == 0, 0, _constant(2, beyond))
 
 
+# relative errors
+
+
+def _mape(x: Array, t: Array) -> Results:
+    d = x - t
+    divisor = np.maximum(np.abs(t), x.dtype.type(COMPUTED[x.dtype](1e-7)))
+    value = np.where(np.isinf(t) & np.isfinite(x), 100, 100 * np.abs(d) / divisor)
+    return value, 100 * np.sign(d) / divisor, _constant(0, d)
+
+
+def _msle(x: Array, t: Array) -> Results:
+    more, less = np.maximum(x, t), np.minimum(x, t)
+    gap, lost = _sum(more, -less)
+    whole, rest = _sum(1, less)
+    quotient, part = _quotient(gap, lost, whole, rest)
+    part = np.where(np.isfinite(quotient) & np.isfinite(part), part, 0)
+    d = np.where(less < -1, np.nan, np.sign(x - t) * (np.log1p(quotient) + part / (1 + quotient)))
+    e, e_lost = map(x.dtype.type, E)
+    whole, whole_lost = _sum(1, x)
+    top, top_lost = _product(e, e_lost, *_sum(1, t))
+    gap, lost = _sum(top, -whole)
+    zero = (gap + (lost + top_lost - whole_lost)) / whole
+    rest = np.where(np.abs(1 - d) < 0.5, np.log1p(zero), 1 - d)
+    far = (x == np.inf) & (t > -1) & (t < np.inf)
+    slope, second = 2 * d / (1 + x), 2 * rest / (1 + x) / (1 + x)
+    return d**2, np.where(far, 0, slope), np.where(far, -0.0, second)
+
+
+# counts, amounts and divergences
+
+
+def _poisson(z: Array, t: Array) -> Results:
+    rate = np.exp(z)
+    linear, lost = _product(t, 0 * t, z, 0 * z)
+    value = (rate - np.where(t == 0, 0, linear)) - np.where(np.isfinite(lost), lost, 0)
+    return np.where((z == np.inf) & (t < np.inf), np.inf, value), rate - t, rate
+
+
+def _gamma(z: Array, t: Array) -> Results:
+    amount = _times(t, np.exp(-z))
+    return z + amount, 1 - amount, amount
+
+
+def _tweedie(z: Array, t: Array) -> Results:
+    """With power = 1.5."""
+    fall, rise = _times(t, np.exp(-z / 2)), np.exp(z / 2)
+    return 2 * (fall + rise), rise - fall, (fall + rise) / 2
+
+
+def _kl_div(x: Array, t: Array) -> Results:
+    return _times(t, np.log(t) - x), np.where(t < 0, np.nan, -t), _constant(0, np.where(t < 0, np.nan, t))
+
+
 # margins, of labels -1 and 1
 
 
 def _hinge(z: Array, t: Array) -> Results:
     lack = np.maximum(1 - t * z, 0)
     return lack, np.where(lack == 0, 0, _constant(-1, lack) * t), _constant(0, lack)
+
+
+def _hinge_embedding(x: Array, t: Array) -> Results:
+    lack, similar, other = np.maximum(1 - x, 0), t == 1, t == -1
+    value = np.where(similar, x, np.where(other, lack, np.maximum(x, 1)))
+    return value, np.where(other, 0, 1) - np.where(similar, 0, x < 1), _constant(0, x)
 
 
 def _squared_hinge(z: Array, t: Array) -> Results:
@@ -165,6 +289,34 @@ def _bce_with_logits(z: Array, t: Array) -> Results:
     return value, np.where(np.abs(z) < 1, near, far), sigmoid_derivative(z)
 
 
+def _sigmoid_focal(z: Array, t: Array) -> Results:
+    """With alpha = 1/4 and gamma = 2; all in two parts, over D = 1 + e."""
+    size, share = np.abs(z), np.where((t >= 0) & (t <= 1), (3 - 2 * t) / 4, np.nan)
+    e, none = np.exp(-size), 0 * t
+    miss, lost = _sum(1, -t)
+    against: Pair = np.where(z > 0, miss, t), np.where(z > 0, lost, 0)
+    along: Pair = np.where(z > 0, t, miss), np.where(z > 0, 0, lost)
+    whole, part = _sum(1, e), _product(*along, e, none)
+    mistake = _quotient(*_added(part, against), *whole)
+    swing, (high, low) = _added(against, _negative(along)), _sum(1, -e)
+    rise: Pair = np.where(size < 0.5, -np.expm1(-size), high), np.where(size < 0.5, 0, low)  # 1 - e
+    slope = _quotient(*_added(swing, _product(*along, *rise)), *whole)  # |sigmoid(z) - t|
+    v = _quotient(*_quotient(e, none, *whole), *whole)
+
+    def cross_entropy(size: Array) -> Pair:
+        return _added(_product(*against, np.where(against[0] == 0, 0, size), none), (np.log1p(e), none))
+
+    near, pull = cross_entropy(np.minimum(size, FAR)), _product(*swing, *v)
+    square = _product(*mistake, *mistake)
+    lift = _added(_product(*pull, *_twice(near)), _product(*mistake, *slope))
+    bend = _product(*mistake, *_quotient(*rise, *whole))
+    bend = _product(*_twice(near), *_added(pull, _negative(bend)))
+    bend = _added(bend, _twice(_twice(_product(*mistake, *slope))))
+    hess = sum(_product(*v, *_added(square, _product(*swing, *bend))))
+    grad = np.where(z > 0, 1, -1) * share * sum(_product(*mistake, *lift))
+    return share * sum(_product(*square, *cross_entropy(size))), grad, share * hess
+
+
 # rows
 
 
@@ -198,17 +350,27 @@ EXACT: Mapping[str, Callable[[Array, Array], Results]] = {
     "huber_loss": _huber,
     "pseudo_huber_loss": _pseudo_huber,
     "log_cosh_loss": _log_cosh,
+    "fair_loss": _fair,
+    "tukey_loss": _tukey,
+    "mape_loss": _mape,
+    "msle_loss": _msle,
     "quantile_loss": _quantile,
     "expectile_loss": _expectile,
     "epsilon_insensitive_loss": _epsilon_insensitive,
     "squared_epsilon_insensitive_loss": _squared_epsilon_insensitive,
+    "poisson_nll_loss": _poisson,
+    "gamma_loss": _gamma,
+    "tweedie_loss": _tweedie,
+    "kl_div": _kl_div,
     "hinge_loss": _hinge,
+    "hinge_embedding_loss": _hinge_embedding,
     "squared_hinge_loss": _squared_hinge,
     "modified_huber_loss": _modified_huber,
     "exponential_loss": _exponential,
     "soft_margin_loss": _soft_margin,
     "binary_cross_entropy": _bce,
     "binary_cross_entropy_with_logits": _bce_with_logits,
+    "sigmoid_focal_loss": _sigmoid_focal,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
 }

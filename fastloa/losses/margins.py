@@ -2,11 +2,13 @@
 
 from fastloa_kernels.formulas import margins
 
+from fastloa import checks
 from fastloa.loss_operations import Terms, loss
 from fastloa.operations import Array, Parameters
 
 __all__ = [
     "exponential_loss",
+    "hinge_embedding_loss",
     "hinge_loss",
     "modified_huber_loss",
     "soft_margin_loss",
@@ -303,3 +305,64 @@ def soft_margin_loss(
     array([-0.5,  0.5])
     """
     return Terms(weight=weight)
+
+
+@loss(margins.HINGE_EMBEDDING_LOSS)
+def hinge_embedding_loss(
+    input: Array, target: Array, /, *, margin: float = 1.0, weight: Array | None = None, reduction: str = "mean",
+    sample_weight: Array | None = None, backend: str | None = None,
+) -> Parameters:  # fmt: skip
+    r"""Distances that are to be small for similar pairs, and beyond a margin for others.
+
+    .. math:: \ell(x, t) = \begin{cases} x & t = 1 \\ \max(0, m - x) & t = -1 \end{cases}
+
+    Derivative: 1 for t = 1; -1 where x < m and else 0 for t = -1; at x = m it is 0. Hessian: 0.
+
+    Parameters
+    ----------
+    input : array, shape (...), floating-point, integer or bool
+        Distances x.
+    target : array, shape (...), floating-point, integer or bool
+        Labels t, 1 for similar pairs and -1 for others; taken in the dtype of `input`.
+    margin : float, default 1.0
+        The m from which on dissimilar pairs cost nothing.
+    weight : array, broadcasts to (...), optional
+        Multiplies the elements' losses and leaves the divisor of the mean alone, as in PyTorch.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        What to do with the elements' losses.
+    sample_weight : array, shape (...) or 1 in place of some of its numbers, optional
+        Multiplies the elements' losses; the mean divides by its sum.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    scalar, or array of shape (...) for ``reduction="none"``
+        In the dtype of `input` (float32 for 16-bit ones). On a GPU a 0-d array that stays on the device.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries, or a dtype that is not supported.
+    ValueError
+        Shapes differ, `margin` is not finite, an unknown reduction, or a buffer that does not fit.
+
+    Notes
+    -----
+    For embeddings learnt from pairs, with x a distance. Any other label than -1 and 1 gives the sum of both cases,
+    max(x, m), as in PyTorch, with the derivative 0 where x < m and else 1. At x = m PyTorch has the derivatives of the
+    x below. NaN in either array gives NaN.
+
+    References
+    ----------
+    Hadsell, Chopra and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006,
+    doi:10.1109/CVPR.2006.100.
+
+    Examples
+    --------
+    >>> hinge_embedding_loss(np.array([0.5, 0.25, 2.0]), np.array([1, -1, -1]), reduction="none")
+    array([0.5 , 0.75, 0.  ])
+    >>> hinge_embedding_loss.grad(np.array([0.5, 0.25, 2.0]), np.array([1, -1, -1]), reduction="sum")
+    array([ 1., -1.,  0.])
+    """
+    return Terms((checks.number("hinge_embedding_loss", "margin", margin),), weight=weight)

@@ -10,7 +10,9 @@ from fastloa.operations import Array, Parameters
 __all__ = [
     "epsilon_insensitive_loss",
     "l1_loss",
+    "mape_loss",
     "mse_loss",
+    "msle_loss",
     "squared_epsilon_insensitive_loss",
 ]
 
@@ -247,3 +249,125 @@ def squared_epsilon_insensitive_loss(
     array([0., 3.])
     """
     return Terms((checks.number("squared_epsilon_insensitive_loss", "epsilon", epsilon, low=0.0),), weight=weight)
+
+
+@loss(residuals.MAPE_LOSS)
+def mape_loss(
+    input: Array, target: Array, /, *, eps: float = 1e-7, weight: Array | None = None, reduction: str = "mean",
+    sample_weight: Array | None = None, backend: str | None = None,
+) -> Parameters:  # fmt: skip
+    r"""Absolute error in percent of the target.
+
+    .. math:: \ell(x, t) = 100 \, \frac{|x - t|}{\max(|t|, \epsilon)}
+
+    Derivative: 100 / max(abs(t), eps) times the sign of x - t, and 0 at x = t. Hessian: 0.
+
+    Parameters
+    ----------
+    input : array, shape (...), floating-point, integer or bool
+        Predictions x.
+    target : array, shape (...), floating-point, integer or bool
+        Targets t; taken in the dtype of `input`.
+    eps : float, default 1e-7
+        What targets next to 0 are taken for; positive.
+    weight : array, broadcasts to (...), optional
+        Multiplies the elements' losses and leaves the divisor of the mean alone, as in PyTorch.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        What to do with the elements' losses.
+    sample_weight : array, shape (...) or 1 in place of some of its numbers, optional
+        Multiplies the elements' losses; the mean divides by its sum.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    scalar, or array of shape (...) for ``reduction="none"``
+        In the dtype of `input` (float32 for 16-bit ones). On a GPU a 0-d array that stays on the device.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries, or a dtype that is not supported.
+    ValueError
+        Shapes differ, `eps` is not positive and finite, an unknown reduction, or a buffer that does not fit.
+
+    Notes
+    -----
+    For positive quantities of all sizes. Keras has the same eps by default; scikit-learn has that of float64, 2.2e-16,
+    and no factor 100; LightGBM's mape divides by max(abs(t), 1) and has no factor 100 either. An infinite target gives
+    100, the limit, for a finite prediction. NaN in either array gives NaN.
+
+    References
+    ----------
+    de Myttenaere, Golden, Le Grand and Rossi, "Mean Absolute Percentage Error for Regression Models", 2016,
+    doi:10.1016/j.neucom.2015.12.114.
+
+    Examples
+    --------
+    >>> mape_loss(np.array([90.0, 3.0]), np.array([100.0, 2.0]))
+    np.float64(30.0)
+    >>> mape_loss.grad(np.array([90.0, 3.0]), np.array([100.0, 2.0]), reduction="sum")
+    array([-1., 50.])
+    """
+    return Terms((checks.number("mape_loss", "eps", eps, low=0.0, low_open=True),), weight=weight)
+
+
+@loss(formulas.MSLE_LOSS)
+def msle_loss(
+    input: Array, target: Array, /, *, weight: Array | None = None, reduction: str = "mean",
+    sample_weight: Array | None = None, backend: str | None = None,
+) -> Parameters:  # fmt: skip
+    r"""Squared error of the logarithms of 1 plus the numbers.
+
+    .. math:: \ell(x, t) = (\log(1 + x) - \log(1 + t))^2
+
+    Derivative: 2 d / (1 + x) with d = log(1 + x) - log(1 + t). Hessian: 2 (1 - d) / (1 + x)^2, which is negative where
+    d > 1.
+
+    Parameters
+    ----------
+    input : array, shape (...), floating-point, integer or bool
+        Predictions x, above -1.
+    target : array, shape (...), floating-point, integer or bool
+        Targets t, above -1; taken in the dtype of `input`.
+    weight : array, broadcasts to (...), optional
+        Multiplies the elements' losses and leaves the divisor of the mean alone, as in PyTorch.
+    reduction : {"mean", "sum", "none"}, default "mean"
+        What to do with the elements' losses.
+    sample_weight : array, shape (...) or 1 in place of some of its numbers, optional
+        Multiplies the elements' losses; the mean divides by its sum.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    scalar, or array of shape (...) for ``reduction="none"``
+        In the dtype of `input` (float32 for 16-bit ones). On a GPU a 0-d array that stays on the device.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries, or a dtype that is not supported.
+    ValueError
+        Shapes differ, an unknown reduction, or a buffer that does not fit.
+
+    Notes
+    -----
+    For counts and other non-negative quantities of all sizes. Keeps its digits where x is next to t, where the two
+    logarithms as written cancel. Keras raises both numbers to 1e-7 at least, scikit-learn refuses those up to -1;
+    XGBoost has half of the value (squaredlogerror) and raises the Hessian to 1e-6 at least. NaN in either array, or a
+    number below -1, gives NaN.
+
+    References
+    ----------
+    Tofallis, "A Better Measure of Relative Prediction Accuracy for Model Selection and Model Estimation", 2015,
+    doi:10.1057/jors.2014.103.
+
+    Examples
+    --------
+    >>> msle_loss(np.array([3.0, 1.0]), np.array([1.0, 1.0 + 1e-12]), reduction="none")
+    array([4.80453014e-01, 2.50044452e-25])
+    >>> msle_loss.grad(np.array([3.0, 0.0]), np.array([1.0, 0.0]), reduction="sum")
+    array([0.34657359, 0.        ])
+    """
+    return Terms(weight=weight)

@@ -16,6 +16,7 @@ from tests.cases.edges import (
     near,
     residuals,
     same,
+    scaled,
 )
 from tests.cases.kinds import LossCase, RowLossCase
 
@@ -39,6 +40,22 @@ CASES = (
         joined(RESIDUALS, HALVED), RESIDUAL_TARGETS,
     ),
     LossCase(
+        "fair_loss", same(-100.0, 100.0), same(-100.0, 100.0), joined(residuals(1.0, 2.0**-9, 2.0**60), ROOT_EDGES),
+        RESIDUAL_TARGETS, options=({}, {"c": 0.3}, {"c": 1e12}, {"c": 1e30}), defaults={"c": 1.0},
+    ),
+    LossCase(
+        "tukey_loss", same(-8.0, 8.0), same(-3.0, 3.0), residuals(4.685, 0.3, 1e12), RESIDUAL_TARGETS,
+        options=({}, {"c": 0.3}, {"c": 1e12}), defaults={"c": 4.685},
+    ),
+    LossCase(
+        "mape_loss", same(-1e3, 1e3), same(-1e3, 1e3), RESIDUALS, RESIDUAL_TARGETS,
+        options=({}, {"eps": 0.5}, {"eps": 1e-30}), defaults={"eps": 1e-7}, kink_at_target=0.0,
+    ),
+    LossCase(
+        "msle_loss", same(-1.0, 1e3), same(-1.0, 1e3), joined(near(-1.0), REALS, same(1e18, 5e18, -0.5)),
+        joined(near(-1.0), same(0.0, -0.0, 1.0, 1e-30, 1e18, np.inf), same(-0.999, 3e38, -2.0)),
+    ),
+    LossCase(
         "quantile_loss", same(-1e3, 1e3), same(-1e3, 1e3), RESIDUALS, RESIDUAL_TARGETS,
         options=({}, {"quantile": 0.1}, {"quantile": 0.9}), defaults={"quantile": 0.5}, kink_at_target=0.0,
     ),
@@ -55,7 +72,32 @@ CASES = (
         options=({}, {"epsilon": 0.0}), defaults={"epsilon": 0.1},
     ),
     LossCase(
+        "poisson_nll_loss", same(-20.0, 20.0), same(0.0, 100.0), joined(REALS, BOTH, near(1.0, 1.0 - 1e-8)),
+        joined(near(1.0), same(0.0, 0.5, 1e-30, 3.0, 7.0, 1e5)),
+        options=(
+            {}, {"full": True}, {"log_input": False}, {"log_input": False, "full": True},
+            {"log_input": False, "eps": 0.25}, {"log_input": False, "eps": 0.0},
+        ),
+        defaults={"log_input": True, "full": False, "eps": 1e-8},
+    ),
+    LossCase(
+        "gamma_loss", EXP_RANGE, same(0.0, 100.0), joined(REALS, BOTH), joined(near(1.0), same(0.0, 0.5, 1e-30, 1e30)),
+    ),
+    LossCase(
+        "tweedie_loss", EXP_RANGE, same(0.0, 100.0), joined(REALS, BOTH, scaled(BOTH, 2.0)),
+        joined(near(1.0), same(0.0, 0.5, 1e-30, 1e30)), options=({}, {"power": 1.1}, {"power": 1.999}),
+        defaults={"power": 1.5},
+    ),
+    LossCase(
+        "kl_div", EXP_RANGE, same(0.0, 2.0), joined(REALS, same(-0.7, -36.0, -700.0)), joined(PROBABILITIES, same(-1.0, 1e30, np.inf)),
+        options=({}, {"log_target": True}), defaults={"log_target": False},
+    ),
+    LossCase(
         "hinge_loss", same(-4.0, 4.0), same(-1.0, 1.0), joined(REALS, near(1.0, -1.0)), same(-1.0, 1.0), margins=True
+    ),
+    LossCase(
+        "hinge_embedding_loss", same(-4.0, 4.0), same(-1.0, 1.0), joined(REALS, near(1.0, 0.3)), same(-1.0, 1.0, 0.0),
+        options=({}, {"margin": 0.3}), defaults={"margin": 1.0}, margins=True,
     ),
     LossCase(
         "squared_hinge_loss", same(-4.0, 4.0), same(-1.0, 1.0), joined(REALS, near(1.0, -1.0)), same(-1.0, 1.0),
@@ -79,6 +121,12 @@ CASES = (
         {dtype: (*edges, 0.0, -0.0, np.inf, -np.inf, 1e-45, -1e-30) for dtype, edges in BOTH.items()},
         same(0.0, 1.0, 0.5, 1e-30, 1.0 - 2.0**-24), options=({}, {"pos_weight": 3.0}, {"pos_weight": 0.0}),
         defaults={"pos_weight": 1.0},
+    ),
+    LossCase(
+        "sigmoid_focal_loss", EXP_RANGE, same(0.0, 1.0), joined(BOTH, same(0.0, -0.0, np.inf, -np.inf, 1e-45, -1e-30)),
+        same(0.0, 1.0, 0.5, 1e-30, 1.0 - 2.0**-24),
+        options=({}, {"alpha": None}, {"gamma": 0.0}, {"gamma": 0.5}, {"alpha": 1.0, "gamma": 5.0}),
+        defaults={"alpha": 0.25, "gamma": 2.0},
     ),
     RowLossCase("cross_entropy", ref.cross_entropy_row, probabilities=True),
     RowLossCase("nll_loss", ref.nll_loss_row, probabilities=False),

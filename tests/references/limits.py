@@ -5,6 +5,7 @@ from mpmath import mp, mpf
 INF = mpf("inf")
 NAN = mpf("nan")
 FAR = 10**5  # exp of anything beyond it is 0 or infinite in every dtype
+CANCELLED = mpf(1) / 16  # where less is left of a term, an error is measured by this much of it
 LEAST = mp.ldexp(1, -(10**6))  # 0 in every dtype, with a sign
 
 

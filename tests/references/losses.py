@@ -100,6 +100,37 @@ def log_cosh_loss_second(r):
     return tanh_derivative(r)
 
 
+@of_residual
+def fair_loss(r, c):
+    x = abs(r) / c
+    return INF if mp.isinf(x) else c**2 * (x - mp.log(1 + x))
+
+
+@of_residual
+def fair_loss_derivative(r, c):
+    return c * mp.sign(r) if mp.isinf(r) else c * r / (c + abs(r))
+
+
+@of_residual
+def fair_loss_second(r, c):
+    return (c / (c + abs(r))) ** 2
+
+
+@of_residual
+def tukey_loss(r, c):
+    return c**2 / 6 * (1 - (1 - (r / c) ** 2) ** 3 if abs(r) <= c else 1)
+
+
+@of_residual
+def tukey_loss_derivative(r, c):
+    return r * (1 - (r / c) ** 2) ** 2 if abs(r) <= c else mpf(0)
+
+
+@of_residual
+def tukey_loss_second(r, c):
+    return (1 - (r / c) ** 2) * (1 - 5 * (r / c) ** 2) if abs(r) <= c else mpf(0)
+
+
 # above and below
 
 
@@ -244,6 +275,63 @@ def soft_margin_loss_derivative(m, t):
 @of_margin
 def soft_margin_loss_second(m, t):
     return t**2 * sigmoid_derivative(m)
+
+
+def hinge_embedding_loss(x, t, margin):
+    if abs(t) != 1:
+        return max(x, margin)  # both cases at once
+    return x if t == 1 else max(mpf(0), margin - x)
+
+
+def hinge_embedding_loss_derivative(x, t, margin):
+    return mpf(t != -1) - mpf(t != 1 and x < margin)
+
+
+def hinge_embedding_loss_second(x, t, margin):
+    return mpf(0)
+
+
+# relative errors
+
+
+def mape_loss(p, t, eps):
+    if mp.isinf(t):
+        return NAN if mp.isinf(p) else mpf(100)  # the limit
+    return 100 * abs(p - t) / max(abs(t), eps)
+
+
+def mape_loss_derivative(p, t, eps):
+    d = difference(p, t)
+    return NAN if mp.isnan(d) else 100 * mpf((d > 0) - (d < 0)) / max(abs(t), eps)
+
+
+def mape_loss_second(p, t, eps):
+    return NAN if mp.isnan(difference(p, t)) else mpf(0)
+
+
+def log_ratio(p, t):
+    """Give log(1 + p) - log(1 + t); NaN where there is none."""
+    if min(p, t) < -1 or (p == t and (p == -1 or mp.isinf(p))):
+        return NAN
+    return (mp.log(1 + p) if p > -1 else -INF) - (mp.log(1 + t) if t > -1 else -INF)
+
+
+def msle_loss(p, t):
+    return log_ratio(p, t) ** 2
+
+
+def msle_loss_derivative(p, t):
+    if p == INF and -1 < t < INF:
+        return mpf(0)
+    ratio = log_ratio(p, t)
+    return ratio * INF if p == -1 else 2 * ratio / (1 + p)
+
+
+def msle_loss_second(p, t):
+    if p == INF and -1 < t < INF:
+        return mpf(0)
+    ratio = 1 - log_ratio(p, t)
+    return ratio * INF if p == -1 else 2 * ratio / (1 + p) ** 2
 
 
 # distances, and probabilities

@@ -2,8 +2,11 @@
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, quotient, two_sum
 from fastloa_kernels.formulas.elementary import exp_pair, log, log1p
+from fastloa_kernels.formulas.wide import LN2, LN2_REST, log_beyond
 from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss
+
+HUGE, DROP, LIFTED = 2.0**62, 2.0**-60, 60.0
 
 
 def l1_loss(p, t):
@@ -38,6 +41,48 @@ def mse_loss_share(divisor, p, t):
 def mse_loss_second(p, t):
     error = p - t
     return 2.0 if error == error else error
+
+
+def log_ratio(p, t):
+    """log1p(p) - log1p(t) as a pair: log1p of the difference over the lesser operand's 1 + x, so nothing cancels."""
+    more, less = (p, t) if p > t else (t, p)
+    # Where the quotient might be too large for a number, it is taken over 2**60, and the 1 beside it is nothing.
+    huge = (more if less < 1.0 else 0.0) > HUGE
+    scale = DROP if huge else 1.0
+    gap, gap_low = two_sum(scale * more, -scale * less)
+    whole, part = two_sum(1.0, less)
+    x = gap / whole
+    x_low = (fma(-x, whole, gap) + fma(-x, part, gap_low)) / whole if x < inf else 0.0
+    high, low = log_beyond(0.0 if huge else 1.0, x, x_low)
+    shift = LIFTED if huge else 0.0
+    high, rest = two_sum(shift * LN2, high)
+    high, low = fast_two_sum(high, rest + fma(shift, LN2_REST, low))
+    sign = 1.0 if p > t else -1.0
+    real = less >= -1.0
+    high = (high if x < inf else x) if real else nan
+    return sign * high, sign * low if x < inf else 0.0
+
+
+def msle_loss(p, t):
+    high, low = log_ratio(p, t)
+    return fma(high, high, 2.0 * high * low) if abs(high) < inf else high * high
+
+
+def msle_loss_derivative(p, t):
+    high, low = log_ratio(p, t)
+    whole, part = two_sum(1.0, p)
+    # As p grows, 1 + p outgrows the logarithm.
+    end = (0.0 if t > -1.0 else nan) if high == p else 2.0 * high / whole
+    return quotient(2.0 * high, 2.0 * low, whole, part) if abs(high) < inf else end
+
+
+def msle_loss_second(p, t):
+    high, low = log_ratio(p, t)
+    whole, part = two_sum(1.0, p)
+    rest, rest_low = two_sum(1.0, -high)
+    end = (-0.0 if t > -1.0 else nan) if high == p else -2.0 * high / whole / whole
+    share = quotient(2.0 * rest, 2.0 * (rest_low - low), whole, part)
+    return quotient(share, 0.0, whole, part) if abs(high) < inf else end
 
 
 def probability(p):
@@ -144,6 +189,7 @@ def binary_cross_entropy_with_logits_second(z, t, pos_weight):
 
 L1_LOSS = PairwiseLoss(l1_loss, l1_loss_derivative, l1_loss_second)
 MSE_LOSS = PairwiseLoss(mse_loss, mse_loss_derivative, mse_loss_second, mse_loss_share)
+MSLE_LOSS = PairwiseLoss(msle_loss, msle_loss_derivative, msle_loss_second)
 BINARY_CROSS_ENTROPY = PairwiseLoss(binary_cross_entropy, binary_cross_entropy_derivative, binary_cross_entropy_second)
 BINARY_CROSS_ENTROPY_WITH_LOGITS = PairwiseLoss(
     binary_cross_entropy_with_logits,

@@ -96,7 +96,26 @@ def soft_margin_loss_second(z, t):
     return t * (t * fma(-s, s * factor, s) * factor)
 
 
+def hinge_embedding_loss(x, t, margin):
+    # For any other label it is both at once, max(x, margin). x + 0.0 is x, but 0 where x is -0.
+    lack = margin - x
+    apart = 0.0 if lack <= 0.0 else lack
+    either = margin if x < margin else x
+    return x + 0.0 if t == 1.0 else (apart if t == -1.0 else (either if t == t else t))
+
+
+def hinge_embedding_loss_derivative(x, t, margin):
+    apart = -1.0 if x < margin else (0.0 if x >= margin else x)
+    either = 0.0 if x < margin else (1.0 if x >= margin else x)
+    return (1.0 if x == x else x) if t == 1.0 else (apart if t == -1.0 else (either if t == t else t))
+
+
+def hinge_embedding_loss_second(x, t, margin):
+    return (0.0 if x == x else x) if t == t else t
+
+
 HINGE_LOSS = PairwiseLoss(hinge_loss, hinge_loss_derivative, hinge_loss_second)
+HINGE_EMBEDDING_LOSS = PairwiseLoss(hinge_embedding_loss, hinge_embedding_loss_derivative, hinge_embedding_loss_second)
 SQUARED_HINGE_LOSS = PairwiseLoss(squared_hinge_loss, squared_hinge_loss_derivative, squared_hinge_loss_second)
 MODIFIED_HUBER_LOSS = PairwiseLoss(modified_huber_loss, modified_huber_loss_derivative, modified_huber_loss_second)
 EXPONENTIAL_LOSS = PairwiseLoss(exponential_loss, exponential_loss_derivative, exponential_loss_second)

@@ -4,14 +4,16 @@ Where the residual is squared it is a pair: what rounding it loses would count t
 r NaN, which is in the arm of every branch that no comparison leads to.
 """
 
-from fastloa_kernels.formulas.compensated import fast_two_sum, quotient, times, two_sum
+from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, times, two_sum
 from fastloa_kernels.formulas.elementary import expm1_pair, log1p, tanh
 from fastloa_kernels.formulas.logistic import over, sech_squared
-from fastloa_kernels.primitives import copysign, fma, inf, sqrt
+from fastloa_kernels.formulas.wide import LN2, LN2_REST, divided, divided_pair, log_beyond
+from fastloa_kernels.primitives import copysign, fma, inf, nan, sqrt
 from fastloa_kernels.records import PairwiseLoss
 
-LN2, LN2_REST = 0.6931471228599548, 5.7699990475432854e-08  # ln(2) as a number of 24 bits, and the rest
 STEEP, FLAT = 2.0**60, 2.0**-40  # from there on sqrt(1 + z**2) is z, and up to there 1
+BENT = 2.0**-9  # up to there a few terms of the series of log1p(x) do
+LARGE, DROP = 2.0**100, 2.0**-8  # from there on 100 * x may be too large for a number
 LINEAR = 22.0  # from there on log(cosh(r)) is r - ln(2)
 
 
@@ -168,6 +170,122 @@ def log_cosh_loss_second(p, t):
     return sech_squared(abs(r), copysign(1.0, r) * low)
 
 
+def ratio_pair(r, low, divisor):
+    """|r + low| / divisor as a pair."""
+    return divided_pair(abs(r), copysign(1.0, r) * low, divisor)
+
+
+def fair_loss(p, t, c):
+    # c**2 * (x - log1p(x)) with x = |r| / c; close to 0 it is r**2 / 2 * (1 - 2 / 3 * x + ...), far out c * |r|.
+    r, low, c, scale = fitted(p, t, c)
+    x, x_low = ratio_pair(r, low, c)
+    bend = fma(fma(fma(fma(fma(0.25, -x, 2.0 / 7.0), -x, 1.0 / 3.0), -x, 0.4), -x, 0.5), -x, 2.0 / 3.0)
+    half = half_square(r, low)
+    near = fma(-x * bend, half, half) if half < inf else half
+    u = STEEP if x > STEEP else x
+    high, rest = log_beyond(1.0, u, x_low)
+    high, part = two_sum(u, -high)
+    high, rest = times(high, part + (x_low - rest), c)
+    value = high * c
+    middle = fma(high, c, rest * c) if value < inf else value
+    far = abs(r) * c
+    return (near if x < BENT else (far if x >= STEEP else middle)) * scale * scale
+
+
+def fair_loss_derivative(p, t, c):
+    # With the smaller and the larger of |r| and c it is smaller / (1 + smaller / larger), of the sign of r.
+    r, low, c, scale = fitted(p, t, c)
+    a = abs(r)
+    smaller, larger, rest = (c, a, 0.0) if a > c else (a, c, copysign(1.0, r) * low)
+    return copysign(quotient(smaller, rest, 1.0, smaller / larger), r) * scale
+
+
+def fair_loss_second(p, t, c):
+    # The square of 1 / (1 + |r| / c), or of (c / |r|) / (1 + c / |r|).
+    r, low, c, _ = fitted(p, t, c)
+    a = abs(r)
+    steep = a > c
+    smaller, larger, rest = (c, a, copysign(1.0, r) * low) if steep else (a, c, 0.0)
+    y = smaller / larger
+    y_low = (fma(-y, larger, smaller) + (-y * rest if steep else copysign(1.0, r) * low)) / larger
+    y_low = y_low if larger < inf else 0.0
+    whole = y if steep else 1.0
+    share = whole / (1.0 + y)
+    share = quotient(whole, (y_low if steep else 0.0) - share * y_low, 1.0, y)
+    return share * share
+
+
+def less(u, u_low, factor):
+    """1 - factor * (u + u_low) as a pair."""
+    u, u_low = times(u, u_low, factor)
+    high, low = two_sum(1.0, -u)
+    return fast_two_sum(high, low - u_low)
+
+
+def tukey_loss(p, t, c):
+    # Inside it is r**2 / 2 * (1 - u + u**2 / 3) with u = (r / c)**2: as (1 - u / 2)**2 + u**2 / 12, nothing cancels.
+    r, low = residual(p, t)
+    x, x_low = ratio_pair(r, low, c)
+    u, u_low = squared(x, x_low)
+    high, rest = less(u, u_low, 0.5)
+    square, square_low = squared(high, rest)
+    factor, part = fast_two_sum(square, fma(u, u, 2.0 * u * u_low) / 12.0)
+    double, double_low = squared(r, low)
+    inside = 0.5 * fma(double, factor, fma(double, part + square_low, double_low * factor))
+    return c / 6.0 * c if beyond(p, t, c) > 0.0 else inside
+
+
+def inside_tukey(p, t, c):
+    """c - |r| and 1 + |r| / c as pairs: their product is c * (1 - u), in all its digits where u is next to 1 too."""
+    r, low = residual(p, t)
+    low = copysign(1.0, r) * low
+    gap, rest = two_sum(c, -abs(r))
+    gap, rest = fast_two_sum(gap, rest - low)
+    x, x_low = ratio_pair(r, copysign(1.0, r) * low, c)
+    whole, part = two_sum(1.0, x)
+    return gap, rest, whole, part + x_low
+
+
+def tukey_loss_derivative(p, t, c):
+    r, low = residual(p, t)
+    gap, rest, whole, part = inside_tukey(p, t, c)
+    high, high_low = product(gap, rest, whole, part)
+    share, share_low = divided_pair(high, high_low, c)
+    square, square_low = squared(share, share_low)
+    inside = fma(r, square, fma(r, square_low, low * square))
+    return 0.0 if beyond(p, t, c) > 0.0 else inside
+
+
+def tukey_loss_second(p, t, c):
+    # (1 - u) * (1 - 5 * u)
+    gap, rest, whole, part = inside_tukey(p, t, c)
+    r, low = residual(p, t)
+    x, x_low = ratio_pair(r, low, c)
+    u, u_low = squared(x, x_low)
+    other, other_low = less(u, u_low, 5.0)
+    high, low = product(whole, part, other, other_low)
+    high, low = product(gap, rest, high, low)
+    return 0.0 if beyond(p, t, c) > 0.0 else divided(high, low, c, 0.0)
+
+
+def scaled_down(p, t, eps):
+    """p, t and max(|t|, eps), over 256 where 100 * |p - t| might be too large for a number."""
+    large = abs(p) if abs(p) > abs(t) else abs(t)
+    scale = DROP if large > LARGE else 1.0
+    return scale * p, scale * t, scale * (eps if abs(t) < eps else abs(t))
+
+
+def mape_loss(p, t, eps):
+    p, t, divisor = scaled_down(p, t, eps)
+    r, low = residual(p, t)
+    value = fma(100.0, abs(r), 100.0 * copysign(1.0, r) * low) / divisor
+    return (100.0 if abs(p) < inf else nan) if divisor == inf else value
+
+
+def mape_loss_derivative(p, t, eps):
+    return 100.0 * sign(p - t) / (eps if abs(t) < eps else abs(t))
+
+
 def tilt(r, quantile):
     """The weight of r, 1 - quantile where it is positive and else the quantile, as a pair."""
     high, low = fast_two_sum(1.0, -quantile)
@@ -242,6 +360,9 @@ SMOOTH_L1_LOSS = PairwiseLoss(smooth_l1_loss, smooth_l1_loss_derivative, smooth_
 HUBER_LOSS = PairwiseLoss(huber_loss, huber_loss_derivative, huber_loss_second)
 PSEUDO_HUBER_LOSS = PairwiseLoss(pseudo_huber_loss, pseudo_huber_loss_derivative, pseudo_huber_loss_second)
 LOG_COSH_LOSS = PairwiseLoss(log_cosh_loss, log_cosh_loss_derivative, log_cosh_loss_second)
+FAIR_LOSS = PairwiseLoss(fair_loss, fair_loss_derivative, fair_loss_second)
+TUKEY_LOSS = PairwiseLoss(tukey_loss, tukey_loss_derivative, tukey_loss_second)
+MAPE_LOSS = PairwiseLoss(mape_loss, mape_loss_derivative, no_second)
 QUANTILE_LOSS = PairwiseLoss(quantile_loss, quantile_loss_derivative, no_second)
 EXPECTILE_LOSS = PairwiseLoss(expectile_loss, expectile_loss_derivative, expectile_loss_second)
 EPSILON_INSENSITIVE_LOSS = PairwiseLoss(epsilon_insensitive_loss, epsilon_insensitive_loss_derivative, no_second)
