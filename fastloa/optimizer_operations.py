@@ -9,6 +9,7 @@ from fastloa_kernels.records import Step
 from fastloa import backends, checks, dtypes
 from fastloa.hyper import Kind
 from fastloa.optimizer_steps import check_step, run_step
+from fastloa.together import Together, together
 
 Params: TypeAlias = Any  # an array, or a list, tuple or dict of arrays
 
@@ -58,7 +59,11 @@ class Optimizer:
             label: {state: self._new_state(state, label, p) for state in self._record.states}
             for label, p in self._arrays.items()
         }
+        self._groups: list[Together] | None = None  # found at the first step
         self.last_lr: float | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_groups": None}  # which know where this one's arrays lie
 
     @classmethod
     def checked(cls, function: str, hyper: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
@@ -95,31 +100,61 @@ class Optimizer:
         Parameters
         ----------
         grads : array, or list, tuple or dict of arrays
-            The gradients, of the structure, shapes and dtypes of the parameters.
+            The gradients, of the structure, shapes and dtypes of the parameters. Arrays that lie in memory as NumPy
+            makes them are stepped in one call, however many they are.
 
         Raises
         ------
         TypeError, ValueError
             Something does not fit; nothing has been written then.
         """
+        groups = self._taken(grads)
+        pairs = [] if groups else self._checked_pairs(grads)
+        hyper = {name: value(self.steps) if callable(value) else value for name, value in self._hyper.items()}
+        parameters = self.parameters(self._record, hyper, self.steps + 1)
+        for group in groups:
+            group.step(self._record, parameters)
+        for (label, p), (argument, g) in pairs:
+            states = self._states[label]
+            names = (label, argument, *(f"{state} of {label}" for state in states))
+            run_step(f"{self._name}.step", names, (p, g, *states.values()), self._record, parameters, self._backend)
+        self.last_lr = hyper["lr"]
+        self.steps += 1
+
+    def _taken(self, grads: Params) -> list[Together]:
+        """The arrays whose steps are one call, with these gradients; nothing if they must be looked into one by one."""
+        if self._home != "numpy" or self._backend not in (None, "auto", "cpu"):
+            return []
+        if not (self._backend or backends.on_cpu or backends.look()):
+            return []
+        if self._groups is None:
+            self._groups = together(list(self._arrays.values()), [list(s.values()) for s in self._states.values()])
+        own = self._in_order(grads) if self._groups else None
+        return self._groups if own is not None and all(group.take(own) for group in self._groups) else []
+
+    def _in_order(self, grads: Params) -> list[Any] | None:
+        """The gradients in the order of the parameters, or None if they have another structure."""
+        if isinstance(self.params, Mapping):
+            fits = isinstance(grads, Mapping) and grads.keys() == self.params.keys()
+            return [grads[key] for key in self.params] if fits else None
+        if isinstance(self.params, list | tuple):
+            return list(grads) if isinstance(grads, list | tuple) and len(grads) == len(self._arrays) else None
+        return [grads]
+
+    def _checked_pairs(self, grads: Params) -> list[tuple[tuple[str, Any], tuple[str, Any]]]:
+        """Each parameter and its gradient, under the names by which an error calls them."""
         function = f"{self._name}.step"
         given = named_arrays(function, "grads", grads)
         if len(given) != len(self._arrays):
             raise ValueError(f"{function}: grads must have the structure of params, got {_outline(grads)}")
-        pairs = list(zip(self._arrays.items(), given.items(), strict=True))
+        names = [label.replace("params", "grads", 1) for label in self._arrays]
+        if not all(name in given for name in names):
+            raise ValueError(f"{function}: grads must have the structure of params, got {_outline(grads)}")
+        pairs = [(own, (name, given[name])) for own, name in zip(self._arrays.items(), names, strict=True)]
         for (label, p), (argument, g) in pairs:
-            if label.replace("params", "grads", 1) != argument:
-                raise ValueError(f"{function}: grads must have the structure of params, got {_outline(grads)}")
             backends.common_library(function, {label: p, argument: g})
             check_step(function, (label, argument), (p, g), dtypes.kind_of(function, label, p))
-        hyper = {name: value(self.steps) if callable(value) else value for name, value in self._hyper.items()}
-        parameters = self.parameters(self._record, hyper, self.steps + 1)
-        for (label, p), (argument, g) in pairs:
-            states = self._states[label]
-            names = (label, argument, *(f"{state} of {label}" for state in states))
-            run_step(function, names, (p, g, *states.values()), self._record, parameters, self._backend)
-        self.last_lr = hyper["lr"]
-        self.steps += 1
+        return pairs
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of steps, the states and the hyper-parameters, as copies.

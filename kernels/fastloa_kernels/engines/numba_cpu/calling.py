@@ -6,6 +6,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED
 
@@ -21,6 +22,10 @@ def call_loop(loop: int, numbers: Any, arrays: tuple[Any, ...]) -> None:
 
 def run_alone(kernel: int, count: int, arguments: tuple[Any, ...], room: Any) -> None:
     """Run the kernel of `sharing.in_parts` at an address, as one part; in compiled code only, and likewise."""
+
+
+def call_loop_at(loop: int, numbers: int, places: tuple[int, ...], start: int, count: int, scalar: Any) -> None:
+    """The same for `count` elements, from a `start`, of arrays of a scalar type at some addresses."""
 
 
 @intrinsic
@@ -54,6 +59,27 @@ def _run_alone(typingctx, kernel, count, arguments, room):
     return Signature(types.void, (types.int64, types.int64, arguments, room), None), lower
 
 
+@intrinsic
+def _call_loop_at(typingctx, loop, numbers, places, start, count, scalar):
+    kind = types.Array(scalar.dtype, 1, "C")
+    taken = types.CPointer(scalar.dtype), *[kind] * len(places)
+
+    def lower(context, builder, signature, args):
+        address, numbers, packed, start, count, _ = args
+        number = context.get_value_type(scalar.dtype)
+        size = INDEX(context.get_abi_sizeof(number))
+        values = [builder.inttoptr(numbers, number.as_pointer())]
+        for place in cgutils.unpack_tuple(builder, packed):
+            array = context.make_array(kind)(context, builder)
+            data = builder.inttoptr(builder.add(place, builder.mul(start, size)), number.as_pointer())
+            populate_array(array, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
+            values.append(array._getvalue())
+        _call(context, builder, address, taken, values)
+        return context.get_dummy_value()
+
+    return Signature(types.void, (types.int64, types.int64, places, types.int64, types.int64, scalar), None), lower
+
+
 def _call(context, builder, address, taken, values):
     convention = context.call_conv
     function = builder.inttoptr(address, convention.get_function_type(types.none, taken).as_pointer())
@@ -69,3 +95,10 @@ def _call_loop_overload(loop, numbers, arrays):
 @overload(run_alone, jit_options=LINKED)
 def _run_alone_overload(kernel, count, arguments, room):
     return lambda kernel, count, arguments, room: _run_alone(kernel, count, arguments, room)
+
+
+@overload(call_loop_at, jit_options=LINKED)
+def _call_loop_at_overload(loop, numbers, places, start, count, scalar):
+    return lambda loop, numbers, places, start, count, scalar: _call_loop_at(
+        loop, numbers, places, start, count, scalar
+    )

@@ -44,8 +44,9 @@ class Loop:
 
 def _numbers(dtype: Any, values: tuple[Any, ...]) -> tuple[Any, int]:
     """Scalars as a loop reads them, which must be kept while it runs, and their address."""
-    kept = np.array(values, dtype)
-    return kept, kept.ctypes.data
+    with np.errstate(over="ignore"):  # in the precision of the arrays it is infinite
+        kept = np.array(values, dtype)
+    return kept, small.place_of(dtype.name, 1)(kept)  # NumPy's own way to the address takes longer than small calls do
 
 
 def _several(count: int, dtype: str) -> types.Tuple:
@@ -55,6 +56,12 @@ def _several(count: int, dtype: str) -> types.Tuple:
 @functools.cache
 def _over_parts(count: int, dtype: str) -> Kernel:
     return Kernel(maps.over_parts(count), types.Tuple([*_LOOP, _several(count, dtype)]), unit=maps.LINE)
+
+
+@functools.cache
+def _over_arrays(count: int, dtype: str) -> Kernel:
+    arguments = types.Tuple([*_LOOP, array(types.int64, 2), array(types.int64)])
+    return Kernel(maps.over_arrays(count, dtype), arguments, unit=maps.LINE)
 
 
 @functools.cache
@@ -106,6 +113,12 @@ class MapKernel:
             self._parts.run(0, 1, size, size, (loop.address, numbers, inputs + outputs), NOTHING)
         else:
             self._parts(size, size, (loop.address, numbers, inputs + outputs))
+
+    def over_arrays(self, places: Any, starts: Any, parameters: tuple[Any, ...]) -> None:
+        """The same for several arrays in one call: `maps.over_arrays` says what `places` and `starts` are."""
+        _kept, numbers = self._loop.numbers(parameters)
+        total = int(starts[-1])
+        _over_arrays(len(places), self._dtype)(total, total, (self._loop.address, numbers, places, starts))
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> tuple[Callable[..., bool], int]:

@@ -162,6 +162,7 @@ class Engine:
     strided = False
     library = "numpy"
     xp = np
+    place_of, apart = staticmethod(small.place_of), staticmethod(small.apart)
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastloa_kernels.engines import spelled
 from fastloa_kernels.engines.numba_cpu import summation
-from fastloa_kernels.engines.numba_cpu.calling import call_loop
+from fastloa_kernels.engines.numba_cpu.calling import call_loop, call_loop_at
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.sums import BLOCK
 
@@ -29,6 +29,40 @@ def over_parts(count: int) -> Any:
     def run(arguments, first, last, room):
         loop, numbers, operands = arguments
         call_loop(loop, numbers, cut(operands, first, last))
+
+    return jitable(run)
+
+
+@uncounted
+def found(starts, i):
+    """The last place of a number that is not above i, in numbers in order, of which the first is not."""
+    low, high = 0, starts.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        if starts[middle] <= i:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def over_arrays(count: int, dtype: str) -> Any:
+    """``run((loop, numbers, places, starts), first, last, room)``: the loop on several times `count` arrays.
+
+    Row k of `places` holds the addresses of all the arrays that are the loop's array k. They are counted through:
+    array j has the elements from ``starts[j]``.
+    """
+    scalar, load = np.dtype(dtype).type, jitable(spelled.load(count))
+
+    def run(arguments, first, last, room):
+        loop, numbers, places, starts = arguments
+        j = found(starts, first)
+        while first < last:
+            stop = min(last, starts[j + 1])
+            if stop > first:
+                call_loop_at(loop, numbers, load(places, j), first - starts[j], stop - first, scalar)
+                first = stop
+            j += 1
 
     return jitable(run)
 

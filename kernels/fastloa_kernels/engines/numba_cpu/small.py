@@ -20,6 +20,7 @@ from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.calling import call_loop, run_alone
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array
+from fastloa_kernels.engines.numba_cpu.maps import found
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.sums import BLOCK
@@ -65,6 +66,32 @@ def fits(x, out):
     """Whether two arrays are of one shape, in order, and apart or the same."""
     a, b = x.ctypes.data, out.ctypes.data
     return x.shape == out.shape and in_order(x) and (a == b or a + x.nbytes <= b or b + out.nbytes <= a)
+
+
+@functools.cache
+def place_of(dtype: str, ndim: int) -> Callable[..., int]:
+    """``place(x)``: the address of an array's elements, or 0 if they are not in order."""
+
+    def place(x):
+        return x.ctypes.data if in_order(x) else 0
+
+    found: Callable[..., int] = compiled(place, (given(NUMBER[dtype], ndim),), nogil=False)
+    return found
+
+
+@functools.cache
+def apart() -> Callable[..., bool]:
+    """``apart(places, sizes, first, last)``: whether stretches of memory are known, and apart from others, in order."""
+
+    def apart(places, sizes, first, last):
+        for i in range(places.size):
+            start, stop = places[i], places[i] + sizes[i]
+            if start == 0 or (first[0] < stop and last[found(first, stop - 1)] > start):
+                return False
+        return True
+
+    made: Callable[..., bool] = compiled(apart, (array(types.int64),) * 4, nogil=False)
+    return made
 
 
 @functools.cache

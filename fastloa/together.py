@@ -1,0 +1,64 @@
+"""Steps over all arrays of an optimizer in one call: on the CPU, where kernels may have all of them as they are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from fastloa_kernels.records import Step
+
+from fastloa import backends
+from fastloa.operations import NATIVE
+
+
+class Together:
+    """Parameters of one dtype and their states, by their addresses."""
+
+    def __init__(self, indices: list[int], params: Sequence[Any], states: Sequence[Sequence[Any]]) -> None:
+        self._indices, self._params = indices, [params[i] for i in indices]
+        self._kept = [states[i] for i in indices]
+        self._dtype = self._params[0].dtype
+        self._shapes = [p.shape for p in self._params]
+        engine: Any = backends.engine("step", "cpu")  # whose steps take addresses
+        self._engine, self._apart = engine, engine.apart()
+        self._look = [engine.place_of(self._dtype.name, p.ndim) for p in self._params]
+        sizes = [p.size for p in self._params]
+        self._bytes = np.array(sizes, np.int64) * self._dtype.itemsize
+        self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        rows = [self._params, self._params, *zip(*self._kept, strict=True)]
+        self._places = np.array([[look(x) for look, x in zip(self._look, row, strict=True)] for row in rows], np.int64)
+        written = np.delete(self._places, 1, axis=0)
+        order = np.argsort(written, axis=None)
+        self._first = written.reshape(-1)[order]
+        self._last = (written + self._bytes).reshape(-1)[order]
+
+    @property
+    def fits(self) -> bool:
+        """Whether all arrays are in order, and apart from each other."""
+        return bool(self._places.all() and (self._last[:-1] <= self._first[1:]).all())
+
+    def take(self, grads: Sequence[Any]) -> bool:
+        """Take these gradients, if kernels may have them as they are; say nothing of what is wrong."""
+        own = [grads[i] for i in self._indices]
+        if set(map(type, own)) != {np.ndarray} or [g.shape for g in own] != self._shapes:
+            return False
+        if not all(g.dtype is self._dtype for g in own) or not all(p.flags.writeable for p in self._params):
+            return False
+        places = self._places[1]
+        places[:] = [look(g) for look, g in zip(self._look, own, strict=True)]
+        return bool(self._apart(places, self._bytes, self._first, self._last))
+
+    def step(self, record: Step, parameters: tuple[float, ...]) -> None:
+        """Take the step."""
+        self._engine.load(record, "step", self._dtype.name).over_arrays(self._places, self._starts, parameters)
+
+
+def together(params: Sequence[Any], states: Sequence[Sequence[Any]]) -> list[Together]:
+    """The arrays by dtype, if kernels may have all of them as they are, or else nothing."""
+    if not all(type(p) is np.ndarray and p.dtype in NATIVE and p.dtype.isnative and p.size for p in params):
+        return []
+    found = [
+        Together(indices, params, states)
+        for dtype in NATIVE
+        if (indices := [i for i, p in enumerate(params) if p.dtype == dtype])
+    ]
+    return found if all(one.fits for one in found) else []

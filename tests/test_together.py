@@ -1,0 +1,163 @@
+"""Steps over many arrays at once give the bits of steps over one after the other, whatever the arrays."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastloa as fl
+from fastloa.together import together
+
+SHAPES = [(3,), (), (4, 5), (1000,), (2, 3, 4), (70001,), (1,)]
+
+
+def arrays(dtypes, seed, shapes=SHAPES):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(shape).astype(dtypes[i % len(dtypes)]) for i, shape in enumerate(shapes)]
+
+
+def one_by_one(make, params, grads, steps):
+    """Give what an optimizer of each array makes of it."""
+    for p, g in zip(params, grads, strict=True):
+        optimizer = make(p)
+        optimizer._groups = []
+        for _ in range(steps):
+            optimizer.step(g)
+    return params
+
+
+def counted(monkeypatch):
+    """Count the calls of kernels for single arrays."""
+    calls, original = [], fl.optimizer_operations.run_step
+    monkeypatch.setattr("fastloa.optimizer_operations.run_step", lambda *a: (calls.append(a), original(*a)))
+    return calls
+
+
+@pytest.mark.parametrize("dtypes", [("float32",), ("float64",), ("float32", "float64")], ids=str)
+@pytest.mark.parametrize("make", [fl.Adam, lambda p: fl.SGD(p, lr=0.1, momentum=0.9), fl.RMSprop])
+def test_the_bits_are_those_of_single_arrays(make, dtypes, monkeypatch):
+    p, g = arrays(dtypes, 1), arrays(dtypes, 2)
+    wanted = one_by_one(make, [x.copy() for x in p], g, 3)
+    calls, optimizer = counted(monkeypatch), make(p)
+    for _ in range(3):
+        optimizer.step(g)
+    assert not calls
+    for got, expected in zip(p, wanted, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_thousand_arrays_are_one_call(monkeypatch):
+    p, g = ([x.copy() for x in np.random.default_rng(seed).random((1000, 7))] for seed in (1, 2))
+    calls, expected = counted(monkeypatch), [x - 0.5 * y for x, y in zip(p, g, strict=True)]
+    fl.SGD(p, lr=0.5).step(g)
+    assert not calls
+    np.testing.assert_array_equal(p, expected)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda g: np.asfortranarray(g), lambda g: g[::-1], lambda g: g.astype(">f8"),
+        lambda g: np.frombuffer(b"x" + g.tobytes(), np.uint8)[1:].view(np.float64).reshape(g.shape),
+    ],
+    ids=["Fortran", "reversed", "byte order", "misaligned"],
+)  # fmt: skip
+def test_a_gradient_of_another_kind_is_taken_all_the_same(change, monkeypatch):
+    p, g = np.ones((4, 5)), np.arange(20.0).reshape(4, 5)
+    calls, other = counted(monkeypatch), np.ones(3)
+    fl.SGD([p, other], lr=0.5).step([change(g), np.ones(3)])
+    assert len(calls) == 2
+    np.testing.assert_array_equal(p, 1.0 - 0.5 * np.asarray(change(g)))
+    np.testing.assert_array_equal(other, np.full(3, 0.5))
+
+
+def test_a_gradient_that_is_a_parameter_or_overlaps_one():
+    room = np.arange(6.0)
+    p, other = room[:3], np.ones(3)
+    g = room[2:5].copy()
+    fl.SGD([p, other], lr=0.5).step([room[2:5], other])
+    np.testing.assert_array_equal(p, np.arange(3.0) - 0.5 * g)
+    np.testing.assert_array_equal(other, np.full(3, 0.5))
+    np.testing.assert_array_equal(room[3:], [3.0, 4.0, 5.0])
+
+
+def test_parameters_that_overlap_each_other_are_stepped_in_turn():
+    room = np.ones(5)
+    fl.SGD([room[:3], room[2:]], lr=0.5).step([np.ones(3), np.ones(3)])
+    np.testing.assert_array_equal(room, [0.5, 0.5, 0.0, 0.5, 0.5])
+
+
+def test_a_gradient_may_be_read_only_and_a_parameter_may_not():
+    p, g = np.ones(3), np.ones(3)
+    g.flags.writeable = False
+    optimizer = fl.SGD(p, lr=0.25)
+    optimizer.step(g)
+    p.flags.writeable = False
+    with pytest.raises(ValueError, match="params must be writable, got a read-only array"):
+        optimizer.step(g)
+    assert optimizer.steps == 1
+    assert p.tolist() == [0.75] * 3
+
+
+@pytest.mark.parametrize("grads", [[np.ones(3)], [np.ones(3), np.ones(4)], (np.ones(3), "x"), {"a": np.ones(3)}])
+def test_wrong_gradients_are_refused_before_anything_is_written(grads):
+    p = [np.ones(3), np.ones(3)]
+    optimizer = fl.Adam(p)
+    with pytest.raises((ValueError, TypeError), match=r"Adam\.step: "):
+        optimizer.step(grads)
+    assert optimizer.steps == 0
+    assert [x.tolist() for x in p] == [[1.0] * 3] * 2
+
+
+def test_the_gradients_of_a_dict_are_found_by_name():
+    p = {"a": np.zeros(2), "b": np.zeros(2)}
+    optimizer = fl.SGD(p, lr=1.0)
+    optimizer.step({"b": np.full(2, 2.0), "a": np.ones(2)})
+    assert (p["a"].tolist(), p["b"].tolist()) == ([-1.0, -1.0], [-2.0, -2.0])
+    optimizer.step({"b": np.full(4, 2.0)[::2], "a": np.ones(2)})  # one by one
+    assert (p["a"].tolist(), p["b"].tolist()) == ([-2.0, -2.0], [-4.0, -4.0])
+
+
+def test_states_that_are_loaded_are_stepped_from():
+    p, g = [np.ones(3), np.ones(4)], [np.ones(3), np.full(4, 2.0)]
+    first = fl.SGD(p, lr=0.1, momentum=0.5)
+    first.step(g)
+    state, before = first.state_dict(), [x.copy() for x in p]
+    first.step(g)
+    second = fl.SGD(before, lr=0.1, momentum=0.5)
+    second.step([np.zeros(3), np.zeros(4)])
+    second.load_state_dict(state)
+    second.step(g)
+    for got, expected in zip(before, p, strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_arrays_that_no_kernel_takes_as_they_are():
+    assert together([np.ones(3, np.float16)], [[]]) == []
+    assert together([np.ones(3), np.ones(3, np.float16)], [[], []]) == []
+    assert together([np.ones((3, 4)).T], [[]]) == []
+    assert together([np.ones(6)[::2]], [[]]) == []
+    assert together([np.ones(3), np.ones(0)], [[], []]) == []
+
+
+def test_an_empty_array_has_its_gradient_checked():
+    p = [np.ones(3), np.ones((0, 2))]
+    optimizer = fl.SGD(p, lr=0.5)
+    with pytest.raises(ValueError, match="same shape"):
+        optimizer.step([np.ones(3), np.ones((0, 3))])
+    optimizer.step([np.ones(3), np.ones((0, 2))])
+    assert p[0].tolist() == [0.5] * 3
+
+
+@pytest.mark.parametrize("through", [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))])
+def test_a_copy_of_an_optimizer_has_arrays_of_its_own(through):
+    p, g = [np.ones(3), np.ones(4)], [np.ones(3), np.ones(4)]
+    first = fl.Adam(p)
+    first.step(g)
+    second = through(first)
+    second.step(g)
+    assert (first.steps, second.steps) == (1, 2)
+    assert p[0].tolist() != second.params[0].tolist()
+    first.step(g)
+    np.testing.assert_array_equal(p[0], second.params[0])
