@@ -1,11 +1,17 @@
 """One call's arrays: made ready for the engine on the way in, put where the caller wants them on the way out."""
 
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from fastloa import backends
+
+SOON = 10_000  # steps of NumPy's search for an element that two arrays have in common
 
 
 class Call:
@@ -97,16 +103,41 @@ def _rounded(array: Any, dtype: Any) -> Any:
 
 
 def share_memory(a: Any, b: Any) -> bool:
-    """Whether two arrays of one library may have memory in common."""
+    """Whether two arrays of one library have memory in common, as far as that is soon found."""
     if isinstance(a, np.ndarray | np.generic):
-        return bool(np.may_share_memory(a, b))
+        try:
+            return bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b, max_work=SOON))  # type: ignore[arg-type]
+        except np.exceptions.TooHardError:
+            return True
     # CuPy's own function takes arrays that another library allocated for strangers, wherever they lie.
     (first, last), (low, high) = _span(a), _span(b)
     return bool(a.device == b.device and first < high and low < last)
 
 
+def touching(arrays: list[Any], others: list[Any]) -> list[bool]:
+    """Of each array, whether its stretch of memory meets that of one of the others, all of one library."""
+    spans = sorted(_span(x) for x in others)
+    starts, lasts = [first for first, _ in spans], list(accumulate((last for _, last in spans), max))
+    found = []
+    for first, last in map(_span, arrays):
+        before = bisect_left(starts, last) - 1
+        found.append(first < last and before >= 0 and lasts[before] > first)
+    return found
+
+
+def meetings(arrays: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The names of arrays that have memory in common, two at a time."""
+    order = sorted((_span(array), name) for name, array in arrays.items())
+    for i, ((first, _), name) in enumerate(order):
+        for (start, last), other in order[:i]:
+            if last > first and start < last and share_memory(arrays[other], arrays[name]):
+                yield other, name
+
+
 def _span(array: Any) -> tuple[int, int]:
-    """The addresses of an array's first byte on the device, and of the byte after its last."""
+    """The addresses of an array's first byte, and of the byte after its last."""
+    if isinstance(array, np.ndarray | np.generic):
+        return byte_bounds(array)
     steps = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]
     place: int = array.data.ptr
     if array.size == 0:

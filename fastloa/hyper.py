@@ -118,6 +118,11 @@ def kinds(**given: Kind) -> Mapping[str, Kind]:
     return given
 
 
+def sign_of(hyper: Mapping[str, Any]) -> float:
+    """What a gradient is multiplied by: -1 to climb instead of to descend."""
+    return -1.0 if hyper["maximize"] else 1.0
+
+
 def decays(count: int) -> Several:
     """So many decays of running means, each in [0, 1)."""
     return Several((DECAY,) * count)

@@ -132,9 +132,17 @@ class Loss(LossOperation[P]):
         name = ("" if weight is None else "weighted_") + form + ("_summed" if summed and "value" in form else "")
         kernel = engine.load(terms.record or self.record, name, kind.compute)
         operands = tuple(inputs) if weight is None else (weight, *inputs)
-        total = kernel(operands, tuple(results), (divisor,), terms.parameters)
+        written = tuple(results)
+        if summed and form == "value_and_grad" and any(x is results[0] for x in operands):
+            # The value first, which may need its operands once more.
+            prefix, written = name.removesuffix("value_and_grad_summed"), ()
+            kernel = engine.load(terms.record or self.record, f"{prefix}value_summed", kind.compute)
+            in_place = engine.load(terms.record or self.record, f"{prefix}grad", kind.compute)
+        total = kernel(operands, written, (divisor,), terms.parameters)
         if summed and "value" in form and engine.name == "cpu" and math.isinf(total):
             total = self._sum_of_huge(call, operands, divisor, terms, kind, weighted=weight is not None)
+        if results and not written:
+            in_place(operands, tuple(results), (divisor,), terms.parameters)
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
         return tuple(given) if not (summed and "value" in form) else (call.scalar(total), *given)
 

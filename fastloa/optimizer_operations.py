@@ -7,6 +7,7 @@ import numpy as np
 from fastloa_kernels.records import Step
 
 from fastloa import backends, checks, dtypes
+from fastloa.calls import meetings, touching
 from fastloa.hyper import Kind
 from fastloa.optimizer_steps import check_step, run_step
 from fastloa.together import Together, together
@@ -55,6 +56,7 @@ class Optimizer:
         for label, p in self._arrays.items():
             check_step(name, (label,), (p,), dtypes.kind_of(name, label, p))
         self._home = backends.common_library(name, self._arrays)
+        check_parameters_apart(name, self._arrays)
         self._states = {
             label: {state: self._new_state(state, label, p) for state in self._record.states}
             for label, p in self._arrays.items()
@@ -64,6 +66,10 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_groups": None}  # which know where this one's arrays lie
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._record = self.record(self._hyper)  # the record itself, and no copy of it
 
     @classmethod
     def checked(cls, function: str, hyper: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
@@ -114,7 +120,12 @@ class Optimizer:
         parameters = self.parameters(self._record, hyper, self.steps + 1)
         for group in groups:
             group.step(self._record, parameters)
-        for (label, p), (argument, g) in pairs:
+        written = [x for (label, p), _ in pairs for x in (p, *self._states[label].values())]
+        apart = [
+            g.copy() if touched else g
+            for (_, (_, g)), touched in zip(pairs, touching([g for _, (_, g) in pairs], written), strict=True)
+        ]
+        for ((label, p), (argument, _)), g in zip(pairs, apart, strict=True):
             states = self._states[label]
             names = (label, argument, *(f"{state} of {label}" for state in states))
             run_step(f"{self._name}.step", names, (p, g, *states.values()), self._record, parameters, self._backend)
@@ -187,13 +198,16 @@ class Optimizer:
             if key not in state_dict:
                 raise ValueError(f"{function}: state_dict must have the key {key!r}, got {sorted(state_dict)}")
         steps = checks.integer(function, "steps", state_dict["steps"], low=0)
-        loaded = state_dict["states"]
+        loaded = checks.items(function, "states", state_dict["states"])
         if len(loaded) != len(self._states):
             raise ValueError(f"{function}: states must have {len(self._states)} entries, got {len(loaded)}")
         for own, new in zip(self._states.values(), loaded, strict=True):
+            if not isinstance(new, Mapping):
+                raise TypeError(f"{function}: states must be dicts of arrays, got {checks.kind(new)}")
             if set(own) != set(new):
                 raise ValueError(f"{function}: states must be {sorted(own)}, got {sorted(new)}")
             for name, state in own.items():
+                backends.library(function, name, new[name])
                 if new[name].shape != state.shape or new[name].dtype != state.dtype:
                     raise ValueError(
                         f"{function}: {name} must be {state.dtype} of shape {state.shape}, "
@@ -204,7 +218,7 @@ class Optimizer:
             for name, state in own.items():
                 with backends.device_of(state):
                     state[...] = backends.bring_home(new[name], self._home)
-        self.steps, self._hyper = steps, hyper
+        self.steps, self._hyper, self._record = steps, hyper, self.record(hyper)
 
     def _checked_hyper(self, function: str, hyper: Any) -> dict[str, Any]:
         """Hyper-parameters that have been saved, checked like new ones."""
@@ -234,12 +248,17 @@ def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]
         found = {argument: params}
     if not found:
         raise ValueError(f"{function}: {argument} must hold at least one array, got none")
-    seen: dict[int, str] = {}
     for name, array in found.items():
         backends.library(function, name, array)
-        if argument == "params" and seen.setdefault(id(array), name) != name:
-            raise ValueError(f"{function}: params must hold each array once, got {seen[id(array)]} again as {name}")
     return found
+
+
+def check_parameters_apart(function: str, found: Mapping[str, Any]) -> None:
+    """Raise where two parameters are one, or have memory in common."""
+    for name, other in meetings(found):
+        if found[name] is found[other]:
+            raise ValueError(f"{function}: params must hold each array once, got {name} again as {other}")
+        raise ValueError(f"{function}: {name} and {other} must be arrays apart, got overlapping memory")
 
 
 def _copy(state: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from fastloa_kernels.records import Step
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, share_memory
+from fastloa.hyper import Hyper
 from fastloa.operations import Array, Operation
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ class StepOperation(Operation[...]):
             *(inspect.Parameter(n, POSITIONAL, annotation=Array) for n in ("p", "g")),
             *(inspect.Parameter(s, POSITIONAL, annotation=Array, default=None if s in optional else NEEDED)
               for s in self._states),
-            inspect.Parameter("step", KEYWORD, annotation=int, default=NEEDED if first is None else first),
-            *(own[key].replace(kind=KEYWORD) for key in self._options),
+            inspect.Parameter("step", KEYWORD, annotation=int, default=NEEDED if first is None else None),
+            *(own[key].replace(kind=KEYWORD, annotation=_fixed(own[key].annotation)) for key in self._options),
             inspect.Parameter("backend", KEYWORD, annotation=str | None, default=None),
         ])  # fmt: skip
         super().__init__(definition, optimizer.records[0])
@@ -47,16 +49,19 @@ class StepOperation(Operation[...]):
     def __call__(self, /, *args: Any, **kwargs: Any) -> None:
         """Take the step, in place."""
         name, options = self.__name__, dict(kwargs)
-        backend, step = options.pop("backend", None), options.pop("step", self._first)
+        backend, step = options.pop("backend", None), options.pop("step", None)
         unknown = [option for option in options if option not in self._options]
         if unknown:
             raise TypeError(
                 f"{name}: {unknown[0]} must be one of its options {sorted(self._options)}, got {unknown[0]!r}"
             )
+        hyper = self._optimizer.checked(name, {**self._defaults, **options}, fixed=True)
+        record = self._optimizer.record(hyper)
+        if step is None and self._first is not None and self._alike(record, hyper):
+            step = self._first
         if step is None:
             raise TypeError(f"{name}: step must be an integer >= 1, got nothing")
-        hyper = self._optimizer.checked(name, {**self._defaults, **options}, fixed=True)
-        step, record = checks.integer(name, "step", step, low=1), self._optimizer.record(hyper)
+        step = checks.integer(name, "step", step, low=1)
         names = ("p", "g", *record.states)
         given = dict(zip(("p", "g", *self._states), args, strict=False))
         for state, array in given.items():
@@ -67,6 +72,11 @@ class StepOperation(Operation[...]):
         arrays = tuple(given[n] for n in names)
         run_step(name, names, arrays, record, self._optimizer.parameters(record, hyper, step), backend)
 
+    def _alike(self, record: Step, hyper: dict[str, Any]) -> bool:
+        """Whether a step's number makes no difference."""
+        at = partial(self._optimizer.parameters, record, hyper)
+        return at(1) == at(2) == at(1 << 40)
+
 
 def options_of(optimizer: type["Optimizer"]) -> list[str]:
     """The hyper-parameters of a step: none that say no more than what a state starts from."""
@@ -76,7 +86,7 @@ def options_of(optimizer: type["Optimizer"]) -> list[str]:
 def bare_step(name: str, optimizer: type["Optimizer"], example: str, *, first: int | None = None) -> StepOperation:
     """Make the function that takes one step of an optimizer on bare arrays.
 
-    `first` is the number of the step where none is given, for optimizers whose steps are all alike.
+    `first` is the number of a step where none is given, for optimizers whose steps can be all alike.
     """
     return StepOperation(name, optimizer, inspect.cleandoc(example), first)
 
@@ -96,7 +106,7 @@ def _docstring(
         )
     found = re.search(r"^References\n-+\n(.*?)(?=^\w+\n-+$|\Z)", whole, re.M | re.S)
     references = found.group(1).strip() if found else ""
-    counted = "" if first is None else f", default {first}"
+    counted, wanted = ("", "") if first is None else (", optional", " Wanted if steps are not all alike.")
     return "\n".join([
         f"Take one step of `{name}` on bare arrays, in place.", "",
         f"The update, and the options, are those of `{name}`, which see.", "",
@@ -104,7 +114,7 @@ def _docstring(
         "p : array, shape (...), floating-point", "    The parameter; overwritten.",
         "g : array, shape and dtype of `p`", "    Its gradient; left alone.",
         *parts,
-        f"step : int{counted}", "    The number of this step, counted from 1.",
+        f"step : int{counted}", f"    The number of this step, counted from 1.{wanted}",
         f"{', '.join(options_of(optimizer))}", f"    As in `{name}`, but no schedules.",
         'backend : {"auto", "cpu", "cuda", "cupy"}, optional', "    Where to run; the backend in force by default.", "",
         "Raises", "------",
@@ -113,6 +123,11 @@ def _docstring(
         "References", "----------", references, "",
         "Examples", "--------", example,
     ])  # fmt: skip
+
+
+def _fixed(annotation: Any) -> Any:
+    """The type of a hyper-parameter where it can be no schedule."""
+    return float if annotation == Hyper else annotation
 
 
 def _start(optimizer: str, initial: float | str | None) -> str:

@@ -26,6 +26,8 @@ class Together:
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         rows = [self._params, self._params, *zip(*self._kept, strict=True)]
         self._places = np.array([[look(x) for look, x in zip(self._look, row, strict=True)] for row in rows], np.int64)
+        self._homes = self._places[0].tolist()
+        self._grads: list[Any] = []  # kept while a kernel knows their addresses
         written = np.delete(self._places, 1, axis=0)
         order = np.argsort(written, axis=None)
         self._first = written.reshape(-1)[order]
@@ -38,11 +40,13 @@ class Together:
 
     def take(self, grads: Sequence[Any]) -> bool:
         """Take these gradients, if kernels may have them as they are; say nothing of what is wrong."""
-        own = [grads[i] for i in self._indices]
+        self._grads = own = [grads[i] for i in self._indices]
         if set(map(type, own)) != {np.ndarray} or [g.shape for g in own] != self._shapes:
             return False
         if not all(g.dtype is self._dtype for g in own) or not all(p.flags.writeable for p in self._params):
             return False
+        if [look(p) for look, p in zip(self._look, self._params, strict=True)] != self._homes:
+            return False  # somebody has resized one
         places = self._places[1]
         places[:] = [look(g) for look, g in zip(self._look, own, strict=True)]
         return bool(self._apart(places, self._bytes, self._first, self._last))
@@ -50,6 +54,7 @@ class Together:
     def step(self, record: Step, parameters: tuple[float, ...]) -> None:
         """Take the step."""
         self._engine.load(record, "step", self._dtype.name).over_arrays(self._places, self._starts, parameters)
+        self._grads = []
 
 
 def together(params: Sequence[Any], states: Sequence[Sequence[Any]]) -> list[Together]:

@@ -10,7 +10,9 @@ from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
 from fastloa_kernels.engines.cupy_native.maps import Finish
 from fastloa_kernels.engines.numba_cpu import engine as numba_cpu
+from fastloa_kernels.formulas.activations import ELU
 from fastloa_kernels.formulas.losses import MSE_LOSS
+from fastloa_kernels.formulas.residuals import HUBER_LOSS
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import Elementwise, PairwiseLoss, Step
 
@@ -23,6 +25,9 @@ pytestmark = [needs_compiler, pytest.mark.xdist_group("cupy_native")]  # one wor
 SIZES = (0, 1, 31, 32, 33, 1023, 1025, 5000)
 RUNS = [(0, size) for size in SIZES] + [(1, 5000)]  # how far after a multiple of 16 bytes arrays begin, and how long
 DIVISOR = 4.0  # a power of two, so that a sum divided and then rounded is the rounded sum divided
+# Of most losses two forms, which hold each of their formulas once: what forms do is the same for all.
+WHOLE = (ELU, MSE_LOSS, HUBER_LOSS)
+ONCE = ("weighted_value_and_grad_summed", "grad_and_hess")
 DENSE = {Elementwise: "backward", PairwiseLoss: "weighted_value_and_grad", Step: "step"}
 
 
@@ -70,7 +75,8 @@ def test_activations_are_the_cpus(engine, record, dtype):
         x, g = (numbers(size, dtype, seed, shift) for seed in (1, 2))
         (value,) = run(cpu(), record, "value", (x,))
         same(run(engine, record, "value", (x,))[0], value)
-        same(run(engine, record, "value_summed", (x,))[0], summed(value))
+        if record in WHOLE:
+            same(run(engine, record, "value_summed", (x,))[0], summed(value))
         same(run(engine, record, "backward", (g, x))[0], run(cpu(), record, "backward", (g, x))[0])
         # Times 1 is the derivative, and leaves every bit of it.
         same(run(engine, record, "derivative", (x,))[0], run(cpu(), record, "backward", (np.ones_like(x), x))[0])
@@ -94,6 +100,8 @@ def test_losses_are_the_cpus(engine, record, dtype):
                 ("value", [value]), ("value_summed", [total]), ("grad", [grad]), ("value_and_grad", [value, grad]),
                 ("value_and_grad_summed", [total, grad]), ("grad_and_hess", [grad, hess]),
             ):  # fmt: skip
+                if record not in WHOLE and prefix + name not in ONCE:
+                    continue
                 got = run(engine, record, prefix + name, operands, (DIVISOR,))
                 for one, other in zip(got, expected, strict=True):
                     same(one, other)

@@ -9,6 +9,7 @@ from fastloa_kernels import records
 from fastloa_kernels.formulas import activations, elementary, losses, periodic
 from mpmath import mp, mpf
 
+import fastloa as fl
 from tests import references as ref
 from tests.formulas import (
     FUNCTIONS,
@@ -170,6 +171,20 @@ def test_compiles_to_vector_instructions_without_libm(formula, arrays, parameter
         assert wide > 0
         # The loop of whole vectors does all that the loop of the rest does, once or unrolled.
         assert wide >= scalar_operations(kernel) / 4
+
+
+def test_options_that_float32_rounds_to_zero_keep_their_meaning():
+    x, ones = np.array([0.5, -0.5], np.float32), np.ones(2, np.float32)
+    for alpha in (-1, -1e-60):
+        without = fl.sigmoid_focal_loss(x, ones, alpha=None, reduction="none")
+        np.testing.assert_array_equal(fl.sigmoid_focal_loss(x, ones, alpha=alpha, reduction="none"), without)
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_zero_has_its_sign(size):
+    x = np.full(size, -1.0)
+    for value in (0.0, -0.0):
+        assert (np.signbit(fl.threshold(x, threshold=0.0, value=value)) == np.signbit(value)).all()
 
 
 def test_libm_is_found_out():

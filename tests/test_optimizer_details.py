@@ -276,3 +276,40 @@ def test_the_warmups_of_ademamix_are_those_of_the_paper():
     for betas, wanted in (((0.0, 0.9, 0.99), 0.99 ** (200 / 50)), ((0.9, 0.9, 0.0), 0.0), ((0.99, 0.9, 0.5), 0.5)):
         found = dict(zip(names, parameters(fl.ademamix_step.record, {**hyper, "betas": betas}, 50), strict=True))
         assert 1.0 - found["rest3"] == pytest.approx(wanted, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "mine", "saved"),
+    [(fl.SGD, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}), (fl.FTRL, {}, {"lr_power": -0.25})],
+)
+def test_what_is_loaded_goes_on_by_the_formula_it_was_saved_with(optimizer, mine, saved):
+    p, g = np.array([0.5, 2.0, -0.3]), np.array([1.0, -2.0, 0.5])
+    first = optimizer(p, lr=0.1, **saved)
+    first.step(g)
+    q = p.copy()
+    second = optimizer(q, lr=0.1, **mine)
+    second.load_state_dict(first.state_dict())
+    first.step(g)
+    second.step(g)
+    np.testing.assert_array_equal(p, q)
+
+
+@pytest.mark.parametrize("states", [5, [None], [{"exp_avg": [1.0], "exp_avg_sq": [1.0]}]])
+def test_states_that_are_none_are_refused(states):
+    optimizer = fl.Adam(np.ones(1))
+    with pytest.raises(TypeError, match=r"Adam\.load_state_dict: "):
+        optimizer.load_state_dict({**optimizer.state_dict(), "states": states})
+
+
+def test_a_bare_step_with_a_state_wants_its_number():
+    p, buffer = np.ones(1), np.zeros(1)
+    with pytest.raises(TypeError, match="sgd_step: step must be an integer >= 1, got nothing"):
+        fl.sgd_step(p, np.ones(1), buffer, momentum=0.9)
+    fl.sgd_step(p, np.ones(1), lr=0.25)
+    assert p.tolist() == [0.75]
+
+
+def test_arrays_that_lie_between_each_other_are_apart():
+    room = np.zeros((4, 3))
+    fl.adam_step(room[:, 0], np.ones(4), room[:, 1], room[:, 2], step=1, lr=0.5, eps=0.0)
+    np.testing.assert_array_equal(room[:, 0], [-0.5] * 4)

@@ -74,6 +74,15 @@ def test_mixed_signs_add_up_as_far_as_errors_are_carried(dtype):
         check(summed((x,), (), (), ()), total(x))
 
 
+def test_a_huge_loss_whose_gradient_overwrites_its_input():
+    x, zero = np.array([2e19, 0, 0, 0], np.float32), np.zeros(4, np.float32)
+    value, grad = fl.mse_loss.value_and_grad(x.copy(), zero)
+    over, in_place = fl.mse_loss.value_and_grad(x, zero, grad_out=x)
+    assert value == over == np.float32(1e38)
+    assert in_place is x
+    np.testing.assert_array_equal(in_place, grad)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", ["__call__", "value_and_grad"])
 def test_means_of_huge_losses_are_finite_where_they_can_be(dtype, form):

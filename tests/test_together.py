@@ -8,7 +8,14 @@ import pytest
 
 import fastloa as fl
 from fastloa.together import together
+from tests.cases import CASES, StepCase
 
+OPTIMIZERS = [
+    pytest.param(case.optimizer, options, id=f"{case.optimizer}-{i}")
+    for case in CASES
+    if isinstance(case, StepCase)
+    for i, options in enumerate(case.options)
+]
 SHAPES = [(3,), (), (4, 5), (1000,), (2, 3, 4), (70001,), (1,)]
 
 
@@ -82,10 +89,44 @@ def test_a_gradient_that_is_a_parameter_or_overlaps_one():
     np.testing.assert_array_equal(room[3:], [3.0, 4.0, 5.0])
 
 
-def test_parameters_that_overlap_each_other_are_stepped_in_turn():
-    room = np.ones(5)
-    fl.SGD([room[:3], room[2:]], lr=0.5).step([np.ones(3), np.ones(3)])
-    np.testing.assert_array_equal(room, [0.5, 0.5, 0.0, 0.5, 0.5])
+def test_parameters_must_be_apart():
+    room = np.ones((5, 2))
+    with pytest.raises(ValueError, match=r"params\[0\] and params\[1\] must be arrays apart, got overlapping memory"):
+        fl.SGD([room[:3], room[2:]])
+    with pytest.raises(ValueError, match=r"params must hold each array once, got params\['a'\] again as params\['b'\]"):
+        fl.SGD({"a": room, "b": room})
+    columns = [room[:, 0], room[:, 1]]
+    fl.SGD(columns, lr=0.5).step([np.ones(5), np.zeros(5)])
+    np.testing.assert_array_equal(room, [[0.5, 1.0]] * 5)
+
+
+def test_all_gradients_are_read_before_one_that_is_a_parameter_is_written():
+    a, b = np.array([1.0]), np.array([2.0])
+    fl.SGD([a, b], lr=0.5).step([b, a])
+    assert (a.tolist(), b.tolist()) == ([0.0], [1.5])
+
+
+class Made(dict):
+    """Arrays that are made when they are asked for, and live no longer than they are held."""
+
+    def __getitem__(self, key):
+        return np.full(5_000_000, super().__getitem__(key))
+
+
+def test_gradients_live_while_they_are_read():
+    p = {"a": np.zeros(5_000_000), "b": np.zeros(5_000_000)}
+    fl.SGD(p, lr=1.0).step(Made(a=1.0, b=2.0))
+    assert (p["a"][-1], p["b"][-1]) == (-1.0, -2.0)
+
+
+def test_a_parameter_that_has_moved_is_found():
+    p = np.zeros(4)
+    optimizer = fl.SGD(p, lr=1.0)
+    optimizer.step(np.ones(4))
+    p.resize(10**6, refcheck=False)
+    p.resize(4, refcheck=False)
+    optimizer.step(np.ones(4))
+    assert p.tolist() == [-2.0] * 4
 
 
 def test_a_gradient_may_be_read_only_and_a_parameter_may_not():
@@ -151,13 +192,14 @@ def test_an_empty_array_has_its_gradient_checked():
 
 
 @pytest.mark.parametrize("through", [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))])
-def test_a_copy_of_an_optimizer_has_arrays_of_its_own(through):
-    p, g = [np.ones(3), np.ones(4)], [np.ones(3), np.ones(4)]
-    first = fl.Adam(p)
+@pytest.mark.parametrize(("optimizer", "options"), OPTIMIZERS)
+def test_a_copy_of_an_optimizer_goes_on_by_itself(optimizer, options, through):
+    p, g = [np.ones(3), np.ones(4)], [np.array([1.0, -2.0, 0.5]), np.ones(4)]
+    first = getattr(fl, optimizer)(p, **options)
     first.step(g)
-    second = through(first)
+    second, before = through(first), p[0].copy()
     second.step(g)
     assert (first.steps, second.steps) == (1, 2)
-    assert p[0].tolist() != second.params[0].tolist()
+    np.testing.assert_array_equal(p[0], before)
     first.step(g)
     np.testing.assert_array_equal(p[0], second.params[0])

@@ -224,7 +224,7 @@ def _poisson(z: Array, t: Array) -> Results:
 
 def _gamma(z: Array, t: Array) -> Results:
     amount = _times(t, np.exp(-z))
-    return z + amount, 1 - amount, amount
+    return np.where(np.isinf(amount) & (amount > 0), np.inf, z) + amount, 1 - amount, amount
 
 
 def _tweedie(z: Array, t: Array) -> Results:

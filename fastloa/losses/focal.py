@@ -80,4 +80,5 @@ def sigmoid_focal_loss(
     """
     name = "sigmoid_focal_loss"
     share = -1.0 if alpha is None else checks.number(name, "alpha", alpha, high=1.0)
+    share = -1.0 if share < 0.0 else share  # a small one would be 0 in float32
     return Terms((share, checks.number(name, "gamma", gamma, low=0.0)), weight=weight)

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizers as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
@@ -24,7 +24,7 @@ def adam_parameters(hyper: Mapping[str, Any], step: int, *, coupled: float, deco
     beta1, beta2 = hyper["betas"]
     return (
         hyper["lr"] / (1.0 - beta1**step), 1.0 - beta1, beta2, 1.0 - beta2, math.sqrt(1.0 - beta2**step), hyper["eps"],
-        coupled, decoupled, -1.0 if hyper["maximize"] else 1.0,
+        coupled, decoupled, sign_of(hyper),
     )  # fmt: skip
 
 

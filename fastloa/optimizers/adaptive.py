@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Unpack
 from fastloa_kernels.formulas import optimizer_adaptive as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import DECAY, NONNEGATIVE, RATE, SWITCH, Hyper, Number, kinds
+from fastloa.hyper import DECAY, NONNEGATIVE, RATE, SWITCH, Hyper, Number, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
@@ -42,7 +42,7 @@ class RMSprop(Optimizer):
     weight_decay : float or schedule, default 0.0
         The factor lambda of an L2 penalty, at least 0: d is g + lambda p.
     momentum : float or schedule, default 0.0
-        The decay mu of the velocity b, at least 0. One that is 0 at the start stays off.
+        The decay mu of the velocity b, at least 0. The number 0 keeps no state for it; a schedule does.
     centered : bool, default False
         Divide by the root of the variance v - m**2 instead of the root of v.
     maximize : bool, default False
@@ -108,7 +108,7 @@ class RMSprop(Optimizer):
         momentum = (hyper["momentum"],) if "momentum_buffer" in record.states else ()
         return (
             hyper["lr"], hyper["alpha"], 1.0 - hyper["alpha"], hyper["eps"], hyper["weight_decay"],
-            -1.0 if hyper["maximize"] else 1.0, *momentum,
+            sign_of(hyper), *momentum,
         )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ class Adagrad(Optimizer):
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
         """The formula's parameters."""
         rate = hyper["lr"] / (1.0 + (step - 1) * hyper["lr_decay"])
-        return rate, hyper["eps"], hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0
+        return rate, hyper["eps"], hyper["weight_decay"], sign_of(hyper)
 
 
 class Adadelta(Optimizer):
@@ -201,7 +201,8 @@ class Adadelta(Optimizer):
     rho : float, default 0.9
         The decay of both running means, in [0, 1).
     eps : float, default 1e-6
-        Added inside both roots, at least 0. With 0 no step is ever taken, for u starts from 0.
+        Added inside both roots, at least 0. With 0 no step is ever taken, for u starts from 0,
+        and a gradient of 0 at the first gives NaN.
     weight_decay : float or schedule, default 0.0
         The factor lambda of an L2 penalty, at least 0: d is g + lambda p.
     maximize : bool, default False
@@ -247,7 +248,7 @@ class Adadelta(Optimizer):
         """The formula's parameters."""
         return (
             hyper["lr"], hyper["rho"], 1.0 - hyper["rho"], hyper["eps"], hyper["weight_decay"],
-            -1.0 if hyper["maximize"] else 1.0,
+            sign_of(hyper),
         )  # fmt: skip
 
 
@@ -330,7 +331,7 @@ class FTRL(Optimizer):
         power = (-hyper["lr_power"],) if record is formulas.FTRL_POWER else ()
         return (
             1.0 / hyper["lr"], hyper["l1"], hyper["beta"] / hyper["lr"] + 2.0 * hyper["l2"],
-            -1.0 if hyper["maximize"] else 1.0, *power,
+            sign_of(hyper), *power,
         )  # fmt: skip
 
 

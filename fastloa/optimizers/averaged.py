@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizer_averaged as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, kinds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
@@ -87,7 +87,7 @@ class ASGD(Optimizer):
         lr, lambd = hyper["lr"], hyper["lambd"]
         rate = lr * (1.0 + lambd * lr * (step - 1)) ** -hyper["alpha"]  # a quotient's divisor might overflow
         share = 1.0 / max(1.0, step - 1 - hyper["t0"])
-        return rate, lambd * rate, share, hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0
+        return rate, lambd * rate, share, hyper["weight_decay"], sign_of(hyper)
 
 
 asgd_step = bare_step(

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizer_mixtures as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Integer, decays, kinds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Integer, decays, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
@@ -91,7 +91,7 @@ class Adan(Optimizer):
         return (
             lr / (1.0 - beta1**step), lr * beta2 / (1.0 - beta2**step), 1.0 - beta1, beta2, 1.0 - beta2, beta3,
             1.0 - beta3, math.sqrt(1.0 - beta3**step), hyper["eps"], decay / (1.0 + decay), float(step > 1),
-            -1.0 if hyper["maximize"] else 1.0,
+            sign_of(hyper),
         )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ class AdEMAMix(Optimizer):
             rest3 = max(rest3, _rest_of_slow(beta1, beta3, step / hyper["beta3_warmup"]))
         return (
             lr / (1.0 - beta1**step), lr * alpha, 1.0 - beta1, beta2, 1.0 - beta2, rest3, math.sqrt(1.0 - beta2**step),
-            hyper["eps"], lr * hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0,
+            hyper["eps"], lr * hyper["weight_decay"], sign_of(hyper),
         )  # fmt: skip
 
 

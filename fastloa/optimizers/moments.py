@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizer_moments as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 from fastloa.optimizers.histories import History
@@ -92,7 +92,7 @@ class Adamax(Optimizer):
         beta1, beta2 = hyper["betas"]
         return (
             hyper["lr"] / (1.0 - beta1**step), 1.0 - beta1, beta2, hyper["eps"], hyper["weight_decay"],
-            -1.0 if hyper["maximize"] else 1.0,
+            sign_of(hyper),
         )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ class NAdam(Optimizer):
         product, now, ahead = _products(beta1, psi)(step), _mu(beta1, psi, step), _mu(beta1, psi, step + 1)
         return (
             lr * ahead / (1.0 - product * ahead), lr * (1.0 - now) / (1.0 - product), 1.0 - beta1, beta2, 1.0 - beta2,
-            math.sqrt(1.0 - beta2**step), hyper["eps"], *both_decays(hyper), -1.0 if hyper["maximize"] else 1.0,
+            math.sqrt(1.0 - beta2**step), hyper["eps"], *both_decays(hyper), sign_of(hyper),
         )  # fmt: skip
 
 
@@ -279,7 +279,7 @@ class RAdam(Optimizer):
             size *= math.sqrt(left * (length - 4.0) * (length - 2.0) * longest / rest)
         return (
             size, float(scaled), 1.0 - beta1, beta2, 1.0 - beta2, hyper["eps"], *both_decays(hyper),
-            -1.0 if hyper["maximize"] else 1.0,
+            sign_of(hyper),
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from fastloa_kernels.formulas import optimizer_schedule_free as formulas
 from fastloa_kernels.records import Step
 
 from fastloa import backends
-from fastloa.hyper import DECAY, NONNEGATIVE, RATE, SWITCH, Hyper, Integer, Number, Several, kinds
+from fastloa.hyper import DECAY, NONNEGATIVE, RATE, SWITCH, Hyper, Integer, Number, Several, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 from fastloa.optimizers.histories import History
@@ -218,7 +218,7 @@ class ScheduleFreeSGD(ScheduleFree):
     @classmethod
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
         """The formula's parameters."""
-        return (*pace(hyper, cls.momentum(hyper), step), hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0)
+        return (*pace(hyper, cls.momentum(hyper), step), hyper["weight_decay"], sign_of(hyper))
 
 
 class ScheduleFreeAdamW(ScheduleFree):
@@ -310,7 +310,7 @@ class ScheduleFreeAdamW(ScheduleFree):
         _, beta2 = hyper["betas"]
         return (
             *pace(hyper, cls.momentum(hyper), step), beta2, 1.0 - beta2, math.sqrt(1.0 - beta2**step), hyper["eps"],
-            hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0,
+            hyper["weight_decay"], sign_of(hyper),
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizers as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import RATE, SWITCH, Hyper, Number, kinds
+from fastloa.hyper import RATE, SWITCH, Hyper, Number, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
@@ -28,7 +28,7 @@ class SGD(Optimizer):
     lr : float or schedule, default 1e-3
         The rate eta, at least 0.
     momentum : float or schedule, default 0.0
-        The decay mu of the velocity, at least 0. One that is 0 at the start stays off.
+        The decay mu of the velocity, at least 0. The number 0 keeps no state for it; a schedule does.
     dampening : float, default 0.0
         The share tau by which the momentum's intake is damped.
     weight_decay : float or schedule, default 0.0
@@ -98,7 +98,7 @@ class SGD(Optimizer):
     @classmethod
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
         """The formula's parameters."""
-        common = (hyper["lr"], hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0)
+        common = (hyper["lr"], hyper["weight_decay"], sign_of(hyper))
         if record is formulas.SGD:
             return common
         decay, gain = (0.0, 1.0) if step == 1 else (hyper["momentum"], 1.0 - hyper["dampening"])

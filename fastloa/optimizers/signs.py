@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Unpack
 from fastloa_kernels.formulas import optimizer_signs as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Number, Several, decays, kinds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Number, Several, decays, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
@@ -96,7 +96,7 @@ class Rprop(Optimizer):
     @classmethod
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
         """The formula's parameters."""
-        return (*hyper["etas"], *hyper["step_sizes"], -1.0 if hyper["maximize"] else 1.0)
+        return (*hyper["etas"], *hyper["step_sizes"], sign_of(hyper))
 
 
 class Lion(Optimizer):
@@ -157,7 +157,7 @@ class Lion(Optimizer):
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
         """The formula's parameters."""
         beta1, beta2 = hyper["betas"]
-        decay, sign = hyper["lr"] * hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0
+        decay, sign = hyper["lr"] * hyper["weight_decay"], sign_of(hyper)
         return hyper["lr"], beta1, 1.0 - beta1, 1.0 - beta2, decay, sign
 
 
@@ -173,7 +173,7 @@ class Signum(Optimizer):
     lr : float or schedule, default 1e-2
         The rate eta, at least 0: how far every element goes.
     momentum : float or schedule, default 0.9
-        The decay mu of m, in [0, 1). One that is 0 at the start stays off.
+        The decay mu of m, in [0, 1). The number 0 keeps no state for it; a schedule does.
     weight_decay : float or schedule, default 0.0
         The factor lambda by which parameters shrink, at least 0.
     maximize : bool, default False
@@ -224,7 +224,7 @@ class Signum(Optimizer):
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
         """The formula's parameters."""
         rest = (1.0 - hyper["momentum"],) if record is formulas.SIGNUM else ()
-        return hyper["lr"], hyper["lr"] * hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0, *rest
+        return hyper["lr"], hyper["lr"] * hyper["weight_decay"], sign_of(hyper), *rest
 
 
 rprop_step = bare_step(

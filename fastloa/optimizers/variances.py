@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Unpack
 from fastloa_kernels.formulas import optimizer_variances as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 from fastloa.optimizers.moments import both_decays
@@ -88,7 +88,7 @@ class AdaBelief(Optimizer):
         beta1, beta2 = hyper["betas"]
         return (
             hyper["lr"] / (1.0 - beta1**step), beta1, 1.0 - beta1, beta2, 1.0 - beta2, math.sqrt(1.0 - beta2**step),
-            hyper["eps"], hyper["lr"] * hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0,
+            hyper["eps"], hyper["lr"] * hyper["weight_decay"], sign_of(hyper),
         )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ class Yogi(Optimizer):
         beta1, beta2 = hyper["betas"]
         return (
             hyper["lr"] / (1.0 - beta1**step), 1.0 - beta1, 1.0 - beta2, math.sqrt(1.0 - beta2**step), hyper["eps"],
-            hyper["weight_decay"], -1.0 if hyper["maximize"] else 1.0,
+            hyper["weight_decay"], sign_of(hyper),
         )  # fmt: skip
 
 
@@ -252,7 +252,7 @@ class ADOPT(Optimizer):
             beta2, decoupled = 0.0, 0.0
         return (
             hyper["lr"], (step - 1) ** 0.25, 1.0 - beta1, beta2, 1.0 - beta2, hyper["eps"], coupled, decoupled,
-            -1.0 if hyper["maximize"] else 1.0,
+            sign_of(hyper),
         )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def poisson_nll_loss_second(z, t, log_input, full, eps):
 
 
 def gamma_loss(z, t):
-    return z + times(t, exp(-z))
+    return INF if z == -INF and t > 0 else z + times(t, exp(-z))  # exp grows faster
 
 
 def gamma_loss_terms(z, t):

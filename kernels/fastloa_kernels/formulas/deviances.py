@@ -125,7 +125,7 @@ def poisson_nll_loss_rate_second(z, t, eps):
 
 def gamma_loss(z, t):
     high, low = weighted_exp(t, 0.0, -z, 0.0)
-    return total_of(z, 0.0, high, low)
+    return total_of(0.0 if z == -inf and t > 0.0 else z, 0.0, high, low)
 
 
 def gamma_loss_derivative(z, t):

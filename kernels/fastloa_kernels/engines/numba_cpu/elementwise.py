@@ -1,6 +1,7 @@
 """Elementwise kernels: a form's loop, compiled once, and what runs it over arrays, weighs its results and sums them."""
 
 import functools
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -34,18 +35,22 @@ class Loop:
         self._function = spelled.loop(bind(plain.formula, dtype), plain.leading, plain.inputs, places, parameters)
         operands = [array(NUMBER[dtype], written=i in places) for i in range(max(plain.inputs, max(places) + 1))]
         self._signature = types.CPointer(NUMBER[dtype]), *operands
-        self.numbers = functools.lru_cache(64)(functools.partial(_numbers, np.dtype(dtype)))
+        self._packed = struct.Struct(f"{plain.leading + parameters}d").pack
+        self._numbers = functools.lru_cache(64)(functools.partial(_numbers, np.dtype(dtype)))
 
     @functools.cached_property
     def address(self) -> int:
         """Where compiled code calls it."""
         return address_of(self._function, self._signature)
 
+    def numbers(self, values: tuple[Any, ...]) -> tuple[Any, int]:
+        """Scalars as the loop reads them, which must be kept while it runs, and their address."""
+        return self._numbers(self._packed(*values))  # as bytes, which tell 0 from -0
 
-def _numbers(dtype: Any, values: tuple[Any, ...]) -> tuple[Any, int]:
-    """Scalars as a loop reads them, which must be kept while it runs, and their address."""
+
+def _numbers(dtype: Any, packed: bytes) -> tuple[Any, int]:
     with np.errstate(over="ignore"):  # in the precision of the arrays it is infinite
-        kept = np.array(values, dtype)
+        kept = np.frombuffer(packed).astype(dtype)
     return kept, small.place_of(dtype.name, 1)(kept)  # NumPy's own way to the address takes longer than small calls do
 
 

@@ -67,7 +67,7 @@ class Kernel:
 
     @property
     def address(self) -> int:
-        """Where compiled code calls it, by `sharing.run_alone`."""
+        """Where compiled code calls it, by `calling.run_alone`."""
         return self._compiled[1]
 
     def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:

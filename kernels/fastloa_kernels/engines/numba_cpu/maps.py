@@ -73,14 +73,17 @@ def _scale(block, weight):
         block[i] *= weight[i]
 
 
+@uncounted
 def _scale_none(blocks, weight):
     pass
 
 
+@uncounted
 def _scale_one(blocks, weight):
     _scale(blocks[0], weight)
 
 
+@uncounted
 def _scale_two(blocks, weight):
     _scale(blocks[0], weight)
     _scale(blocks[1], weight)
@@ -88,7 +91,7 @@ def _scale_two(blocks, weight):
 
 def _scaled(count: int) -> Any:
     """``scaled(blocks, weight)``: `count` blocks, 2 at most, times the weight."""
-    return jitable((_scale_none, _scale_one, _scale_two)[count])
+    return (_scale_none, _scale_one, _scale_two)[count]
 
 
 def weighted(inputs: int, outputs: int) -> Any:
@@ -139,26 +142,32 @@ def _copy(target, block):
         target[i] = block[i]
 
 
+@uncounted
 def _first(a, b):
     return (a,)
 
 
+@uncounted
 def _both(a, b):
     return a, b
 
 
+@uncounted
 def _copy_none(outputs, blocks):
     pass
 
 
+@uncounted
 def _copy_first(outputs, blocks):
     _copy(outputs[0], blocks[0])
 
 
+@uncounted
 def _copy_second(outputs, blocks):
     _copy(outputs[0], blocks[1])
 
 
+@uncounted
 def _copy_both(outputs, blocks):
     _copy(outputs[0], blocks[0])
     _copy(outputs[1], blocks[1])
@@ -174,7 +183,7 @@ def through_blocks(inputs: int, results: int, dtype: str, *, weighted: bool, fir
     """
     cut, cut_outputs = cut_of(inputs), cut_of(results - first_summed)
     leaf, scalar = summation.leaf(dtype), np.dtype(dtype).type
-    chosen, copied = jitable((_first, _both)[results - 1]), jitable(_COPIED[results, first_summed])
+    chosen, copied = (_first, _both)[results - 1], _COPIED[results, first_summed]
     scaled = _scaled(results * weighted)
 
     def run(arguments, first, last, room):
