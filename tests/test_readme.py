@@ -1,6 +1,7 @@
 """What the README shows is what happens."""
 
 import doctest
+import importlib.util
 import re
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def test_examples_run():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_two_commands_stand_as_they_are(command):
     assert command in README.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_catalogue_is_what_its_script_writes():
+    path = README.parent / "benchmarks" / "catalogue.py"
+    spec = importlib.util.spec_from_file_location("catalogue", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.page() == script.TARGET.read_text(encoding="utf-8"), "run python benchmarks/catalogue.py"
 
 
 def test_links_lead_somewhere():

@@ -8,12 +8,11 @@ import pytest
 
 import fastloa as fl
 from fastloa.together import together
-from tests.cases import CASES, StepCase
+from tests.trajectories import CASES
 
 OPTIMIZERS = [
     pytest.param(case.optimizer, options, id=f"{case.optimizer}-{i}")
     for case in CASES
-    if isinstance(case, StepCase)
     for i, options in enumerate(case.options)
 ]
 SHAPES = [(3,), (), (4, 5), (1000,), (2, 3, 4), (70001,), (1,)]
