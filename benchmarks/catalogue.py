@@ -10,8 +10,8 @@ TARGET = Path(__file__).parents[1] / "docs" / "catalogue.md"
 HEAD = """\
 # All there is
 
-This page is written by `python benchmarks/catalogue.py`. Each name's docstring says more, as `help(fastloa.gelu)` prints
-it: the formula, the arguments, the conventions and the source.
+This page is written by `python benchmarks/catalogue.py`. Docstrings say more, as `help(fastloa.gelu)` prints
+them: the formula, the arguments, the conventions and the source.
 """
 OWN = {"out", "backend", "reduction", "sample_weight", "folded"}  # what all of a kind take
 

@@ -72,3 +72,45 @@ def test_children(moment, method, layer):
 def test_a_fork_while_another_thread_compiles():
     """The child must not wait for a lock that this thread had."""
     check("omp", "fork", "compiling")
+
+
+MAKING = """
+import os, signal, threading
+import numpy as np
+import fastloa as fl
+from fastloa_kernels.engines.numba_cpu import elementwise, launching
+
+x, made, asked = np.ones(9), threading.Event(), threading.Event()
+
+def waiting(original):
+    def slow(*arguments):
+        found = original(*arguments)
+        if threading.current_thread() is not threading.main_thread():
+            made.set()
+            asked.wait()
+        return found
+    return slow
+
+elementwise.address_of, launching.entries = waiting(elementwise.address_of), waiting(launching.entries)
+for first, second in ((fl.tanh, fl.sigmoid), (fl.softmax, fl.log_softmax)):
+    made.clear(), asked.clear()
+    thread = threading.Thread(target=first, args=(x,))
+    thread.start()
+    made.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        second(x)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    asked.set()
+    thread.join()
+    print(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.xdist_group("omp")
+def test_a_fork_while_another_thread_makes_a_kernel():
+    """Nor for one that Python's own helpers keep around what that thread makes."""
+    assert harness.python(MAKING) == "0\n0\n"

@@ -35,13 +35,16 @@ class Loop:
         self._function = spelled.loop(bind(plain.formula, dtype), plain.leading, plain.inputs, places, parameters)
         operands = [array(NUMBER[dtype], written=i in places) for i in range(max(plain.inputs, max(places) + 1))]
         self._signature = types.CPointer(NUMBER[dtype]), *operands
+        self._address = 0
         self._packed = struct.Struct(f"{plain.leading + parameters}d").pack
         self._numbers = functools.lru_cache(64)(functools.partial(_numbers, np.dtype(dtype)))
 
-    @functools.cached_property
+    @property
     def address(self) -> int:
         """Where compiled code calls it."""
-        return address_of(self._function, self._signature)
+        if not self._address:  # not a `functools.cached_property`: see `Kernel`
+            self._address = address_of(self._function, self._signature)
+        return self._address
 
     def numbers(self, values: tuple[Any, ...]) -> tuple[Any, int]:
         """Scalars as the loop reads them, which must be kept while it runs, and their address."""

@@ -1,7 +1,6 @@
 """Kernels as they are launched: compiled at first need, run by one thread or all by size, lent scratch."""
 
 import collections
-import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -56,19 +55,22 @@ class Kernel:
         self._function, self._unit, self._scratch = sharing.in_parts(run, LENT), unit, scratch
         self._signature = (*[types.int64] * 4, arguments, SCRATCH)
         self.run = self._first_run
+        self._entries: tuple[Callable[..., Any], int] | None = None
 
     def _first_run(self, *arguments: Any) -> None:
-        self.run, _ = self._compiled
+        self.run, _ = self._compiled()
         self.run(*arguments)
 
-    @functools.cached_property
     def _compiled(self) -> tuple[Callable[..., Any], int]:
-        return entries(self._function, self._signature)
+        """Its entries; without `functools.cached_property`, whose lock a child would wait for that forks meanwhile."""
+        if self._entries is None:
+            self._entries = entries(self._function, self._signature)
+        return self._entries
 
     @property
     def address(self) -> int:
         """Where compiled code calls it, by `calling.run_alone`."""
-        return self._compiled[1]
+        return self._compiled()[1]
 
     def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
         """Run it for `count` elements or rows, that hold `size` elements."""
