@@ -125,7 +125,8 @@ def poisson_nll_loss_rate_second(z, t, eps):
 
 def gamma_loss(z, t):
     high, low = weighted_exp(t, 0.0, -z, 0.0)
-    return total_of(0.0 if z == -inf and t > 0.0 else z, 0.0, high, low)
+    linear = z if z > -inf else (0.0 if t > 0.0 else z)  # at -inf the exponential alone, which grows faster
+    return total_of(linear, 0.0, high, low)
 
 
 def gamma_loss_derivative(z, t):
