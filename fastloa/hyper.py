@@ -1,4 +1,4 @@
-"""The kinds of hyper-parameters of optimizers: what each may be, as numbers, words or schedules."""
+"""The kinds of hyper-parameters of optimizers: what each may be, as numbers, switches or schedules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,17 +74,6 @@ class Several:
         )
 
 
-@dataclass(frozen=True)
-class Word:
-    """One of some words."""
-
-    words: tuple[str, ...]
-
-    def __call__(self, function: str, argument: str, value: Any, *, fixed: bool) -> Any:
-        """Check a value."""
-        return checks.choice(function, argument, value, self.words)
-
-
 def switch(function: str, argument: str, value: Any, *, fixed: bool) -> Any:
     """Check True or False."""
     return checks.flag(function, argument, value)
@@ -107,7 +96,6 @@ class _Checked:
 
 
 RATE = Number(low=0.0, varying=True)
-FACTOR = Number(varying=True)
 NONNEGATIVE = Number(low=0.0)
 DECAY = Number(low=0.0, high=1.0, high_open=True)
 SWITCH: Kind = switch
@@ -121,6 +109,13 @@ def kinds(**given: Kind) -> Mapping[str, Kind]:
 def sign_of(hyper: Mapping[str, Any]) -> float:
     """What a gradient is multiplied by: -1 to climb instead of to descend."""
     return -1.0 if hyper["maximize"] else 1.0
+
+
+def both_decays(hyper: Mapping[str, Any]) -> tuple[float, float]:
+    """The weight decay that goes into the gradient, and that by which the parameter shrinks: one of them is 0."""
+    if hyper["decoupled_weight_decay"]:
+        return 0.0, hyper["lr"] * hyper["weight_decay"]
+    return hyper["weight_decay"], 0.0
 
 
 def decays(count: int) -> Several:

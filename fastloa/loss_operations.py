@@ -129,22 +129,24 @@ class Loss(LossOperation[P]):
         results = [call.buffer(name, buffers.get(name), shape, targets[name], kind.compute) for name in names]
         if terms.probabilities:
             check_probabilities(call, ("input", "target"), inputs[:2], kind.compute)
-        name = ("" if weight is None else "weighted_") + form + ("_summed" if summed and "value" in form else "")
-        kernel = engine.load(terms.record or self.record, name, kind.compute)
         operands = tuple(inputs) if weight is None else (weight, *inputs)
-        written = tuple(results)
-        if summed and form == "value_and_grad" and any(x is results[0] for x in operands):
-            # The value first, which may need its operands once more.
-            prefix, written = name.removesuffix("value_and_grad_summed"), ()
-            kernel = engine.load(terms.record or self.record, f"{prefix}value_summed", kind.compute)
-            in_place = engine.load(terms.record or self.record, f"{prefix}grad", kind.compute)
-        total = kernel(operands, written, (divisor,), terms.parameters)
-        if summed and "value" in form and engine.name == "cpu" and math.isinf(total):
+
+        def run(name: str, *written: Array) -> Any:
+            kernel = engine.load(
+                terms.record or self.record, ("" if weight is None else "weighted_") + name, kind.compute
+            )
+            return kernel(operands, written, (divisor,), terms.parameters)
+
+        totalled, on_cpu = summed and "value" in form, engine.name == "cpu"
+        # Where the gradient overwrites an operand it comes last: a sum that overflows needs all of them once more.
+        last = totalled and on_cpu and any(x is r for r in results for x in operands)
+        total = run("value_summed") if last else run(form + ("_summed" if totalled else ""), *results)
+        if totalled and on_cpu and math.isinf(total):
             total = self._sum_of_huge(call, operands, divisor, terms, kind, weighted=weight is not None)
-        if results and not written:
-            in_place(operands, tuple(results), (divisor,), terms.parameters)
+        if last:
+            run("grad", *results)
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
-        return tuple(given) if not (summed and "value" in form) else (call.scalar(total), *given)
+        return (call.scalar(total), *given) if totalled else tuple(given)
 
     def _usual_call(self, key: tuple[str, str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:
         """What the call with no more than the usual options comes to: on a few elements the way there costs most.

@@ -40,7 +40,7 @@ class Together:
 
     def take(self, grads: Sequence[Any]) -> bool:
         """Take these gradients, if kernels may have them as they are; say nothing of what is wrong."""
-        self._grads = own = [grads[i] for i in self._indices]
+        own = [grads[i] for i in self._indices]
         if set(map(type, own)) != {np.ndarray} or [g.shape for g in own] != self._shapes:
             return False
         if not all(g.dtype is self._dtype for g in own) or not all(p.flags.writeable for p in self._params):
@@ -49,7 +49,10 @@ class Together:
             return False  # somebody has resized one
         places = self._places[1]
         places[:] = [look(g) for look, g in zip(self._look, own, strict=True)]
-        return bool(self._apart(places, self._bytes, self._first, self._last))
+        if not self._apart(places, self._bytes, self._first, self._last):
+            return False
+        self._grads = own
+        return True
 
     def step(self, record: Step, parameters: tuple[float, ...]) -> None:
         """Take the step."""

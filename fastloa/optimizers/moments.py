@@ -8,7 +8,7 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizer_moments as formulas
 from fastloa_kernels.records import Step
 
-from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds, sign_of
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, both_decays, decays, kinds, sign_of
 from fastloa.optimizer_operations import Folded, Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 from fastloa.optimizers.histories import History
@@ -21,13 +21,6 @@ __all__ = [
     "nadam_step",
     "radam_step",
 ]
-
-
-def both_decays(hyper: Mapping[str, Any]) -> tuple[float, float]:
-    """The weight decay that goes into the gradient, and that by which the parameter shrinks: one of them is 0."""
-    if hyper["decoupled_weight_decay"]:
-        return 0.0, hyper["lr"] * hyper["weight_decay"]
-    return hyper["weight_decay"], 0.0
 
 
 class Adamax(Optimizer):

@@ -5,16 +5,12 @@ of squares is taken of scaled numbers where the square of the gradient is too la
 """
 
 from fastloa_kernels.formulas.elementary import expm1, log1p, power
-from fastloa_kernels.formulas.optimizers import decayed, drawn
+from fastloa_kernels.formulas.optimizers import decayed, drawn, mean_square
 from fastloa_kernels.primitives import fma, inf, sqrt
 from fastloa_kernels.records import Step
 
 # Beyond LARGE squares are taken of numbers scaled by DOWN: those of all float32 numbers are numbers then.
 LARGE, DOWN, UP = 2.0**60, 2.0**-66, 2.0**66
-
-
-def mean_square(square_avg, d, alpha, rest):
-    return alpha * square_avg + rest * d * d  # not d**2 as such: it may be too large for a number
 
 
 def variance(square_avg, grad_avg):

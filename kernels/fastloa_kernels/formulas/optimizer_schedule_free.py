@@ -1,6 +1,6 @@
 """Steps that average instead of following a schedule: the parameter lies between z, which steps, and its average."""
 
-from fastloa_kernels.formulas.optimizers import decayed
+from fastloa_kernels.formulas.optimizers import decayed, mean_square
 from fastloa_kernels.primitives import sqrt
 from fastloa_kernels.records import Step
 
@@ -17,7 +17,7 @@ def schedule_free_sgd(p, g, z, lr, share, pull, weight_decay, sign):
 
 def schedule_free_adamw(p, g, z, exp_avg_sq, lr, share, pull, beta2, rest2, root, eps, weight_decay, sign):
     d = sign * g
-    v = beta2 * exp_avg_sq + rest2 * d * d
+    v = mean_square(exp_avg_sq, d, beta2, rest2)
     u = decayed(p, d / (sqrt(v) / root + eps), weight_decay, 1.0)
     return towards(p, z, share) - pull * u, z - lr * u, v
 

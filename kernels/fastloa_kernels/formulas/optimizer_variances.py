@@ -1,6 +1,6 @@
 """Steps scaled by other second moments than Adam's: see `optimizers` for what steps have in common."""
 
-from fastloa_kernels.formulas.optimizers import decayed, drawn, larger, shrunk
+from fastloa_kernels.formulas.optimizers import decayed, drawn, larger, mean_square, shrunk
 from fastloa_kernels.primitives import copysign, sqrt
 from fastloa_kernels.records import Step
 
@@ -9,7 +9,7 @@ def adabelief(p, g, exp_avg, exp_avg_var, size, beta1, rest1, beta2, rest2, root
     d = sign * g
     # This is d less its new mean; taken from that, it would cancel as soon as the gradients agree.
     surprise = beta1 * (d - exp_avg)
-    m, s = drawn(exp_avg, d, rest1), beta2 * exp_avg_var + rest2 * surprise * surprise + eps
+    m, s = drawn(exp_avg, d, rest1), mean_square(exp_avg_var, surprise, beta2, rest2) + eps
     return shrunk(p, decay) - size * (m / (sqrt(s) / root + eps)), m, s
 
 
@@ -27,7 +27,7 @@ def adopt(p, g, exp_avg, exp_avg_sq, lr, clip, rest1, beta2, rest2, eps, weight_
     clipped = copysign(clip, scaled) if abs(scaled) > clip else scaled
     # The first step, without a clip, fills v only: nothing else moves, not even for NaN.
     m = drawn(exp_avg, clipped, rest1) if clip != 0.0 else exp_avg
-    return shrunk(p, decay) - lr * m, m, beta2 * exp_avg_sq + rest2 * d * d
+    return shrunk(p, decay) - lr * m, m, mean_square(exp_avg_sq, d, beta2, rest2)
 
 
 ADABELIEF = Step(adabelief, ("exp_avg", "exp_avg_var"))

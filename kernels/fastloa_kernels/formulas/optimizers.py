@@ -34,8 +34,12 @@ def drawn(m, d, rest):
     return m + rest * (d - m) if rest < 0.5 else d - (1.0 - rest) * (d - m)
 
 
+def mean_square(v, d, decay, rest):
+    return decay * v + rest * d * d  # not d**2 as such: it may be too large for a number
+
+
 def adam_moments(d, m, v, rest1, beta2, rest2):
-    return drawn(m, d, rest1), beta2 * v + rest2 * d * d  # not d**2 as such: it may be too large for a number
+    return drawn(m, d, rest1), mean_square(v, d, beta2, rest2)
 
 
 def adam(p, g, exp_avg, exp_avg_sq, size, rest1, beta2, rest2, root, eps, weight_decay, decay, sign):
