@@ -11,6 +11,7 @@ import numpy as np
 import fastloa as fl
 from fastloa.cli.accuracy_report import lines, ulp
 from fastloa.cli.accuracy_table import functions
+from fastloa.cli.bench import DTYPES
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.operations import Activation, RowActivation
 
@@ -96,7 +97,7 @@ REASONS = {
 
 def page(document: dict[str, Any]) -> str:
     """The whole text."""
-    rows, config = document["rows"], document["config"]
+    rows, config = list(complete(document["rows"])), document["config"]
     packages = config["packages"]
     versions = {key: packages[key] for key in ("numpy", "numba", "torch", "scipy")}
     hours = f"{document['seconds'] / 60:.0f} minutes"
@@ -109,6 +110,14 @@ def page(document: dict[str, Any]) -> str:
     names = textwrap.fill(", ".join(f"`{name}`" for name in waiting), 120)
     text += LIMITS.format(limits=WORDS, missed=missed) + (WAITING.format(names=names) if names else "")
     return text + SPECIALS + "\n".join(specials()) + "\n"
+
+
+def complete(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of operations of which everything is measured."""
+    done = {(row["operation"], row["form"], row["dtype"]) for row in rows if row["done"] == row["chunks"]}
+    wanted = {(f.operation, f.form, dtype) for f in functions().values() for dtype in DTYPES}
+    begun = {operation for operation, *_ in wanted - done}
+    return (row for row in rows if row["operation"] not in begun)
 
 
 def table(dtype: str, rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fastloa_kernels.engines.numba_cpu.compilation import VERSION
 from tqdm.auto import tqdm
 
 from fastloa.cli import accuracy_report
@@ -24,8 +25,10 @@ from fastloa.cli.bench import DTYPES, check_choice, dtype_of
 from fastloa.cli.console import fail
 from fastloa.cli.exact_activations import COMPUTED
 
-CHUNK = 1 << 20  # results computed at a time
+CHUNK = 1 << 20  # results counted between two saves at least
+BLOCK = 1 << 16  # results computed at a time: temporary arrays stay in the cache
 SAVED_EVERY = 60.0  # seconds
+KEY = ("operation", "form", "dtype")
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,7 @@ class Choice:
 
     def described(self) -> dict[str, Any]:
         """What must be equal in two runs, or one cannot continue the other."""
-        from fastloa_kernels.engines.numba_cpu.compilation import VERSION
-
-        names = {"functions": [f.name for f in self.functions], "dtypes": [d.name for d in self.dtypes]}
-        return {**names, "points": self.points, "exhaustive": self.exhaustive, "kernels": VERSION}
+        return {"points": self.points, "exhaustive": self.exhaustive}
 
     def walks(self) -> list["Walk"]:
         """Each function in each dtype."""
@@ -62,11 +62,17 @@ class Walk:
     chunks: int
     done: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
+    kernels: str = VERSION
 
     @property
     def whole(self) -> bool:
         """Whether every number of the dtype is tried."""
         return self.function.unary and self.chunks == -(-(1 << 8 * self.dtype.itemsize) // CHUNK)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What distinguishes it from the others of a file."""
+        return self.function.operation, self.function.form, self.dtype.name
 
     def operands(self, i: int, points: int) -> tuple[Any, ...]:
         """The operands of a chunk: the same in every run."""
@@ -79,8 +85,15 @@ class Walk:
         return self.function.draw(np.random.default_rng(seed), count, self.dtype)
 
     def count(self, i: int, points: int, others: dict[str, Callable[..., Any]]) -> dict[str, Tally]:
-        """Compare one chunk."""
-        operands = self.operands(i, points)
+        """Compare one chunk, block by block."""
+        operands, found = self.operands(i, points), dict[str, Tally]()
+        rows = max(BLOCK // (operands[0].size // len(operands[0])), 1)
+        for start in range(0, len(operands[0]), rows):
+            for name, counted in self._count(tuple(x[start : start + rows] for x in operands), others).items():
+                found.setdefault(name, Tally()).add(counted)
+        return found
+
+    def _count(self, operands: tuple[Any, ...], others: dict[str, Callable[..., Any]]) -> dict[str, Tally]:
         with np.errstate(all="ignore"):
             exact = self._exact(operands)
             found = {"fastloa": tally(np.asarray(self.function.call(*operands)), exact, operands)}
@@ -99,14 +112,15 @@ class Walk:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        names = {"operation": self.function.operation, "form": self.function.form, "dtype": self.dtype.name}
         found = {name: counted.as_dict() for name, counted in self.tallies.items()}
-        return {**names, "whole": self.whole, "chunks": self.chunks, "done": self.done, "results": found}
+        counts = {"kernels": self.kernels, "whole": self.whole, "chunks": self.chunks, "done": self.done}
+        return {**dict(zip(KEY, self.key, strict=True)), **counts, "results": found}
 
     def take(self, values: dict[str, Any]) -> None:
-        """Go on from what `as_dict` gave."""
-        self.done = values["done"]
-        self.tallies = {name: Tally.from_dict(counted) for name, counted in values["results"].items()}
+        """Go on from what `as_dict` gave, unless other kernels have begun it."""
+        if values["done"] == self.chunks or values["kernels"] == VERSION:
+            self.done, self.kernels = values["done"], values["kernels"]
+            self.tallies = {name: Tally.from_dict(counted) for name, counted in values["results"].items()}
 
 
 def choose(ops: list[str], dtypes: list[str], points: float, *, exhaustive: bool) -> Choice:
@@ -127,16 +141,16 @@ def choose(ops: list[str], dtypes: list[str], points: float, *, exhaustive: bool
 
 
 def run(choice: Choice, path: Path | None) -> None:
-    """Measure, print the table and write the file; a file of an interrupted run is gone on with."""
+    """Measure, print the table and write the file.
+
+    What a file holds already of the same points is kept: an interrupted run is gone on with, and what is measured for
+    the first time comes beside the rest.
+    """
     walks = choice.walks()
-    before = _read(path, choice, walks) if path is not None else 0.0
-    started = time.monotonic()
-
-    def save() -> None:
-        if path is not None:
-            seconds = before + time.monotonic() - started
-            accuracy_report.write(path, choice.described(), [walk.as_dict() for walk in walks], seconds)
-
+    file = _File(path, choice)
+    for walk in walks:
+        if walk.key in file.rows:
+            walk.take(file.rows[walk.key])
     total, done = sum(walk.chunks for walk in walks), sum(walk.done for walk in walks)
     bar = tqdm(total=total, initial=done, unit="chunk", smoothing=0.05, disable=not sys.stderr.isatty(), leave=False)
     try:
@@ -149,13 +163,12 @@ def run(choice: Choice, path: Path | None) -> None:
                 bar.set_description(f"{walk.function.name} {walk.dtype.name}", refresh=False)
                 bar.update()
                 if time.monotonic() - saved > SAVED_EVERY:
-                    save()
+                    file.save(walks)
                     saved = time.monotonic()
     except KeyboardInterrupt:
-        save()
         again = "" if path is None else f"; the same command goes on from {path}"
         print(f"interrupted after {sum(walk.done for walk in walks)} of {total} chunks{again}")
-    save()
+    file.save(walks)
     accuracy_report.show([walk.as_dict() for walk in walks])
     if path is not None:
         print(f"written: {path}")
@@ -180,23 +193,39 @@ def _counted(walks: list[Walk], points: int, pool: ThreadPoolExecutor) -> Iterat
             future.cancel()
 
 
-def _read(path: Path, choice: Choice, walks: list[Walk]) -> float:
-    """Take up what the file holds of the same run, and say how many seconds that took."""
-    if not path.exists():
+class _File:
+    """What has been measured, by `Walk.key`, and the seconds that it took; in memory alone without a path."""
+
+    def __init__(self, path: Path | None, choice: Choice) -> None:
+        self._path, self._run, self._started = path, choice.described(), time.monotonic()
+        self.rows: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._before = 0.0
+        if path is not None:
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        if not path.exists():
+            try:
+                path.touch()
+                path.unlink()
+            except OSError as error:
+                fail(f"cannot write {path}: {error.strerror}")
+            return
         try:
-            path.touch()
-            path.unlink()
-        except OSError as error:
-            fail(f"cannot write {path}: {error.strerror}")
-        return 0.0
-    try:
-        document = json.loads(path.read_text())
-        described, rows, seconds = document["run"], document["rows"], float(document["seconds"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fail(f"cannot go on from {path}: {type(error).__name__}: {error}")
-    if described != choice.described():
-        differing = sorted(key for key in choice.described() if described.get(key) != choice.described()[key])
-        fail(f"{path} holds another run ({', '.join(differing)} differ): remove it, or name another file")
-    for walk, values in zip(walks, rows, strict=True):
-        walk.take(values)
-    return seconds
+            document = json.loads(path.read_text())
+            run, self._before = document["run"], float(document["seconds"])
+            self.rows = {tuple(row[name] for name in KEY): row for row in document["rows"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            fail(f"cannot go on from {path}: {type(error).__name__}: {error}")
+        if run != self._run:
+            differing = sorted(key for key in self._run if run.get(key) != self._run[key])
+            fail(f"{path} holds another run ({', '.join(differing)} differ): remove it, or name another file")
+
+    def save(self, walks: list[Walk]) -> None:
+        """Write the rows of these walks, if any has begun, and those that the file has beside them."""
+        if self._path is None:
+            return
+        self.rows.update({walk.key: walk.as_dict() for walk in walks if walk.done})
+        order = {(f.operation, f.form): i for i, f in enumerate(functions().values())}
+        rows = sorted(self.rows.values(), key=lambda row: order.get((row["operation"], row["form"]), len(order)))
+        accuracy_report.write(self._path, self._run, rows, self._before + time.monotonic() - self._started)
