@@ -72,9 +72,20 @@ class ActivationOperation(Operation[P]):
             # and an argument with a name of its own saves the time to look into a tuple or a dictionary.
             if not more and backend is None and backends.on_cpu and type(x) is ndarray:
                 size, dtype, ndim = x.size, x.dtype, x.ndim
-                if size <= SMALL and (axis is UNSET or (self._along_axis and is_last(axis, ndim))):
+                if size <= SMALL and (
+                    axis is UNSET or (self._along_axis and type(axis) is int and (axis == -1 or axis == ndim - 1))
+                ):
                     kernel, address = self._value.small[dtype, ndim]
-                    if kernel is not None and (out is None or fits_small(out, x, x)):
+                    if kernel is not None and (
+                        out is None
+                        or (
+                            type(out) is ndarray
+                            and out.dtype is dtype
+                            and out.ndim == ndim
+                            and out.flags.writeable
+                            and (size <= FEW or out is not x)
+                        )
+                    ):
                         parameters = self._definition(None, **options) if options else self._defaults
                         # NumPy takes longer to look into a shape than to allocate.
                         result = empty(size if ndim == 1 else x.shape, dtype) if out is None else out

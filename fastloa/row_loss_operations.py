@@ -100,7 +100,7 @@ class RowLossOperation(LossOperation[P]):
         value, scalar, ignore_index = "value" in form, dtype.type, self._definition(None, None).ignore_index
         names, engine = RESULTS[form][value:], backends.engine(self.__name__, "cpu")
         row_form = RowForm(value=value, grad="grad" in form, hess="hess" in form, labels=True, weighted=False)
-        kernel = engine.load(self.record, row_form, dtype.name)
+        kernel = engine.load(self.record, row_form, dtype.name).small()
 
         def call(x: Array, labels: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
             if x.ndim != 2 or x.size > SMALL or type(labels) is not ndarray or labels.dtype is not _LABELS:
@@ -114,7 +114,7 @@ class RowLossOperation(LossOperation[P]):
             results = results_like(x, labels, names, options)
             if results is None:
                 return None
-            fits, total = kernel.small(x, labels, ignore_index, mean, *results)
+            fits, total = kernel(x, labels, ignore_index, mean, *results)
             if not fits or not -_HUGE < total < _HUGE:
                 return None
             return (scalar(total), *results) if value else results

@@ -225,7 +225,7 @@ def test_without_an_interpreter_lock_no_scratch_is_shared(monkeypatch):
     assert not RowKernel(SOFTMAX, "value", "float64").small(2)[0](0, x, x.copy(), ())
     total = load_engine("cpu").load(IDENTITY, "value_summed", "float64")
     kernel = RowLossKernel(CROSS_ENTROPY, RowForm(True, False, False, True, False), "float64", total)
-    assert kernel.small(x, labels, -100, True) == (False, 0.0)
+    assert kernel.small()(x, labels, -100, True) == (False, 0.0)
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])

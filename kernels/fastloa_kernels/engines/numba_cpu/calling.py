@@ -9,6 +9,7 @@ from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED
+from fastloa_kernels.engines.numba_cpu.launching import LENT
 
 INDEX = ir.IntType(64)
 
@@ -21,11 +22,18 @@ def call_loop(loop: int, numbers: Any, arrays: tuple[Any, ...]) -> None:
 
 
 def run_alone(kernel: int, count: int, arguments: tuple[Any, ...], room: Any) -> None:
-    """Run the kernel of `sharing.in_parts` at an address, as one part; in compiled code only, and likewise."""
+    """Run the kernel of `sharing.in_parts` at an address, as one part; in compiled code only, and likewise.
+
+    `room` may be the address of a room.
+    """
 
 
 def call_loop_at(loop: int, numbers: int, places: tuple[int, ...], start: int, count: int, scalar: Any) -> None:
     """The same for `count` elements, from a `start`, of arrays of a scalar type at some addresses."""
+
+
+def address_at(place: int) -> Any:
+    """The address that stands at an address; in compiled code only."""
 
 
 @intrinsic
@@ -49,10 +57,13 @@ def _call_loop(typingctx, loop, numbers, arrays):
 
 @intrinsic
 def _run_alone(typingctx, kernel, count, arguments, room):
-    taken = (*[types.int64] * 4, arguments, room)
+    kind = types.Array(types.float64, 1, "C")
+    taken = (*[types.int64] * 4, arguments, kind)
 
     def lower(context, builder, signature, args):
         address, count, arguments, room = args
+        if isinstance(signature.args[3], types.Integer):
+            room = _array_at(context, builder, kind, room, INDEX(LENT))
         _call(context, builder, address, taken, [INDEX(0), INDEX(1), count, count, arguments, room])
         return context.get_dummy_value()
 
@@ -68,16 +79,28 @@ def _call_loop_at(typingctx, loop, numbers, places, start, count, scalar):
         address, numbers, packed, start, count, _ = args
         number = context.get_value_type(scalar.dtype)
         size = INDEX(context.get_abi_sizeof(number))
-        values = [builder.inttoptr(numbers, number.as_pointer())]
-        for place in cgutils.unpack_tuple(builder, packed):
-            array = context.make_array(kind)(context, builder)
-            data = builder.inttoptr(builder.add(place, builder.mul(start, size)), number.as_pointer())
-            populate_array(array, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
-            values.append(array._getvalue())
-        _call(context, builder, address, taken, values)
+        places = [builder.add(place, builder.mul(start, size)) for place in cgutils.unpack_tuple(builder, packed)]
+        values = [_array_at(context, builder, kind, place, count) for place in places]
+        _call(context, builder, address, taken, [builder.inttoptr(numbers, number.as_pointer()), *values])
         return context.get_dummy_value()
 
     return Signature(types.void, (types.int64, types.int64, places, types.int64, types.int64, scalar), None), lower
+
+
+@intrinsic
+def _address_at(typingctx, place):
+    def lower(context, builder, signature, args):
+        return builder.load(builder.inttoptr(args[0], INDEX.as_pointer()))
+
+    return Signature(types.int64, (types.int64,), None), lower
+
+
+def _array_at(context, builder, kind, place, count):
+    number = context.get_value_type(kind.dtype)
+    size, array = INDEX(context.get_abi_sizeof(number)), context.make_array(kind)(context, builder)
+    data = builder.inttoptr(place, number.as_pointer())
+    populate_array(array, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
+    return array._getvalue()
 
 
 def _call(context, builder, address, taken, values):
@@ -102,3 +125,8 @@ def _call_loop_at_overload(loop, numbers, places, start, count, scalar):
     return lambda loop, numbers, places, start, count, scalar: _call_loop_at(
         loop, numbers, places, start, count, scalar
     )
+
+
+@overload(address_at, jit_options=LINKED)
+def _address_at_overload(place):
+    return lambda place: _address_at(place)

@@ -31,7 +31,6 @@ from fastloa_kernels.engines.numba_cpu.launching import (
     SCRATCH,
     Kernel,
     array,
-    take_rooms,
     with_room,
 )
 from fastloa_kernels.formulas.totals import IDENTITY
@@ -51,6 +50,7 @@ class RowKernel:
             for wide, skeletons in ((True, rows), (False, narrow))
         }
         self._variants: dict[tuple[bool, int], Kernel] = {}
+        self._smalls = small.RowKernels()
 
     def _variant(self, wide: bool, place: int) -> Kernel:
         """The kernel whose result is the array at `place`, which may be an input's."""
@@ -63,22 +63,18 @@ class RowKernel:
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
-        arrays = inputs if place < len(inputs) else (*inputs, out)
-        self._variant(not rows.tiled(out.shape), place)(out.size, len(out), arrays)
+        arrays, tiled = inputs if place < len(inputs) else (*inputs, out), rows.tiled(out.shape)
+        kernel = self._variant(not tiled, place)
+        kernel(out.size, len(out), arrays)
+        if place == len(inputs):
+            self._smalls.put(kernel.address, tiled=tiled)
 
     def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
-        """As that of a map; it keeps a room, which nobody else may have meanwhile."""
+        """As that of a map."""
         if not LOCKED:
             return (lambda *_: False), 0
-        rows_kernel = functools.partial(small.rows_kernel(self._inputs, self._dtype, ndim), take_rooms())
-        address = self._variant(True, self._inputs).address
-
-        def either(wide: int, x: Any, *arrays: Any) -> bool:
-            tiled = len(x) >= rows.SOME and rows.tiled(x.shape)  # for few rows, the call would cost a tenth of theirs
-            done: bool = rows_kernel(self._variant(False, self._inputs).address if tiled else wide, x, *arrays)
-            return done
-
-        return (rows_kernel if ndim == 1 else either), address
+        self._smalls.put(self._variant(True, self._inputs).address, tiled=False)
+        return small.rows_kernel(self._inputs, self._dtype, ndim), self._smalls.place
 
 
 class RowLossKernel:
@@ -89,7 +85,7 @@ class RowLossKernel:
         self._kernels: dict[tuple[bool, bool], Kernel] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
-        self._smalls: dict[bool, Callable[..., tuple[bool, float]]] = {}
+        self._smalls = small.RowKernels()
         # Rows of few classes have a skeleton of their own for labels that are neither weighted nor smoothed.
         self._may_be_tiled = form.labels and record.normalised
 
@@ -110,20 +106,14 @@ class RowLossKernel:
             self._kernels[general, tiled] = Kernel(self._run(general, tiled), arguments, unit=unit, scratch=True)
         return self._kernels[general, tiled]
 
-    def small(self, x: Any, *others: Any) -> tuple[bool, float]:
-        """``(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it looks into them, and says if it could."""
+    def small(self) -> Callable[..., tuple[bool, float]]:
+        """``kernel(x, labels, ignore_index, mean[, dx[, h]])`` for few rows: it says if it could, and the loss."""
         if not LOCKED:
-            return False, 0.0
-        tiled = self._may_be_tiled and rows.tiled(x.shape)
-        kernel = self._smalls.get(tiled)
-        if kernel is None:
-            kernel = self._smalls[tiled] = self._small(tiled)
-        return kernel(x, *others)
-
-    def _small(self, tiled: bool) -> Callable[..., tuple[bool, float]]:
-        form = self._form
-        kernel = small.row_losses_kernel(self._dtype, value=form.value, results=form.grad + form.hess)
-        return functools.partial(kernel, take_rooms(), self._kernel(False, tiled).address)
+            return lambda *_: (False, 0.0)
+        self._smalls.put(self._kernel(False, False).address, tiled=False)
+        form, tiled = self._form, self._may_be_tiled
+        kernel = small.row_losses_kernel(self._dtype, value=form.value, results=form.grad + form.hess, tiled=tiled)
+        return functools.partial(kernel, self._smalls.room, self._smalls.place)
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
@@ -150,6 +140,8 @@ class RowLossKernel:
             elif self._form.value:
                 blocks = slice(start // BLOCK, start // BLOCK + SLOTS // BLOCK)
                 self._total.sum_blocks((slots,), (), (), (), high[blocks], low[blocks])
+        if not general:
+            self._smalls.put(kernel.address, tiled=tiled)
         if out is not None or not self._form.value:
             return None
         return rounded(self._scalar, divided(finished(high, low), options.divisor))

@@ -16,10 +16,10 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
 from fastloa_kernels.engines import SMALL
-from fastloa_kernels.engines.numba_cpu import summation
-from fastloa_kernels.engines.numba_cpu.calling import call_loop, run_alone
+from fastloa_kernels.engines.numba_cpu import rows, summation
+from fastloa_kernels.engines.numba_cpu.calling import address_at, call_loop, run_alone
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
-from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array
+from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array, take_rooms
 from fastloa_kernels.engines.numba_cpu.maps import found
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.summation import corrected
@@ -121,33 +121,69 @@ def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[
     return compiled((one, two)[inputs - 1], signature, nogil=False)
 
 
+class RowKernels:
+    """Where the `Kernel` of a function of rows are: that for any rows, and that for rows computed side by side.
+
+    What is at `place` is read by compiled code: their addresses, 0 until they are compiled, and that of their `room`,
+    which nobody else may have.
+    """
+
+    def __init__(self) -> None:
+        self.room, self._addresses = take_rooms(), np.zeros(3, np.int64)
+        self._addresses[2] = self.room.ctypes.data
+        self.place = self._addresses.ctypes.data
+
+    def put(self, address: int, *, tiled: bool) -> None:
+        """Say where one of them is."""
+        self._addresses[int(tiled)] = address
+
+
+_tiled = uncounted(rows.tiled)
+WORD = 8  # bytes of an address
+
+
+@uncounted
+def chosen(place, shape, may_be_tiled):
+    """The address of the kernel for rows of that shape, or 0 if it is not compiled yet."""
+    return address_at(place + WORD * (may_be_tiled and _tiled(shape)))
+
+
+@uncounted
+def room_at(place):
+    return address_at(place + 2 * WORD)
+
+
 @functools.cache
 def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
-    """``kernel(room, address, *inputs, out, ())`` of the `Kernel` of rows at an address: whether it did the work."""
+    """``kernel(place, *inputs, out, ())`` of the `RowKernels` that are there: whether it did the work."""
     number = NUMBER[dtype]
 
-    def one(room, address, x, out, parameters):
+    def one(place, x, out, parameters):
         if out.size > SMALL or out.size == 0 or not (fits(x, out) and in_order(out)):
             return False
         shape, (x, out) = (out.size // out.shape[-1], out.shape[-1]), packed((x, out))
-        run_alone(address, shape[0], (x.reshape(shape), out.reshape(shape)), room)
-        return True
+        address = chosen(place, shape, True)
+        if address != 0:
+            run_alone(address, shape[0], (x.reshape(shape), out.reshape(shape)), room_at(place))
+        return address != 0
 
-    def two(room, address, g, y, out, parameters):
+    def two(place, g, y, out, parameters):
         if out.size > SMALL or out.size == 0 or not (fits(g, out) and fits(y, out) and in_order(out)):
             return False
         shape, (g, y, out) = (out.size // out.shape[-1], out.shape[-1]), packed((g, y, out))
-        run_alone(address, shape[0], (g.reshape(shape), y.reshape(shape), out.reshape(shape)), room)
-        return True
+        address = chosen(place, shape, True)
+        if address != 0:
+            run_alone(address, shape[0], (g.reshape(shape), y.reshape(shape), out.reshape(shape)), room_at(place))
+        return address != 0
 
     operands = *[given(number, ndim)] * inputs, given(number, ndim, written=True)
-    signature = SCRATCH, types.int64, *operands, types.Tuple(())
+    signature = types.int64, *operands, types.Tuple(())
     return compiled((one, two)[inputs - 1], signature, nogil=False)
 
 
 @functools.cache
-def row_losses_kernel(dtype: str, *, value: bool, results: int) -> Callable[..., tuple[bool, float]]:
-    """``kernel(room, address, x, labels, ignore_index, mean[, dx[, h]])`` of the `Kernel` of a loss at an address.
+def row_losses_kernel(dtype: str, *, value: bool, results: int, tiled: bool) -> Callable[..., tuple[bool, float]]:
+    """``kernel(room, place, x, labels, ignore_index, mean[, dx[, h]])`` of the `RowKernels` of a loss that are there.
 
     It says whether it did the work, and to what the loss came. It refuses what is not small, not of one shape or not
     in order, and a wrong label; the `results` are arrays of its caller's own.
@@ -155,39 +191,40 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int) -> Callable[...,
     leaf, split, scalar = summation.leaf("float64"), summation.split(dtype), np.dtype(dtype).type
     number = NUMBER[dtype]
 
-    def whole(address, room, x, labels, ignore_index, mean, dx, h):
-        rows, classes = x.shape
+    def whole(place, room, x, labels, ignore_index, mean, dx, h):
+        count, classes = x.shape
         values, upper, lower = split(room)
         slots, none = room[LOSSES : LOSSES + BLOCK], values[:0]
-        if x.size > SMALL or x.size == 0 or rows > slots.size or labels.size != rows:
+        if x.size > SMALL or x.size == 0 or count > slots.size or labels.size != count:
             return False, 0.0
-        if not (in_order(x) and in_order(labels)):
+        address = chosen(place, x.shape, tiled)
+        if address == 0 or not (in_order(x) and in_order(labels)):
             return False, 0.0
-        count = 0.0
-        for i in range(rows):
+        counted = 0.0
+        for i in range(count):
             if labels[i] != ignore_index:
                 if labels[i] < 0 or labels[i] >= classes:
                     return False, 0.0
-                count += 1.0
-        divisor = count if mean else 1.0
+                counted += 1.0
+        divisor = counted if mean else 1.0
         options, (x, labels) = (ignore_index, 1.0, 0.0, np.float64(classes), divisor), packed((x, labels))
-        run_alone(address, rows, (x, labels, none, none, options, slots, dx, h), room)
+        run_alone(address, count, (x, labels, none, none, options, slots, dx, h), room)
         if not value:
             return True, 0.0
-        total, error = leaf(slots, rows, upper, lower)
+        total, error = leaf(slots, count, upper, lower)
         return True, corrected(0.0 + total, error) / divisor
 
     whole = jitable(whole)
 
-    def alone(room, address, x, labels, ignore_index, mean):
+    def alone(room, place, x, labels, ignore_index, mean):
         none = room[:0].view(scalar).reshape((0, 0))
-        return whole(address, room, x, labels, ignore_index, mean, none, none)
+        return whole(place, room, x, labels, ignore_index, mean, none, none)
 
-    def with_one(room, address, x, labels, ignore_index, mean, dx):
-        return whole(address, room, x, labels, ignore_index, mean, dx, dx[:0])
+    def with_one(room, place, x, labels, ignore_index, mean, dx):
+        return whole(place, room, x, labels, ignore_index, mean, dx, dx[:0])
 
-    def with_two(room, address, x, labels, ignore_index, mean, dx, h):
-        return whole(address, room, x, labels, ignore_index, mean, dx, h)
+    def with_two(room, place, x, labels, ignore_index, mean, dx, h):
+        return whole(place, room, x, labels, ignore_index, mean, dx, h)
 
     read = SCRATCH, types.int64, given(number, 2), given(types.int64), types.int64, types.boolean
     signature = *read, *[array(number, 2, written=True)] * results
