@@ -7,13 +7,16 @@ from fastloa.batches import minibatches
 from fastloa.config import show_config
 from fastloa.losses import *  # noqa: F403
 from fastloa.optimizers import *  # noqa: F403
+from fastloa.own import activation, loss
 from fastloa.training import minimize
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "activation",
     "available_backends",
     "get_backend",
+    "loss",
     "minibatches",
     "minimize",
     "schedules",

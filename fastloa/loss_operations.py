@@ -102,7 +102,7 @@ class Loss(LossOperation[P]):
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
         backend, terms = options.pop("backend", None), self._definition(*args, **options)
         checks.choice(function, "reduction", reduction, self._reductions)
-        given = {"input": args[0], "target": args[1], "pos_weight": terms.operand, "weight": terms.weight}
+        given = {**dict(zip(self._arrays, args, strict=True)), "pos_weight": terms.operand, "weight": terms.weight}
         call = Call(function, {**given, "sample_weight": sample_weight, **buffers}, backend)
         check_apart(function, buffers)
         with call.on_device():
@@ -113,9 +113,9 @@ class Loss(LossOperation[P]):
         buffers: dict[str, Any],
     ) -> tuple[Any, ...]:  # fmt: skip
         function, engine, shape = call.function, call.engine, args[0].shape
-        kind = dtypes.kind_of(function, "input", args[0])
-        dtypes.real(function, "target", args[1])
-        dtypes.same_shape(function, ("input", "target"), args)
+        kind = dtypes.kind_of(function, self._arrays[0], args[0])
+        dtypes.real(function, self._arrays[1], args[1])
+        dtypes.same_shape(function, self._arrays, args)
         summed = reduction != "none"
         if summed and buffers.get("out") is not None:
             raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
@@ -128,7 +128,7 @@ class Loss(LossOperation[P]):
         targets = {name: (kind.value if name == "out" else kind.result) for name in names}
         results = [call.buffer(name, buffers.get(name), shape, targets[name], kind.compute) for name in names]
         if terms.probabilities:
-            check_probabilities(call, ("input", "target"), inputs[:2], kind.compute)
+            check_probabilities(call, self._arrays, inputs[:2], kind.compute)
         operands = tuple(inputs) if weight is None else (weight, *inputs)
 
         def run(name: str, *written: Array) -> Any:

@@ -41,12 +41,15 @@ class Operation(Generic[P]):
         self._definition: Callable[..., Parameters] = function
         self.__signature__ = inspect.signature(function).replace(return_annotation=Array)
         self.__name__: str = function.__name__
+        self.__qualname__: str = function.__qualname__
+        parameters = self.__signature__.parameters.values()
+        self._arrays = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY)
 
     def __repr__(self) -> str:
         return f"<fastloa {type(self).__name__.lower()} {self.__name__!r}>"
 
     def __reduce__(self) -> str:
-        return self.__name__
+        return self.__qualname__
 
 
 class ActivationOperation(Operation[P]):
@@ -57,7 +60,7 @@ class ActivationOperation(Operation[P]):
     def __init__(self, function: Callable[P, Parameters], record: Elementwise | Rowwise) -> None:
         super().__init__(function, record)
         self._defaults: tuple[float, ...] | None = ()  # None where an option must be given
-        self._value = Form(record, "value", ("x",))
+        self._value = Form(record, "value", self._arrays)
 
     if TYPE_CHECKING:
 
@@ -116,8 +119,8 @@ class Activation(ActivationOperation[P]):
         super().__init__(function, record)
         needs = any(p.kind is p.KEYWORD_ONLY and p.default is UNSET for p in self.__signature__.parameters.values())
         self._defaults = None if needs else self._definition(None)
-        self._derivative = Form(record, "derivative", ("x",))
-        self._backward = Form(record, "backward", ("grad_output", "x"))
+        self._derivative = Form(record, "derivative", self._arrays)
+        self._backward = Form(record, "backward", ("grad_output", *self._arrays))
         self._backward_from_output = Form(record, "backward_from_output", ("grad_output", "y"))
 
     def derivative(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:

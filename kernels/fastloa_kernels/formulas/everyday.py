@@ -1,0 +1,37 @@
+"""Functions of everyday Python as formulas: NaN in any operand reaches the result."""
+
+from fastloa_kernels.formulas.elementary import power
+from fastloa_kernels.primitives import copysign, nan, round_even
+
+
+def greater(a, b):
+    return a if a > b else (b if a < b else (a if a == b else a + b))
+
+
+def lesser(a, b):
+    return a if a < b else (b if a > b else (a if a == b else a + b))
+
+
+def sign(x):
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+
+
+def floor(x):
+    nearest = round_even(x)
+    return nearest - 1.0 if nearest > x else nearest
+
+
+def ceil(x):
+    return -floor(-x)
+
+
+def trunc(x):
+    return copysign(floor(abs(x)), x)
+
+
+def signed_power(x, y):
+    """x**y for any x: for x < 0 that of a whole y, else NaN."""
+    value = power(abs(x), y)
+    half = 0.5 * y
+    below = value if round_even(half) == half else (-value if round_even(y) == y else nan)
+    return below if x < 0.0 else value

@@ -1,0 +1,84 @@
+"""The source of a function, and errors that point into it."""
+
+import ast
+import inspect
+from typing import Any
+
+
+class FormulaError(TypeError):
+    """A formula holds what has no counterpart in compiled code; the message names file, line and source."""
+
+
+class Source:
+    """A function's syntax tree, its names, and where it stands.
+
+    `operation` is the public name that errors begin with.
+    """
+
+    def __init__(self, operation: str, function: Any, what: str = "function") -> None:
+        self.operation, self.function, self._what = operation, function, what
+        if not inspect.isfunction(function):
+            came = type(function).__name__
+            raise FormulaError(f"{operation}: {what} must be a function written with def, got {came}")
+        self._code = function.__code__
+        try:
+            # Of the code: of the function, Python would look through to what it wraps.
+            lines, self._start = inspect.getsourcelines(self._code)
+        except (OSError, TypeError):
+            raise FormulaError(
+                f"{operation}: {what} must stand in a file or a notebook, where its source can be read, "
+                f"got {function.__name__!r} from {self._code.co_filename}"
+            ) from None
+        self._lines, self._first = lines, self._start
+        self.tree = self._parsed("".join(lines))
+
+    def _parsed(self, text: str) -> ast.FunctionDef:
+        if text[:1].isspace():
+            text = f"if True:\n{text}"
+            self._first -= 1
+        try:
+            body: list[ast.stmt] = ast.parse(text).body
+        except SyntaxError:  # the rest of a line that holds a lambda
+            body = []
+        if body and isinstance(body[0], ast.If):
+            body = body[0].body
+        found = body[0] if body else None
+        if isinstance(found, ast.FunctionDef) and self._is_of_the_code(found):
+            return found
+        raise FormulaError(
+            f"{self.operation}: {self._what} must be a function written with def, in a file as it was imported, "
+            f"got {self.function.__name__!r} at {self._code.co_filename}:{self._code.co_firstlineno}"
+        )
+
+    def _is_of_the_code(self, found: ast.FunctionDef) -> bool:
+        given = found.args
+        named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        count = self._code.co_argcount + self._code.co_kwonlyargcount
+        return found.name == self._code.co_name and tuple(a.arg for a in named) == self._code.co_varnames[:count]
+
+    def error(self, node: Any, expected: str) -> FormulaError:
+        """To be raised: `node` must be what is expected."""
+        number = self._first + node.lineno - 1
+        line = self._lines[number - self._start].strip()
+        came = line if isinstance(node, ast.stmt) else ast.unparse(node)
+        within = "" if came == line else f" in {line!r}"
+        where = f"{self._code.co_filename}:{number}"
+        return FormulaError(f"{self.operation}: {where} must {expected}, got {came!r}{within}")
+
+    def meaning(self, name: str) -> Any:
+        """What a name means outside of the function; raises KeyError where it means nothing."""
+        cells = dict(zip(self._code.co_freevars, self.function.__closure__ or (), strict=True))
+        if name in cells:
+            try:
+                return cells[name].cell_contents
+            except ValueError:
+                raise KeyError(name) from None
+        namespace = self.function.__globals__
+        if name in namespace:
+            return namespace[name]
+        found = namespace["__builtins__"]
+        return (found if isinstance(found, dict) else vars(found))[name]
+
+    @property
+    def locals(self) -> tuple[str, ...]:
+        return self._code.co_varnames + self._code.co_cellvars
