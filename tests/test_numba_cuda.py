@@ -29,7 +29,7 @@ def python(*arguments, **environment):
 def test_the_engine_agrees_with_the_cpu_in_the_simulator():
     # The simulator is chosen when numba is imported, for a whole process: so it gets one of its own.
     status, printed = python(
-        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/simulated/test_engine.py",
+        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/simulated",
         NUMBA_ENABLE_CUDASIM="1",
     )  # fmt: skip
     assert status == 0, printed

@@ -94,7 +94,8 @@ class Translator:
     @staticmethod
     def _is_idle(statement: ast.stmt) -> bool:
         text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        return isinstance(statement, ast.Pass) or text
+        declared = isinstance(statement, ast.AnnAssign) and statement.value is None
+        return text or declared or isinstance(statement, ast.Pass)
 
     def _assign(self, source: Source, statement: ast.stmt, names: Names) -> None:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:

@@ -13,8 +13,9 @@ from fastloa_kernels.own.expressions import COMPARISONS, Graph, Node, in_order
 from fastloa_kernels.own.functions import FUNCTIONS
 from fastloa_kernels.records import Formula
 
+NUMBERS = {"inf": math.inf, "nan": math.nan}  # which have no literals
 DEEP = 10  # operations one in another, from which one gets a name of its own
-NAMES: dict[str, Any] = {name: function.formula for name, function in FUNCTIONS.items()}
+NAMES: dict[str, Any] = {name: function.formula for name, function in FUNCTIONS.items()} | NUMBERS
 _OPERATORS: dict[str, type[ast.operator]] = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div}
 _COMPARISONS: dict[str, type[ast.cmpop]] = dict(
     zip(COMPARISONS, (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq), strict=True)
@@ -25,7 +26,7 @@ class Spelling:
     """Names for one scope: those of the source as far as they are ASCII, free, and mean nothing else here."""
 
     def __init__(self) -> None:
-        self._taken = {"nan", *NAMES, *keyword.kwlist, *keyword.softkwlist}
+        self._taken = {*NAMES, *keyword.kwlist, *keyword.softkwlist}
 
     def __call__(self, name: str) -> str:
         plain = "".join(letter if letter.isascii() else f"u{ord(letter):x}" for letter in name)
@@ -62,8 +63,9 @@ def written(name: str, graph: Graph, root: Node, arguments: tuple[str, ...]) -> 
 
 def _text(node: Node, operands: list[ast.expr]) -> ast.expr:
     if node.kind == "constant":
-        negative = math.copysign(1.0, node.word) < 0.0
-        return ast.UnaryOp(ast.USub(), ast.Constant(-node.word)) if negative else ast.Constant(node.word)
+        size = abs(node.word)
+        text: ast.expr = ast.Constant(size) if math.isfinite(size) else ast.Name(repr(size))
+        return ast.UnaryOp(ast.USub(), text) if math.copysign(1.0, node.word) < 0.0 else text
     if node.kind == "negative":
         return ast.UnaryOp(ast.USub(), operands[0])
     if node.kind == "call":
@@ -82,7 +84,7 @@ def made(text: str) -> dict[str, Formula]:
     """
     filename = f"<fastloa formula {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
     linecache.cache[filename] = len(text), None, text.splitlines(keepends=True), filename
-    names: dict[str, Any] = {"__name__": __name__, "nan": math.nan, **NAMES}
+    names: dict[str, Any] = {"__name__": __name__, **NAMES}
     before = set(names)
     exec(compile(text, filename, "exec"), names)
     return {name: value for name, value in names.items() if name not in before and name != "__builtins__"}
