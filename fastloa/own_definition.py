@@ -9,7 +9,7 @@ import numpy as np
 from fastloa_kernels.own import writing
 from fastloa_kernels.own.differentiation import derivative as derived
 from fastloa_kernels.own.expressions import Graph, Node, evaluate, passes_nan
-from fastloa_kernels.own.reading import FormulaError
+from fastloa_kernels.own.reading import FormulaError, parameters_of
 from fastloa_kernels.own.translation import Translator
 from fastloa_kernels.records import Elementwise, Formula, PairwiseLoss
 
@@ -33,7 +33,7 @@ class Definition:
         self.name: str = getattr(function, "__name__", type(function).__name__)
         self._function, self._translator = function, Translator(self.name, Graph())
         expression = self._translator.expression(function)
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(parameters_of(function).values())
         for parameter in parameters:
             self._check_kind(parameter)
         if len(parameters) < arrays or any(p.default is not p.empty for p in parameters[:arrays]):
@@ -45,7 +45,7 @@ class Definition:
         self._expressions, self._words, self._given = [expression], ["value"], [True]
 
     def _signature(self, function: Any = None) -> str:
-        return str(inspect.signature(function or self._function))
+        return str(inspect.signature(function or self._function, follow_wrapped=False))
 
     def _check_kind(self, parameter: inspect.Parameter) -> None:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -65,7 +65,7 @@ class Definition:
             self._expressions.append(derived(graph, last, self.arrays[0]))
         else:
             found = self._translator.expression(function, word)
-            if tuple(inspect.signature(function).parameters) != self._arguments:
+            if tuple(parameters_of(function)) != self._arguments:
                 raise FormulaError(
                     f"{self.name}: {word} must take the formula's arguments {self._signature()}, "
                     f"got {self._signature(function)}"

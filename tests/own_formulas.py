@@ -69,5 +69,10 @@ def logistic(z, t, gamma=1.5):
     return np.logaddexp(0.0, -z) * gamma ** (1 + t)
 
 
+def bends(z, t):
+    a = math.tanh(z - t) ** 2 + scipy.special.expit(z * 2) * math.erf(z) + math.sinh(z / 3) * math.cos(z)
+    return a + math.sin(z) * math.sqrt(1 + z * z) + math.copysign(z**4, z) / 50 + 1.5**z
+
+
 ACTIVATIONS = (dish, hard, statements, kinks, powers, elementary)
-LOSSES = (cauchy, pinball, logistic)
+LOSSES = (cauchy, pinball, logistic, bends)

@@ -1,6 +1,7 @@
 """Operations of a user's own: values and derivatives, every engine, and what is refused."""
 
 import copy
+import functools
 import inspect
 import linecache
 import math
@@ -8,6 +9,7 @@ import pickle
 import sys
 import types
 
+import numba
 import numpy as np
 import pytest
 from fastloa_kernels import forms
@@ -98,6 +100,35 @@ def test_what_python_computes_is_what_is_computed():
         assert operation.__wrapped__ is function
         found = alone(operation.record.value, [(x,) for x in X], options_of(function))
         np.testing.assert_allclose(found, [function(float(x)) for x in X], rtol=1e-13, atol=1e-13)
+
+
+@numba.njit
+def twice(x):
+    return 2 * x
+
+
+def test_operations_and_compiled_functions_may_be_called():
+    def nested(x):
+        return DISH(x, scale=3.0) * fl.sigmoid(x) + twice(x) - fl.tanh(x)
+
+    formula = fl.activation(nested).record.value
+    for x in (-2.0, 0.5):
+        expected = dish_formula(x, 3.0) / (1.0 + math.exp(-x)) + 2.0 * x - math.tanh(x)
+        assert formula(x) == pytest.approx(expected, rel=1e-14)
+
+
+def test_names_that_mean_something_else_in_a_formula_are_spelled_anew():
+    def exp(x, sqrt=2.0, σ=3, nan=4):  # noqa: PLC2401
+        tanh: float
+        tanh = abs(x) * sqrt
+        part = (tanh + σ) * (tanh + σ)
+        return part * math.exp(x) / part + nan if x < math.inf else math.nan
+
+    formula = fl.activation(exp).record.value
+    assert formula(1.0, 2.0, 3.0, 4.0) == pytest.approx(math.e + 4.0)
+    assert formula.__name__.isascii()
+    assert str(inspect.signature(formula)).isascii()
+    assert inspect.getsource(formula).isascii()
 
 
 # every method, dtype, option and layout: that of all operations
@@ -391,6 +422,11 @@ def empty():
     return 1.0
 
 
+@functools.wraps(several)
+def wrapping(*arguments):
+    return arguments
+
+
 REFUSED_ARGUMENTS = [
     (nothing, "nothing: {file}:{line} must return a number on every path, got 'def nothing(x):'"),
     (unbound, "unbound: formula must take arguments one by one, got *more"),
@@ -398,6 +434,7 @@ REFUSED_ARGUMENTS = [
     (out_of_place, "out_of_place: out must have another name, for operations have it already"),
     (worded, "worded: kind must be a real number, got str"),
     (unlimited, "unlimited: scale must be finite, got inf"),
+    (wrapping, "several: formula must take arguments one by one, got *arguments"),
     (empty, "empty: formula must take an array before its options, got ()"),
     (math.exp, "exp: formula must be a function written with def, got builtin_function_or_method"),
     (lambda x: x, "<lambda>: formula must be a function written with def, in a file as it was imported, "

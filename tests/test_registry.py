@@ -119,14 +119,18 @@ def test_a_definition_without_record_is_told_its_step():
     ]
 
 
-@pytest.mark.parametrize("name", sorted(public()))
+MAKERS = ("activation", "loss")  # of a user's own operations
+
+
+@pytest.mark.parametrize("name", [*sorted(public()), *MAKERS])
 def test_docstrings_are_whole(name):
-    text = inspect.getdoc(public()[name])
+    value = getattr(fl, name)
+    text = inspect.getdoc(value)
     for section in ("Parameters", "Raises", "References", "Examples"):
         assert re.search(rf"^{section}\n-+$", text, re.M), f"{name}: no section {section}"
     documented = re.findall(r"^([*\w, ]+)(?: : .*)?$", text, re.M)
     names = {part.strip(" *") for line in documented for part in line.split(",")}
-    target = public()[name].__init__ if inspect.isclass(public()[name]) else public()[name]
+    target = value.__init__ if inspect.isclass(value) else value
     wanted = {p for p in inspect.signature(target).parameters if p != "self"}
     assert wanted <= names, f"{name}: not documented: {sorted(wanted - names)}"
 

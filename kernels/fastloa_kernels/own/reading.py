@@ -2,11 +2,17 @@
 
 import ast
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 
 class FormulaError(TypeError):
     """A formula holds what has no counterpart in compiled code; the message names file, line and source."""
+
+
+def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function itself, and not of what it wraps."""
+    return inspect.signature(function, follow_wrapped=False).parameters
 
 
 class Source:

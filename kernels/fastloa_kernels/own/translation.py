@@ -16,7 +16,7 @@ import numpy as np
 
 from fastloa_kernels.own.calls import KNOWN, LIBRARIES, find
 from fastloa_kernels.own.expressions import Graph, Node
-from fastloa_kernels.own.reading import Source
+from fastloa_kernels.own.reading import Source, parameters_of
 
 Names: TypeAlias = dict[str, Any]  # of a local name the Node, Truth or tuple; None where only some paths set it
 
@@ -50,7 +50,7 @@ class Translator:
     def expression(self, function: Any, what: str = "formula") -> Node:
         """The expression of its arguments that a function is; errors call it `what`."""
         source = Source(self.operation, function, what)
-        names = {name: self.graph.argument(name) for name in inspect.signature(function).parameters}
+        names = {name: self.graph.argument(name) for name in parameters_of(function)}
         return self.number(source, source.tree, self.run(source, names))
 
     def run(self, source: Source, names: Names) -> Any:
@@ -252,8 +252,8 @@ class Translator:
             raise source.error(node, "give arguments one by one")
         positional = [self.value(source, argument, names) for argument in node.args]
         named = {k.arg: self.value(source, k.value, names) for k in node.keywords if k.arg is not None}
-        signature = inspect.signature(function)
-        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+        signature, parameters = inspect.signature(function, follow_wrapped=False), parameters_of(function)
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
             raise inner.error(inner.tree, "take arguments one by one")
         try:
             bound = signature.bind(*positional, **named)
@@ -261,7 +261,7 @@ class Translator:
             raise source.error(node, f"call {function.__name__} as it is defined ({error})") from None
         defaults = {
             name: self._constant(source, node, parameter.default)
-            for name, parameter in signature.parameters.items()
+            for name, parameter in parameters.items()
             if name not in bound.arguments
         }
         return self.run(inner, {**bound.arguments, **defaults})
