@@ -72,12 +72,12 @@ def activation(formula: Formula | None = None, /, *, derivative: Formula | None 
     >>> dish.derivative(np.array([0.0, 3.0]), scale=2.0)
     array([1.        , 2.04355163])
     """
-    from fastloa import own_definition  # what reads and writes formulas is loaded for the first of them
+    from fastloa.own import definition  # what reads and writes formulas is loaded for the first of them
 
     if formula is not None:
-        return own_definition.activation(formula, None, True)
+        return definition.activation(formula, None, True)
     checks.flag("activation", "check", check)
-    return lambda formula: own_definition.activation(formula, derivative, check)
+    return lambda formula: definition.activation(formula, derivative, check)
 
 
 @overload
@@ -142,9 +142,9 @@ def loss(
     >>> cauchy.grad_and_hess(np.array([0.0, 3.0]), np.zeros(2), c=3.0, reduction="sum")
     (array([0. , 1.5]), array([1., 0.]))
     """
-    from fastloa import own_definition  # what reads and writes formulas is loaded for the first of them
+    from fastloa.own import definition  # what reads and writes formulas is loaded for the first of them
 
     if formula is not None:
-        return own_definition.loss(formula, None, None, True)
+        return definition.loss(formula, None, None, True)
     checks.flag("loss", "check", check)
-    return lambda formula: own_definition.loss(formula, derivative, second, check)
+    return lambda formula: definition.loss(formula, derivative, second, check)

@@ -13,9 +13,10 @@ from fastloa_kernels.own.reading import FormulaError, parameters_of
 from fastloa_kernels.own.translation import Translator
 from fastloa_kernels.records import Elementwise, Formula, PairwiseLoss
 
-from fastloa import checks, own_slopes
+from fastloa import checks
 from fastloa.loss_operations import Loss, Terms
 from fastloa.operations import Activation, Operation
+from fastloa.own import slopes
 
 Made = TypeVar("Made", bound=Operation[...])
 # What operations take beside the options of their formulas, by the number of arrays; and all names that are taken.
@@ -82,7 +83,7 @@ class Definition:
                 self._check_slope(i, options)
 
     def _check_slope(self, i: int, options: dict[str, float]) -> None:
-        x, *others = own_slopes.points(len(self.arrays))
+        x, *others = slopes.points(len(self.arrays))
         fixed = dict(zip(self.arrays[1:], others, strict=True)) | {k: np.float64(v) for k, v in options.items()}
 
         def call(expression: Node, x: Any) -> Any:
@@ -90,7 +91,7 @@ class Definition:
             return tuple(np.broadcast_to(each, x.shape) for each in found)
 
         value, slope = (partial(call, expression) for expression in self._expressions[i - 1 : i + 1])
-        found = own_slopes.disagreement(value, slope, x)
+        found = slopes.disagreement(value, slope, x)
         if found is None:
             return
         at, expected, got = found
