@@ -13,6 +13,7 @@ from fastloa.cli.accuracy_report import lines, ulp
 from fastloa.cli.accuracy_table import functions
 from fastloa.cli.bench import DTYPES
 from fastloa.cli.exact_activations import OPTIONS
+from fastloa.gated_operations import GatedActivation, SplitActivation
 from fastloa.operations import Activation, RowActivation
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +76,7 @@ def limit(operation: str, form: str, dtype: str) -> float:
     if dtype in ("float16", "bfloat16"):
         # A loss of 16 bits is a float32.
         return 2.0 if operation.endswith("loss") or "cross_entropy" in operation else 0.51
-    if isinstance(getattr(fl, operation), Activation | RowActivation):
+    if isinstance(getattr(fl, operation), Activation | GatedActivation | RowActivation | SplitActivation):
         return {"float32": 1.0 if form == "value" else 2.0, "float64": 1.5}[dtype]
     return 2.0
 

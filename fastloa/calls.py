@@ -162,3 +162,12 @@ def check_out(function: str, name: str, out: Any, shape: tuple[int, ...], result
         raise TypeError(f"{function}: {name} must be {result}, got {out.dtype}")
     if isinstance(out, np.generic) or (isinstance(out, np.ndarray) and not out.flags.writeable):
         raise ValueError(f"{function}: {name} must be writable, got a read-only array")
+
+
+def check_apart(function: str, buffers: dict[str, Any]) -> None:
+    """Raise where two results would be written to the same memory."""
+    given = [(name, buffer) for name, buffer in buffers.items() if buffer is not None]
+    for i, (name, buffer) in enumerate(given):
+        for other, earlier in given[:i]:
+            if share_memory(earlier, buffer):
+                raise ValueError(f"{function}: {other} and {name} must be arrays apart, got overlapping memory")

@@ -11,7 +11,7 @@ from fastloa_kernels.records import PairwiseLoss
 from numpy import empty, may_share_memory, ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
-from fastloa.calls import Call, share_memory
+from fastloa.calls import Call, check_apart
 from fastloa.operations import NATIVE, Array, Found, Operation, native
 
 P = ParamSpec("P")
@@ -242,15 +242,6 @@ def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str,
         if name not in RESULTS[form] and buffer is not None:
             raise TypeError(f"{function}: {name} is not a result of this call")
     return buffers
-
-
-def check_apart(function: str, buffers: dict[str, Any]) -> None:
-    """Raise where two results would be written to the same memory."""
-    given = [(name, buffer) for name, buffer in buffers.items() if buffer is not None]
-    for i, (name, buffer) in enumerate(given):
-        for other, earlier in given[:i]:
-            if share_memory(earlier, buffer):
-                raise ValueError(f"{function}: {other} and {name} must be arrays apart, got overlapping memory")
 
 
 def expanded(call: Call, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> Any:

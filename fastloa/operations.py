@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
 from fastloa_kernels.engines import SMALL
-from fastloa_kernels.records import Elementwise, Rowwise
+from fastloa_kernels.records import Elementwise, Gated, Rowwise
 from numpy import empty, ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
@@ -28,7 +28,7 @@ UNSET: Any = inspect.Parameter.empty
 class Variant:
     """What a definition returns whose options ask for another formula than that of its record."""
 
-    record: Elementwise
+    record: Any
     parameters: tuple[float, ...] = ()
 
 
@@ -198,7 +198,7 @@ class Found(dict[Any, Any]):
 class Form:
     """One of an activation's functions: its array arguments, and the CPU's kernels for NumPy's arrays as they are."""
 
-    def __init__(self, record: Elementwise | Rowwise, name: str, names: tuple[str, ...]) -> None:
+    def __init__(self, record: Elementwise | Gated | Rowwise, name: str, names: tuple[str, ...]) -> None:
         self.record, self.name, self.names = record, name, names
         self.kernels, self.small = Found(self._native), Found(self._native_small)
         self.of = Found(lambda record: Form(record, name, names)).__getitem__  # the same form of another record

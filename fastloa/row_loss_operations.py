@@ -11,12 +11,11 @@ from fastloa_kernels.records import RowLoss
 from numpy import ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
-from fastloa.calls import Call, check_out
+from fastloa.calls import Call, check_apart, check_out
 from fastloa.loss_operations import (
     REDUCTIONS,
     RESULTS,
     LossOperation,
-    check_apart,
     check_probabilities,
     index,
     results_like,

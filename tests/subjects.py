@@ -176,6 +176,69 @@ def activation_subjects(case):
             )  # fmt: skip
 
 
+def joined(operation):
+    """Make a function of two arrays of one of their halves, and of its backward one with two results."""
+
+    def value(a, b, out=None, **more):
+        found = operation(np.stack([a, b]), axis=0, out=None if out is None else out[None], **more)
+        return found[0, ...] if out is None else out
+
+    def backward(g, a, b, **more):
+        found = operation.backward(g[None], np.stack([a, b]), axis=0, **more)
+        return found[0, ...], found[1, ...]
+
+    return value, backward
+
+
+def paired(operation):
+    """Give a function of two arrays, and its backward with a name for each array that it may write to."""
+
+    def backward(g, a, b, out_a=None, out_b=None, **more):
+        return operation.backward(g, a, b, out=(out_a, out_b), **more)
+
+    return operation, backward
+
+
+def grid(*axes):
+    return [axis.reshape(-1) for axis in np.meshgrid(*axes)]
+
+
+def gated_subjects(case):
+    name, operation = case.name, getattr(fl, case.name)
+    value, backward = (joined if case.split else paired)(operation)
+
+    def sample(dtype, *, gradient):
+        """Give pairs, or triples, of ordinary numbers, of numbers of all magnitudes, and of all hard ones."""
+        rng, most = rng_for(name, str(gradient), dtype), float(np.finfo(dtype).max)
+        axes = [np.array(hard[dtype], dtype) for hard in (case.hard_a, case.hard_b)]
+        a, b = (
+            np.concatenate([points_of(rng, domain[dtype], dtype, 160), magnitudes(rng, -most, most, 80, dtype)])
+            for domain in (case.a, case.b)
+        )
+        b = np.resize(rng.permutation(b), a.size)
+        hard_a, hard_b = grid(*axes)
+        a, b = np.concatenate([a, hard_a]), np.concatenate([b, hard_b])
+        if not gradient:
+            return a, b
+        ends = cases.FACTORS[dtype]
+        g = with_gradient(name, a, dtype)[0]
+        g = np.where(np.arange(a.size) % 2, g, np.resize(rng.permutation(ends), a.size)).astype(dtype)
+        keep = (np.abs(np.subtract.outer(a, case.zeros)) > 2 * NEAR).all(axis=1)
+        return tuple(x[keep] for x in (g, a, b))
+
+    for given in case.options:
+        lift = partial(lifted, options={**case.defaults, **given})
+        yield Subject(
+            name, "value", partial(value, **given), (Output(lift(getattr(ref, name)), case.value),),
+            partial(sample, gradient=False), options=given,
+        )  # fmt: skip
+        slopes = tuple(Output(lift(getattr(ref, f"{name}_grad_{operand}")), cases.TWO) for operand in "ab")
+        yield Subject(
+            name, "backward", partial(backward, **given), slopes, partial(sample, gradient=True),
+            () if case.split else ("out_a", "out_b"), given,
+        )  # fmt: skip
+
+
 RESULTS = {
     "value": (("out", ""),),
     "grad": (("grad_out", "_derivative"),),
@@ -319,6 +382,7 @@ def row_loss_subjects(case):
 
 KINDS = {
     cases.ActivationCase: activation_subjects,
+    cases.GatedCase: gated_subjects,
     cases.LossCase: loss_subjects,
     cases.RowCase: row_subjects,
     cases.RowLossCase: row_loss_subjects,

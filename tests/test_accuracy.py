@@ -21,7 +21,8 @@ from tests.subjects import rounded
 
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 LONG = pytest.param("float64", marks=pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="no longdouble"))
-ENDINGS = {"value": "", "derivative": "_derivative", "grad": "_derivative", "hess": "_second"}
+ENDINGS = {"value": "", "derivative": "_derivative", "grad": "_derivative", "hess": "_second", "grad_a": "_grad_a",
+           "grad_b": "_grad_b"}  # fmt: skip
 
 
 def focal_slope(z, t):
@@ -46,7 +47,10 @@ TERMS = {
     "sigmoid_focal_loss.grad": lambda z, t: focal_slope(z, t),
     "sigmoid_focal_loss.hess": lambda z, t: focal_slope(z, t),
 }
-ELEMENTWISE = [f for f in functions().values() if f.unary or hasattr(ref, f"{f.operation}_second")]
+TAILS = ("_second", "_grad_b")  # what the references of losses and of gated activations have
+ELEMENTWISE = [
+    f for f in functions().values() if f.unary or any(hasattr(ref, f"{f.operation}{tail}") for tail in TAILS)
+]
 
 
 def run(*arguments):

@@ -84,7 +84,7 @@ def test_zero_strides(subject, dtype, engine):
     harness.check_same_bits(got, wanted)
 
 
-@pytest.mark.parametrize(("subject", "dtype"), walk(KERNELS))
+@pytest.mark.parametrize(("subject", "dtype"), walk([s for s in KERNELS if s.buffers]))
 def test_layouts_of_results(subject, dtype, engine):
     operands = subject.operands(dtype)
     wanted = harness.as_tuple(subject.call(*operands, **engine))

@@ -14,7 +14,7 @@ from fastloa_kernels.formulas.activations import ELU
 from fastloa_kernels.formulas.losses import MSE_LOSS
 from fastloa_kernels.formulas.residuals import HUBER_LOSS
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import Elementwise, PairwiseLoss, Step
+from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, Step
 
 from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
@@ -28,7 +28,7 @@ DIVISOR = 4.0  # a power of two, so that a sum divided and then rounded is the r
 # Of most losses two forms, which hold each of their formulas once: what forms do is the same for all.
 WHOLE = (ELU, MSE_LOSS, HUBER_LOSS)
 ONCE = ("weighted_value_and_grad_summed", "grad_and_hess")
-DENSE = {Elementwise: "backward", PairwiseLoss: "weighted_value_and_grad", Step: "step"}
+DENSE = {Elementwise: "backward", Gated: "backward", PairwiseLoss: "weighted_value_and_grad", Step: "step"}
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,17 @@ def test_activations_are_the_cpus(engine, record, dtype):
         if record.derivative_from_output is not None:
             name = "backward_from_output"
             same(run(engine, record, name, (g, value))[0], run(cpu(), record, name, (g, value))[0])
+
+
+@parametrize(Gated)
+@both
+def test_gated_activations_are_the_cpus(engine, record, dtype):
+    for shift, size in RUNS:
+        arrays = tuple(numbers(size, dtype, seed, shift) for seed in (1, 2, 3))
+        for name, operands in (("value", arrays[1:]), ("backward", arrays)):
+            results = run(engine, record, name, operands), run(cpu(), record, name, operands)
+            for got, expected in zip(*results, strict=True):
+                same(got, expected)
 
 
 @parametrize(PairwiseLoss)

@@ -62,7 +62,7 @@ def probe(subject, dtype, count, **options):
             operands = tuple(x.astype(HALVES[dtype]) for x in operands)
     harness.check_probes(
         subject.call, operands, count, rng_for("probes", str(subject), dtype), buffers=subject.buffers,
-        rows=subject.rows, whole=subject.whole, in_place=hasattr(getattr(fl, subject.operation), "backward"), **options,
+        rows=subject.rows, whole=subject.whole, in_place=bool(subject.buffers) and hasattr(getattr(fl, subject.operation), "backward"), **options,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from fastloa_kernels import formulas
-from fastloa_kernels.records import Elementwise, PairwiseLoss, RowLoss, Rowwise, Step
+from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step
 
 import fastloa as fl
 from fastloa.cli.accuracy_table import EXACT
@@ -17,10 +17,10 @@ from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
 from tests import cases
 
-KINDS = (Elementwise, PairwiseLoss, RowLoss, Rowwise, Step)
+KINDS = (Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step)
 # Records that serve an operation under another's name, and what is summed for its own sake.
 SERVING = {
-    "gelu_tanh": "gelu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
+    "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
     "identity": None, "not_a_probability": None,
 }  # fmt: skip

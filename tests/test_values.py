@@ -14,7 +14,8 @@ from tests.subjects import DTYPES, RESULTS, SUBJECTS, group, rng_for, walk
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 ACTIVATIONS = [case for case in cases.CASES if isinstance(case, cases.ActivationCase)]
 LOSSES = [case for case in cases.CASES if isinstance(case, cases.LossCase)]
-ELEMENTWISE = [subject for subject in SUBJECTS if not subject.rows]
+GATED = [case for case in cases.CASES if isinstance(case, cases.GatedCase)]
+ELEMENTWISE = [s for s in SUBJECTS if not s.rows and not isinstance(cases.BY_NAME[s.operation], cases.GatedCase)]
 
 
 def rows(given, dtypes=DTYPES):
@@ -62,7 +63,7 @@ def test_zeros_keep_their_sign(subject, dtype, engine):
 # The gradient of nll_loss does not depend on its input; test_losses.py has what NaN does there.
 CARRIERS = [
     s for s in SUBJECTS
-    if (s.rows or not s.options or isinstance(cases.BY_NAME[s.operation], cases.ActivationCase))
+    if (s.rows or not s.options or isinstance(cases.BY_NAME[s.operation], (cases.ActivationCase, cases.GatedCase)))
     and s.operation != "nll_loss"
 ]  # fmt: skip
 
@@ -129,7 +130,7 @@ def test_all_forms_of_a_loss_agree_to_the_bit(case, dtype, engine):
     assert set(found) == {"out", "grad_out", "hess_out"}
 
 
-@pytest.mark.parametrize(("case", "dtype"), rows([*ACTIVATIONS, *LOSSES], ["float32"]))
+@pytest.mark.parametrize(("case", "dtype"), rows([*ACTIVATIONS, *GATED, *LOSSES], ["float32"]))
 def test_defaults_are_those_of_the_table(case, dtype):
     parameters = inspect.signature(getattr(fl, case.name)).parameters
     for name, value in case.defaults.items():

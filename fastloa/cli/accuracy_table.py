@@ -1,9 +1,9 @@
 """What is measured of each operation: its exact results, where its operands come from, and who else computes it.
 
 Exact results are the textbook's formulas in a wider format, arranged so that nothing cancels: float64 for results of 16
-and 32 bits, NumPy's longdouble for float64. They share nothing with the library, and stand in ``exact_activations.py``
-and ``exact_losses.py``. An operation is measured if its name stands in `EXACT`; PyTorch's function of the same name is
-found without being named.
+and 32 bits, NumPy's longdouble for float64. They share nothing with the library, and stand in the modules named
+``exact_*.py``. An operation is measured if its name stands in `EXACT`; PyTorch's function of the same name is found
+without being named.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 import fastloa as fl
-from fastloa.cli import exact_activations, exact_losses
+from fastloa.cli import exact_activations, exact_gated, exact_losses
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.exact_losses import row_parts
+from fastloa.gated_operations import GatedActivation, SplitActivation
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation, RowActivation
 from fastloa.row_loss_operations import RowLossOperation
@@ -35,9 +36,11 @@ def _log_softmax(x: Array) -> Array:
     return d - np.log1p(rest)
 
 
-# Activations: value and derivative; activations of rows: value; losses: ``(x, target) -> (value, gradient, Hessian)``.
+# Activations: value and derivative, gated ones: value and two gradients; activations of rows: value; losses:
+# ``(x, target) -> (value, gradient, Hessian)``.
 EXACT: Mapping[str, Any] = {
     **exact_activations.EXACT,
+    **exact_gated.EXACT,
     "softmax": (_softmax,),
     "log_softmax": (_log_softmax,),
     **exact_losses.EXACT,
@@ -84,6 +87,16 @@ def _pairs(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...
     return _mixed(rng, count, _powers(dtype), 10 * rng.normal(size=count)), _mixed(
         rng, count, _powers(dtype), 10 * rng.normal(size=count)
     )
+
+
+def _factors(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Two numbers of any size."""
+    return tuple(_mixed(rng, count, _powers(dtype), reals(rng, count, dtype)) for _ in range(2))
+
+
+def _three_factors(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Three numbers of any size."""
+    return *_factors(rng, count, dtype), _factors(rng, count, dtype)[0]
 
 
 def _counts(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
@@ -150,7 +163,7 @@ class Function:
     Parameters
     ----------
     operation, form : str
-        The public name, and value, derivative, grad or hess.
+        The public name, and value, derivative, grad, grad_a, grad_b or hess.
     call : callable
         fastloa's, of arrays.
     exact : callable
@@ -193,6 +206,11 @@ def _functions(name: str, public: Any) -> Iterator[Function]:
         calls: dict[str, Callable[..., Array]] = {"value": value, "derivative": derivative}
         for (form, call), formula in zip(calls.items(), exact, strict=True):
             yield Function(name, form, call, formula, _one, unary=True)
+    elif isinstance(public, GatedActivation | SplitActivation):
+        both = _of_halves(public) if isinstance(public, SplitActivation) else (public, public.backward)
+        calls = {"value": both[0], "grad_a": _item(both[1], 0), "grad_b": _item(both[1], 1)}
+        for (form, call), formula in zip(calls.items(), exact, strict=True):
+            yield Function(name, form, call, formula, _factors if form == "value" else _three_factors)
     elif isinstance(public, RowActivation):
         yield Function(name, "value", public, exact[0], _scores)
     elif isinstance(public, RowLossOperation):
@@ -200,10 +218,19 @@ def _functions(name: str, public: Any) -> Iterator[Function]:
         for i, (form, call) in enumerate(calls.items()):
             yield Function(name, form, call, _item(exact, i), _scores_and_labels)
     elif isinstance(public, Loss):
-        both = _with("sum", public.grad_and_hess)
-        calls = {"value": _with("none", public), "grad": _with("sum", public.grad), "hess": _item(both, 1)}
+        hess = _item(_with("sum", public.grad_and_hess), 1)
+        calls = {"value": _with("none", public), "grad": _with("sum", public.grad), "hess": hess}
         for i, (form, call) in enumerate(calls.items()):
             yield Function(name, form, call, _item(exact, i), DRAW.get(name, _pairs))
+
+
+def _of_halves(public: Any) -> tuple[Callable[..., Any], ...]:
+    """A function of two arrays made of one of their halves, and its backward."""
+
+    def backward(g: Array, a: Array, b: Array) -> Any:
+        return np.split(public.backward(g, np.concatenate([a, b])), 2)
+
+    return lambda a, b: public(np.concatenate([a, b])), backward
 
 
 def _with(reduction: str, call: Callable[..., Any]) -> Callable[..., Any]:

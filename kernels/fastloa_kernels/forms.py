@@ -8,9 +8,9 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastloa_kernels.records import Elementwise, Formula, PairwiseLoss, Step
+from fastloa_kernels.records import Elementwise, Formula, Gated, PairwiseLoss, Step
 
-Record = Elementwise | PairwiseLoss | Step
+Record = Elementwise | Gated | PairwiseLoss | Step
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ def elementwise(record: Elementwise) -> dict[str, Form]:
 
         forms["backward_from_output"] = Form(backward_from_output, 2, 1)
     return forms
+
+
+def gated(record: Gated) -> dict[str, Form]:
+    return {"value": Form(record.value, 2, 1), "backward": Form(record.gradient, 3, 2)}
 
 
 def pairwise_loss(record: PairwiseLoss) -> dict[str, Form]:
@@ -105,6 +109,7 @@ def step(record: Step) -> dict[str, Form]:
 
 FORMS: dict[type, Callable[..., dict[str, Form]]] = {
     Elementwise: elementwise,
+    Gated: gated,
     PairwiseLoss: pairwise_loss,
     Step: step,
 }

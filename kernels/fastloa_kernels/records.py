@@ -46,6 +46,21 @@ class Elementwise(_Named):
 
 
 @dataclass(frozen=True)
+class Gated(_Named):
+    """An activation of two arrays: ``value(a, b, *parameters)``.
+
+    ``gradient(g, a, b, *parameters)`` gives g times its derivative in a, and g times that in b.
+    """
+
+    value: Formula
+    gradient: Formula
+
+    @property
+    def arrays(self) -> int:
+        return 2
+
+
+@dataclass(frozen=True)
 class PairwiseLoss(_Named):
     """A loss of one prediction and one target: its value and first and second derivative in the prediction.
 

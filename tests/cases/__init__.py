@@ -5,6 +5,7 @@ references stand in ``tests/references/`` under the operation's name. ``tests/su
 """
 
 from tests.cases import activations, losses, optimizers
+from tests.cases.edges import FACTORS as FACTORS
 from tests.cases.kinds import *  # noqa: F403
 
 CASES = (*activations.CASES, *losses.CASES, *optimizers.CASES)

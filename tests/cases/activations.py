@@ -1,7 +1,7 @@
 """The cases of activations."""
 
-from tests.cases.edges import BOTH, EXP_RANGE, HALVED, ROOT_EDGES, joined, near, same, scaled, squares
-from tests.cases.kinds import HALF, ActivationCase, RowCase
+from tests.cases.edges import BOTH, EXP_RANGE, FACTORS, HALVED, ROOT_EDGES, joined, near, same, scaled, squares
+from tests.cases.kinds import HALF, ActivationCase, GatedCase, RowCase
 
 # Where values, and then derivatives, become subnormal, and where half of the least number is left of them.
 SELU_EDGES = {
@@ -26,6 +26,15 @@ GELU_EDGES = {  # as it is, then with tanh
                 -21.176880251785221, -21.540205952946505, -21.54707541043602, -21.54707541043603,
                 -21.223777387906056, -21.58589183252297, -21.592738857625537, -21.592738857625545, 8.5, 1e300, -1e300),
 }  # fmt: skip
+# Numbers whose gates another factor brings back to the numbers of the dtype, or not quite.
+OUT_OF_SIGHT = {
+    "float32": (-120.0, -150.3, -174.2, -185.0, -240.0, -280.0, -300.0),
+    "float64": (-800.0, -1100.3, -1416.2, -1450.0, -1800.0, -2100.0, -2200.0),
+}
+GELU_OUT_OF_SIGHT = {
+    "float32": (-15.5, -17.8, -18.7, -19.4, -21.0, -23.4, -24.5, -11.7, -13.2, -14.9),
+    "float64": (-40.3, -47.1, -52.9, -53.6, -58.0, -64.2, -66.3, -22.5, -27.3, -29.4),
+}
 TANHSHRINK_EDGES = {
     "float32": (3.2792958e-13, 1.6139273e-15, 1.2809749e-15, 1.2809748e-15),
     "float64": (4.0565350118095865e-103, 2.4564162998551826e-108, 1.9496589092309746e-108, 1.9496589092309742e-108),
@@ -141,6 +150,19 @@ CASES = (
         defaults={"approximate": "none"}, zeros=(-0.7517915, -0.7524614),
     ),
     ActivationCase("mish", EXP_RANGE, joined(BOTH, SILU_EDGES), zeros=(-1.1924312,)),
+    GatedCase(
+        "glu", same(-100.0, 100.0), EXP_RANGE, FACTORS, joined(FACTORS, SILU_EDGES, BOTH, OUT_OF_SIGHT), split=True
+    ),
+    GatedCase(
+        "swiglu", EXP_RANGE, same(-100.0, 100.0), joined(FACTORS, SILU_EDGES, BOTH, OUT_OF_SIGHT), FACTORS,
+        zeros=(-1.2784645,),
+    ),
+    GatedCase(
+        "geglu", {"float32": (-14.0, 10.0), "float64": (-39.0, 10.0)}, same(-100.0, 100.0),
+        joined(FACTORS, GELU_EDGES, GELU_OUT_OF_SIGHT), FACTORS, options=({}, {"approximate": "tanh"}),
+        defaults={"approximate": "none"}, zeros=(-0.7517915, -0.7524614),
+    ),
+    GatedCase("reglu", same(-100.0, 100.0), same(-100.0, 100.0), FACTORS, FACTORS, value=HALF),
     RowCase("softmax"),
     RowCase("log_softmax"),
 )  # fmt: skip

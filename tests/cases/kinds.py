@@ -34,6 +34,25 @@ class ActivationCase:
 
 
 @dataclass(frozen=True, eq=False)
+class GatedCase:
+    """An activation of two operands, or with `split` of two halves of one; it is asked for all pairs of hard ones too.
+
+    Near `zeros` of the derivative in the first operand its terms cancel: no samples of it are taken there.
+    """
+
+    name: str
+    a: Mapping[str, tuple[float, float]]
+    b: Mapping[str, tuple[float, float]]
+    hard_a: Mapping[str, tuple[float, ...]]
+    hard_b: Mapping[str, tuple[float, ...]]
+    options: tuple[Mapping[str, Any], ...] = ({},)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    zeros: tuple[float, ...] = ()
+    split: bool = False
+    value: Ulp = field(default_factory=lambda: VALUE)
+
+
+@dataclass(frozen=True, eq=False)
 class RowCase:
     """An activation of rows."""
 

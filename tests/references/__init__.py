@@ -8,6 +8,7 @@ harness knows what becomes of it.
 from tests.references.activations import *  # noqa: F403
 from tests.references.deviances import *  # noqa: F403
 from tests.references.focal import *  # noqa: F403
+from tests.references.gated import *  # noqa: F403
 from tests.references.limits import *  # noqa: F403
 from tests.references.losses import *  # noqa: F403
 from tests.references.optimizers import *  # noqa: F403

@@ -66,11 +66,12 @@ def found(kinds):
     return every
 
 
-MAPS = found((records.Elementwise, records.PairwiseLoss, records.Step))
+MAPS = found((records.Elementwise, records.Gated, records.PairwiseLoss, records.Step))
 # Of most records, forms that hold each of their formulas once: skeletons, and what forms do, are the same for all.
 WHOLE = {"ELU", "MSE_LOSS", "HUBER_LOSS", "IDENTITY"}
 ONCE = {
     records.Elementwise: ("value", "backward", "backward_from_output"),
+    records.Gated: ("value", "backward"),
     records.PairwiseLoss: ("weighted_value_and_grad", "grad_and_hess"),
     records.Step: ("step",),
 }
@@ -132,7 +133,7 @@ def expected(record, form, dtype, inputs, leading):
 
     A factor and a divisor are left to NumPy, which rounds a product and a quotient as everyone does.
     """
-    if isinstance(record, records.Step):
+    if isinstance(record, records.Gated | records.Step):
         return run(CPU, record, form, dtype, inputs, leading)
     with np.errstate(all="ignore"):
         outs = _loss(record, form, dtype, inputs, leading) if leading else _activation(record, form, dtype, inputs)

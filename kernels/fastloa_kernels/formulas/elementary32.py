@@ -25,6 +25,8 @@ ROOT2_HIGH, ROOT2_LOW = 1.4142135, 2.4203235e-08
 DENSITY_HIGH, DENSITY_LOW = 3.989423e-01, -1.133517e-08  # 1 / sqrt(2 * pi), the normal density at 0
 # There, what is to come is far below the least number: exp(-FAR**2 / 2) is 2**-250.
 FAR, FAR_ERFC = 18.6, 13.1
+# There, no two numbers that it is multiplied with bring it back.
+DEEP = 30.0
 
 
 def exp_reduced(x, k):
@@ -54,6 +56,13 @@ def exp_sum(x, low, k):
     p = fma(fma(1.9760274e-04, s, 1.3932335e-03), square, fma(8.333547e-03, s, 4.1666493e-02))
     high, low = fast_two_sum(1.0, r)
     return fast_two_sum(high, low + fma(square, fma(p, square, fma(SIXTH, s, 0.5)), rest))
+
+
+def exp_scaled(x, low):
+    """k, high and low of exp(x + low) = 2**k * (high + low), for |x| of at most 10000.0 and a low lost in the sum."""
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    high, low = exp_sum(x, low, k)
+    return k, high, low
 
 
 def exp_pair(x):
@@ -242,12 +251,15 @@ def shrink_reduced(z):
     return high, fma(p, z, 1.1999999 - high) + 4.7796213e-08
 
 
+def bell_parts(x, rate):
+    """k, high and low of exp(-rate * x**2) = 2**k * (high + low), for a power of two as the rate."""
+    square = x * x
+    return exp_scaled(-rate * square, -rate * fma(x, x, -square))
+
+
 def bell(x, rate):
     """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -174.0."""
-    square = x * x
-    power = -rate * square
-    k = fma(square, -rate * LOG2_E, ROUND) - ROUND
-    high, low = exp_sum(power, -rate * fma(x, x, -square), k)
+    k, high, low = bell_parts(x, rate)
     scale = power_of_two(k + 126.0)
     return high * scale, low * scale
 
@@ -297,17 +309,41 @@ def normal_tail(x):
     return high, low, DOWN
 
 
-def normal_tail_slope(x):
-    """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
-    u = FAR if abs(x) > FAR else abs(x)
-    bell_high, bell_low = bell(u, 0.5)
+def normal_tail_parts(x):
+    """k, high and low of Q(|x|) = 2**k * (high + low), Q as in normal_tail."""
+    u = DEEP if abs(x) > DEEP else abs(x)
+    k, bell_high, bell_low = bell_parts(u, 0.5)
+    high, low = tail_pair(u, 0.0, bell_high, bell_low)
+    # What mills_reduced is short of beyond the numbers that it was made for.
+    beyond = u - 14.0 if u > 14.0 else 0.0
+    return k, high, fma(high, 2.04e-09 * beyond * beyond, low)
+
+
+def slope_pair(u):
+    """high and low of Q(u) / exp(-u**2 / 2) - u / sqrt(2 * pi) for u >= 0, Q as in normal_tail."""
     high, low, w = mills(u, 0.0)
     mills_high, mills_low = times(high, low, w)
     # It is Q(u) - u * exp(-u**2 / 2) / sqrt(2 * pi), and its two terms cancel near u = 0.75.
     other = u * DENSITY_HIGH
     high, low = two_sum(mills_high, -other)
-    low = low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
+    return high, low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
+
+
+def normal_tail_slope(x):
+    """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
+    u = FAR if abs(x) > FAR else abs(x)
+    bell_high, bell_low = bell(u, 0.5)
+    high, low = slope_pair(u)
     return fma(high, bell_high, fma(high, bell_low, low * bell_high)) * DOWN
+
+
+def normal_tail_slope_parts(x):
+    """k, high and low of the same as 2**k * (high + low)."""
+    u = DEEP if abs(x) > DEEP else abs(x)
+    k, bell_high, bell_low = bell_parts(u, 0.5)
+    high, low = slope_pair(u)
+    high, low = product(high, low, bell_high, bell_low)
+    return k, high, low
 
 
 def erfc_lifted(x):

@@ -24,6 +24,8 @@ ROOT2_HIGH, ROOT2_LOW = 1.4142135623730951, -9.667293313452913e-17
 DENSITY_HIGH, DENSITY_LOW = 0.3989422804014327, -2.49232720227773e-17  # 1 / sqrt(2 * pi), the normal density at 0
 # There, what is to come is far below the least number: exp(-FAR**2 / 2) is 2**-2042.
 FAR, FAR_ERFC = 53.2, 37.6
+# There, no two numbers that it is multiplied with bring it back.
+DEEP = 70.0
 
 
 def exp_reduced(x, low, k):
@@ -47,6 +49,15 @@ def exp_parts(x):
     r, tail = exp_reduced(x, 0.0, k)
     high, low = fast_two_sum(1.0, r)
     return k, high, low + tail
+
+
+def exp_scaled(x, low):
+    """k, high and low of exp(x + low) = 2**k * (high + low), for |x| of at most 10000.0 and a low lost in the sum."""
+    k = fma(x, LOG2_E, ROUND) - ROUND
+    r, tail = exp_reduced(x, low, k)
+    high, low = fast_two_sum(1.0, r)
+    high, low = fast_two_sum(high, low + tail)
+    return k, high, low
 
 
 def exp_pair(x):
@@ -241,14 +252,15 @@ def shrink_reduced(z):
     return high, fma(p, z, 1.2 - high) + 1.568437204984422e-17
 
 
+def bell_parts(x, rate):
+    """k, high and low of exp(-rate * x**2) = 2**k * (high + low), for a power of two as the rate."""
+    square = x * x
+    return exp_scaled(-rate * square, -rate * fma(x, x, -square))
+
+
 def bell(x, rate):
     """high and low of exp(-rate * x**2) * UP, for a power of two as the rate, and -rate * x**2 of at least -1416.0."""
-    square = x * x
-    power = -rate * square
-    k = fma(square, -rate * LOG2_E, ROUND) - ROUND
-    r, tail = exp_reduced(power, -rate * fma(x, x, -square), k)
-    high, low = fast_two_sum(1.0, r)
-    high, low = fast_two_sum(high, low + tail)
+    k, high, low = bell_parts(x, rate)
     scale = power_of_two(k + 1022.0)
     return high * scale, low * scale
 
@@ -308,17 +320,41 @@ def normal_tail(x):
     return high, low, DOWN
 
 
-def normal_tail_slope(x):
-    """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
-    u = FAR if abs(x) > FAR else abs(x)
-    bell_high, bell_low = bell(u, 0.5)
+def normal_tail_parts(x):
+    """k, high and low of Q(|x|) = 2**k * (high + low), Q as in normal_tail."""
+    u = DEEP if abs(x) > DEEP else abs(x)
+    k, bell_high, bell_low = bell_parts(u, 0.5)
+    high, low = tail_pair(u, 0.0, bell_high, bell_low)
+    # What mills_reduced is short of beyond the numbers that it was made for.
+    beyond = u - 41.5 if u > 41.5 else 0.0
+    return k, high, fma(high, -8.3e-18 * beyond * beyond, low)
+
+
+def slope_pair(u):
+    """high and low of Q(u) / exp(-u**2 / 2) - u / sqrt(2 * pi) for u >= 0, Q as in normal_tail."""
     high, low, w = mills(u, 0.0)
     mills_high, mills_low = times(high, low, w)
     # It is Q(u) - u * exp(-u**2 / 2) / sqrt(2 * pi), and its two terms cancel near u = 0.75.
     other = u * DENSITY_HIGH
     high, low = two_sum(mills_high, -other)
-    low = low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
+    return high, low + (mills_low - fma(u, DENSITY_LOW, fma(u, DENSITY_HIGH, -other)))
+
+
+def normal_tail_slope(x):
+    """The derivative of u * Q(u) at u = |x|, Q the upper tail of the normal distribution."""
+    u = FAR if abs(x) > FAR else abs(x)
+    bell_high, bell_low = bell(u, 0.5)
+    high, low = slope_pair(u)
     return fma(high, bell_high, fma(high, bell_low, low * bell_high)) * DOWN
+
+
+def normal_tail_slope_parts(x):
+    """k, high and low of the same as 2**k * (high + low)."""
+    u = DEEP if abs(x) > DEEP else abs(x)
+    k, bell_high, bell_low = bell_parts(u, 0.5)
+    high, low = slope_pair(u)
+    high, low = product(high, low, bell_high, bell_low)
+    return k, high, low
 
 
 def erfc_lifted(x):

@@ -32,20 +32,27 @@ def gated(x, u, u_low):
     return copysign(quotient(product, rest, 1.0, e) * (1.0 if upper else factor), x)
 
 
-def gated_slope(u, u_low, w, w_low):
-    """The derivative of x * sigmoid(u + u_low), where w + w_low is x times the derivative of u + u_low.
+def slope_over(high, low, e, e_low, u, w, w_low):
+    """The derivative of x * sigmoid(u), where w + w_low is x times the derivative of u; exp(-|u|) is e + e_low.
 
-    It is (1 + e + w * e) / (1 + e)**2 above 0, and e * (1 + e + w) / (1 + e)**2 below, where w is negative.
+    It is (1 + e + w * e) / (1 + e)**2 above 0, and e * (1 + e + w) / (1 + e)**2 below, where w is negative. There e is
+    high + low times a power of two, over which the derivative is given.
     """
-    high, low, factor = odds(u, u_low)
-    e = high * factor
     upper = u > 0.0
-    left, left_low = product(w, w_low, e if upper else 1.0, low * factor if upper else 0.0)
-    whole, part = two_sum(1.0, e)
-    whole, rest = two_sum(whole, left)
-    part = part + (rest + fma(low, factor, left_low))
+    left, left_low = product(w, w_low, e if upper else 1.0, e_low if upper else 0.0)
+    one, one_low = fast_two_sum(1.0, e)
+    one_low = one_low + e_low
+    whole, part = two_sum(one, left)
+    part = part + (one_low + left_low)
     whole, part = product(whole, part, 1.0 if upper else high, 0.0 if upper else low)
-    return quotient(quotient(whole, part, 1.0, e), 0.0, 1.0, e) * (1.0 if upper else factor)
+    square, rest = product(one, one_low, one, one_low)
+    return quotient(whole, part, square, rest)
+
+
+def gated_slope(u, u_low, w, w_low):
+    """The derivative of x * sigmoid(u + u_low), where w + w_low is x times the derivative of u + u_low."""
+    high, low, factor = odds(u, u_low)
+    return slope_over(high, low, high * factor, low * factor, u, w, w_low) * (1.0 if u > 0.0 else factor)
 
 
 def silu(x):
