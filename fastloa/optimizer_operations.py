@@ -1,24 +1,20 @@
 """What all optimizers are: parameters, states and hyper-parameters, and how a step goes over them."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from fastloa_kernels.records import Step
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import meetings, touching
+from fastloa.folded import Folded, Folds
 from fastloa.hyper import Kind
-from fastloa.optimizer_steps import check_step, run_step
+from fastloa.norms import finite, shrinkage
+from fastloa.optimizer_steps import Alone, check_step
 from fastloa.together import Together, together
 
 Params: TypeAlias = Any  # an array, or a list, tuple or dict of arrays
-
-
-class Folded(TypedDict, total=False):
-    """What every optimizer takes beside its own hyper-parameters; `Optimizer` says what each is."""
-
-    backend: str | None
 
 
 class Optimizer:
@@ -34,7 +30,7 @@ class Optimizer:
     params : array, or list, tuple or dict of arrays
         Updated in place by every step.
     folded : dict
-        ``backend``: where to run, the backend in force by default.
+        What all optimizers take beside their hyper-parameters: see `fastloa.optimizers`.
     **hyper
         Hyper-parameters: numbers, or schedules that give a number for a step counted from 0.
     """
@@ -49,7 +45,7 @@ class Optimizer:
         if unknown:
             raise TypeError(f"{name}: {unknown[0]} must be one of its options, got {unknown[0]!r}")
         self.params, self.steps = params, 0
-        self._name, self._backend = name, folded.get("backend")
+        self._name, self._backend, self._folds = name, folded.get("backend"), Folds.checked(name, folded)
         self._hyper = self.checked(name, hyper, fixed=False)
         self._record = self.record(self._hyper)
         self._arrays = named_arrays(name, "params", params)
@@ -62,7 +58,12 @@ class Optimizer:
             for label, p in self._arrays.items()
         }
         self._groups: list[Together] | None = None  # found at the first step
+        if self._folds.ema is not None:
+            for label, p in self._arrays.items():
+                self._states[label]["ema"] = self._new_state("ema", label, p)
         self.last_lr: float | None = None
+        self.last_grad_norm: Any = None
+        self.last_skipped = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_groups": None}  # which know where this one's arrays lie
@@ -94,7 +95,8 @@ class Optimizer:
 
     def _new_state(self, state: str, label: str, p: Any) -> Any:
         """A state in the precision of the arithmetic: 16-bit parameters have float32 states."""
-        dtype, start = dtypes.kind_of(self._name, label, p).compute, self.initial.get(state, 0.0)
+        start = None if state == "ema" else self.initial.get(state, 0.0)
+        dtype = dtypes.kind_of(self._name, label, p).compute
         if isinstance(start, str):
             start = self._hyper[start]
         with backends.device_of(p):
@@ -114,23 +116,59 @@ class Optimizer:
         TypeError, ValueError
             Something does not fit; nothing has been written then.
         """
-        groups = self._taken(grads)
-        pairs = [] if groups else self._checked_pairs(grads)
+        folds = self._folds.at(self.steps)
+        parts: Sequence[Together] | Sequence[Alone] = self._taken(grads) or self._one_by_one(grads, folds)
         hyper = {name: value(self.steps) if callable(value) else value for name, value in self._hyper.items()}
         parameters = self.parameters(self._record, hyper, self.steps + 1)
-        for group in groups:
-            group.step(self._record, parameters)
-        written = [x for (label, p), _ in pairs for x in (p, *self._states[label].values())]
-        apart = [
-            g.copy() if touched else g
-            for (_, (_, g)), touched in zip(pairs, touching([g for _, (_, g) in pairs], written), strict=True)
-        ]
-        for ((label, p), (argument, _)), g in zip(pairs, apart, strict=True):
-            states = self._states[label]
-            names = (label, argument, *(f"{state} of {label}" for state in states))
-            run_step(f"{self._name}.step", names, (p, g, *states.values()), self._record, parameters, self._backend)
+        self.last_skipped = folds.skip_nonfinite and not finite(parts, folds.grad_scale)
+        if self.last_skipped:
+            for part in parts:
+                part.skip(folds)
+            return
+        norm, factor = shrinkage(parts, folds)
+        self.last_grad_norm = norm if norm is None or self._home != "numpy" else float(norm)
+        for part in parts:
+            part.step(self._record, parameters, folds, factor)
         self.last_lr = hyper["lr"]
         self.steps += 1
+
+    @property
+    def ema(self) -> Params:
+        """The running means of the parameters in the parameters' structure, or None without ``ema=``.
+
+        They are the optimizer's own arrays, which steps overwrite.
+        """
+        return None if self._folds.ema is None else self._structured([own["ema"] for own in self._states.values()])
+
+    def _structured(self, arrays: list[Any]) -> Params:
+        """As many arrays as there are parameters, in the structure of these."""
+        if isinstance(self.params, Mapping):
+            return dict(zip(self.params, arrays, strict=True))
+        if isinstance(self.params, list | tuple):
+            return tuple(arrays) if isinstance(self.params, tuple) else arrays
+        return arrays[0]
+
+    def _one_by_one(self, grads: Params, folds: Folds) -> list[Alone]:
+        """Each parameter with its gradient and states; a gradient that is kept is copied where it may be written."""
+        function, pairs = f"{self._name}.step", self._checked_pairs(grads)
+        written = {label: p for (label, p), _ in pairs}
+        states = {f"{state} of {label}": x for label, own in self._states.items() for state, x in own.items()}
+        gradients = dict(argument_and_array for _, argument_and_array in pairs)
+        if folds.zero_grad:
+            for other, name in meetings({**gradients, **written, **states}):
+                if name in gradients or other in gradients:
+                    raise ValueError(f"{function}: {other} and {name} must be arrays apart, got overlapping memory")
+        else:
+            touched = touching(list(gradients.values()), [*written.values(), *states.values()])
+            for (name, g), touches in zip(gradients.items(), touched, strict=True):
+                gradients[name] = g.copy() if touches else g
+        found = []
+        for (label, p), (argument, _) in pairs:
+            own = self._states[label]
+            names = (label, argument, *(f"{state} of {label}" for state in own))
+            arrays = (p, gradients[argument], *own.values())
+            found.append(Alone(function, names, arrays, self._record, folds, self._backend))
+        return found
 
     def _taken(self, grads: Params) -> list[Together]:
         """The arrays whose steps are one call, with these gradients; nothing if they must be looked into one by one."""
@@ -140,8 +178,8 @@ class Optimizer:
             return []
         if self._groups is None:
             self._groups = together(list(self._arrays.values()), [list(s.values()) for s in self._states.values()])
-        own = self._in_order(grads) if self._groups else None
-        return self._groups if own is not None and all(group.take(own) for group in self._groups) else []
+        own, written = self._in_order(grads) if self._groups else None, self._folds.zero_grad
+        return self._groups if own is not None and all(g.take(own, written=written) for g in self._groups) else []
 
     def _in_order(self, grads: Params) -> list[Any] | None:
         """The gradients in the order of the parameters, or None if they have another structure."""
@@ -164,7 +202,8 @@ class Optimizer:
         pairs = [(own, (name, given[name])) for own, name in zip(self._arrays.items(), names, strict=True)]
         for (label, p), (argument, g) in pairs:
             backends.common_library(function, {label: p, argument: g})
-            check_step(function, (label, argument), (p, g), dtypes.kind_of(function, label, p))
+            kind = dtypes.kind_of(function, label, p)
+            check_step(function, (label, argument), (p, g), kind, zeroed=self._folds.zero_grad)
         return pairs
 
     def state_dict(self) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 import inspect
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
+from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.records import Step
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, share_memory
+from fastloa.folded import OF_BARE_STEPS, PLAIN, Folded, Folds
 from fastloa.hyper import Hyper
+from fastloa.norms import shrinkage
 from fastloa.operations import Array, Operation
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 KEYWORD, POSITIONAL = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_ONLY
 NEEDED = inspect.Parameter.empty
+FOLDED = get_type_hints(Folded)
 
 
 class StepOperation(Operation[...]):
@@ -42,6 +46,8 @@ class StepOperation(Operation[...]):
               for s in self._states),
             inspect.Parameter("step", KEYWORD, annotation=int, default=NEEDED if first is None else None),
             *(own[key].replace(kind=KEYWORD, annotation=_fixed(own[key].annotation)) for key in self._options),
+            *(inspect.Parameter(key, KEYWORD, annotation=_fixed(FOLDED[key]), default=getattr(PLAIN, key))
+              for key in OF_BARE_STEPS),
             inspect.Parameter("backend", KEYWORD, annotation=str | None, default=None),
         ])  # fmt: skip
         super().__init__(definition, optimizer.records[0])
@@ -50,6 +56,7 @@ class StepOperation(Operation[...]):
         """Take the step, in place."""
         name, options = self.__name__, dict(kwargs)
         backend, step = options.pop("backend", None), options.pop("step", None)
+        folds = Folds.checked(name, {key: options.pop(key) for key in OF_BARE_STEPS if key in options}, fixed=True)
         unknown = [option for option in options if option not in self._options]
         if unknown:
             raise TypeError(
@@ -70,7 +77,9 @@ class StepOperation(Operation[...]):
         if len(args) > 2 + len(self._states) or any(n not in given for n in names):
             raise TypeError(f"{name}: takes the arrays {', '.join(names)}, got {len(args)}")
         arrays = tuple(given[n] for n in names)
-        run_step(name, names, arrays, record, self._optimizer.parameters(record, hyper, step), backend)
+        alone = Alone(name, names, arrays, record, folds, backend)
+        _, factor = shrinkage([alone], folds)
+        alone.step(record, self._optimizer.parameters(record, hyper, step), folds, factor)
 
     def _alike(self, record: Step, hyper: dict[str, Any]) -> bool:
         """Whether a step's number makes no difference."""
@@ -112,10 +121,11 @@ def _docstring(
         f"The update, and the options, are those of `{name}`, which see.", "",
         "Parameters", "----------",
         "p : array, shape (...), floating-point", "    The parameter; overwritten.",
-        "g : array, shape and dtype of `p`", "    Its gradient; left alone.",
+        "g : array, shape and dtype of `p`", "    Its gradient; left alone, unless it is to be set to 0.",
         *parts,
         f"step : int{counted}", f"    The number of this step, counted from 1.{wanted}",
         f"{', '.join(options_of(optimizer))}", f"    As in `{name}`, but no schedules.",
+        ", ".join(OF_BARE_STEPS), "    What all optimizers take, but no schedules: see `fastloa.optimizers`.",
         'backend : {"auto", "cpu", "cuda", "cupy"}, optional', "    Where to run; the backend in force by default.", "",
         "Raises", "------",
         "TypeError", "    Not arrays, arrays of two libraries, or dtypes that differ.",
@@ -127,7 +137,7 @@ def _docstring(
 
 def _fixed(annotation: Any) -> Any:
     """The type of a hyper-parameter where it can be no schedule."""
-    return float if annotation == Hyper else annotation
+    return {Hyper: float, Hyper | None: float | None}.get(annotation, annotation)
 
 
 def _start(optimizer: str, initial: float | str | None) -> str:
@@ -139,26 +149,71 @@ def _start(optimizer: str, initial: float | str | None) -> str:
     return f"{initial or 'Zeros'} before the first step."
 
 
-def run_step(
-    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, parameters: tuple[float, ...],
-    backend: str | None,
-) -> None:  # fmt: skip
-    """Check the arrays of one step, run it, and see to it that every written array holds its result."""
-    call = Call(function, dict(zip(names, arrays, strict=True)), backend)
-    kind = dtypes.kind_of(function, names[0], arrays[0])
-    check_step(function, names, arrays, kind)
-    check_states(function, names, arrays, record)
-    with call.on_device():
-        arrays = tuple(_apart_from(arrays, i) if i == 1 else a for i, a in enumerate(arrays))
-        ready = tuple(call.ready(a, kind.compute) for a in arrays)
-        call.engine.load(record, "step", kind.compute)(ready, (), (), parameters)
-        for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
-            if i != 1 and used is not own:
-                call.give(used, own, own.dtype)
+class Alone:
+    """A parameter, its gradient and its states, for a step of their own.
+
+    Parameters
+    ----------
+    function : str
+        The public name, for errors.
+    names : tuple of str
+        What an error calls the arrays.
+    arrays : tuple of array
+        The parameter, its gradient and its states.
+    record : Step
+        The step.
+    folds : Folds
+        What is folded into it.
+    backend : str or None
+        The caller's choice.
+    """
+
+    def __init__(
+        self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
+        backend: str | None,
+    ) -> None:  # fmt: skip
+        kind = dtypes.kind_of(function, names[0], arrays[0])
+        self._call = Call(function, dict(zip(names, arrays, strict=True)), backend)
+        check_step(function, names, arrays, kind, zeroed=folds.zero_grad)
+        check_states(function, names, arrays, record, folds)
+        self._arrays = arrays
+        self.dtype, self.sizes, self.on_device = kind.compute, arrays[0].size, self._call.on_device
+        self.xp, self.on_cpu = self._call.engine.xp, self._call.engine.name == "cpu"
+
+    def squares(self, parameters: tuple[float, ...], which: Any = slice(None)) -> Any:
+        """The sum of the squares of the gradient, which alone there is."""
+        engine: Any = self._call.engine
+        kernel = engine.load(DESCENT_SQUARE, "value_summed", self.dtype)
+        with self.on_device():
+            g = self._call.ready(self._arrays[1], self.dtype)
+            if not self.on_cpu:
+                return [kernel((g,), (), (), parameters)]
+            place, size = (np.array([x]) for x in (engine.place_of(self.dtype, g.ndim)(g), self.sizes))
+            return kernel.over_arrays(place, size, parameters)
+
+    def step(self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any) -> None:
+        """Take the step, and see to it that every written array holds its result."""
+        call = self._call
+        with call.on_device():
+            arrays = self._arrays[0], _apart_from(self._arrays, 1), *self._arrays[2:]
+            ready = tuple([call.ready(a, self.dtype) for a in arrays])
+            kernel = call.engine.load(record, folds.form, self.dtype)
+            kernel(ready, (), folds.leading(factor), parameters)
+            for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
+                if (i != 1 or folds.zero_grad) and used is not own:
+                    call.give(used, own, own.dtype)
+
+    def skip(self, folds: Folds) -> None:
+        """Let the step pass."""
+        if folds.zero_grad:
+            with self.on_device():
+                self._arrays[1][...] = 0.0
 
 
-def check_step(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind) -> None:
-    """Raise unless all have the parameter's shape and a fitting dtype, and all but the gradient can be written."""
+def check_step(
+    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind, *, zeroed: bool = False
+) -> None:
+    """Raise unless all have the parameter's shape and a fitting dtype, and all but a gradient kept can be written."""
     p = arrays[0]
     if kind.result != p.dtype.newbyteorder("="):
         raise TypeError(f"{function}: {names[0]} must be floating-point, got {p.dtype}")
@@ -167,15 +222,19 @@ def check_step(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], k
         native = array.dtype.newbyteorder("=")
         if native != kind.result and not (i > 1 and native == kind.compute):
             raise TypeError(f"{function}: {name} must be {kind.result} like {names[0]}, got {array.dtype}")
-        if i != 1 and isinstance(array, np.ndarray | np.generic) and not array.flags.writeable:
+        if (i != 1 or zeroed) and isinstance(array, np.ndarray | np.generic) and not array.flags.writeable:
             raise ValueError(f"{function}: {name} must be writable, got a read-only array")
 
 
-def check_states(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step) -> None:
+def check_states(
+    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds
+) -> None:  # fmt: skip
     """Raise unless these are the arrays that the step's kernel takes, and those it writes have no memory in common."""
-    if len(arrays) != record.arrays:
-        raise ValueError(f"{function}: states must be {list(record.states)}, got {list(names[2:])}")
-    written = [(name, array) for i, (name, array) in enumerate(zip(names, arrays, strict=True)) if i != 1]
+    states = [*record.states, *("ema",) * (folds.ema is not None)]
+    if len(arrays) != 2 + len(states):
+        raise ValueError(f"{function}: states must be {states}, got {list(names[2:])}")
+    named = enumerate(zip(names, arrays, strict=True))
+    written = [(name, array) for i, (name, array) in named if i != 1 or folds.zero_grad]
     for i, (name, array) in enumerate(written):
         for other, earlier in written[:i]:
             if share_memory(earlier, array):

@@ -100,7 +100,7 @@ def float64_work(instructions):
 MAPS = [
     pytest.param(record, name, id=f"{key}-{name}")
     for key, record in catalogue.records(*catalogue.MAPPED).items()
-    for name in forms.FORMS[type(record)](record)
+    for name in catalogue.forms_of(record)
 ]
 
 
@@ -121,7 +121,7 @@ every_arch = pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
 @every_arch
 def test_maps_and_sums_are_lean_and_wide(key, dtype, arch):
     record = catalogue.records(*catalogue.MAPPED)[key]
-    found = forms.FORMS[type(record)](record)
+    found = catalogue.forms_of(record)
     texts = {name: map_text(record, name, dtype) for name in found}
     kernels = kernels_of(list(texts.values()), arch)
     for name, text in texts.items():
@@ -138,7 +138,7 @@ def test_maps_and_sums_are_lean_and_wide(key, dtype, arch):
 @both
 def test_strided_maps_are_lean(dtype):
     records = catalogue.records(*catalogue.MAPPED).values()
-    widest = [list(forms.FORMS[type(record)](record))[-1] for record in records]
+    widest = [list(catalogue.forms_of(record))[-1] for record in records]
     sources = [map_text(record, name, dtype, strided=True) for record, name in zip(records, widest, strict=True)]
     for name, figures in kernels_of(sources, "sm_90").items():
         lean(name, figures)

@@ -128,6 +128,23 @@ def test_steps_are_the_cpus(engine, record, dtype):
             same(got, expected)
 
 
+FOLDED = [name for name in forms.FORMS[Step](catalogue.FOLDED[0]) if name != "step"]
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("name", FOLDED)
+@pytest.mark.parametrize("record", catalogue.FOLDED, ids=lambda record: record.name)
+@both
+def test_folded_steps_are_the_cpus(engine, record, name, on_device, dtype):
+    leading = (4.0, 1.5, 0.75, 0.125)[: forms.form(record, name).leading]
+    given = tuple(np.array(x) for x in leading) if on_device else leading
+    for shift, size in RUNS:
+        arrays = tuple(numbers(size, dtype, seed, shift) for seed in range(forms.form(record, name).inputs))
+        results = run(engine, record, name, arrays, given), run(cpu(), record, name, arrays, leading)
+        for got, expected in zip(*results, strict=True):
+            same(got, expected)
+
+
 @both
 def test_a_sum_is_divided_before_it_is_rounded(engine, dtype):
     arrays = tuple(np.random.default_rng(seed).normal(size=3000).astype(dtype) for seed in (1, 2))

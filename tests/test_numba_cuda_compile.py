@@ -17,6 +17,8 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.numba_cuda import engine, toolchain
 from fastloa_kernels.formulas import resolve
 
+from tests.shim import catalogue
+
 CAPABILITY = (9, 0)
 DTYPES = ("float32", "float64")
 
@@ -139,7 +141,7 @@ def run(ptx, record, form, dtype, *, on_device=False):
 MAPS = [
     pytest.param(record, form, id=f"{name}-{form}")
     for name, record in found((records.Elementwise, records.Gated, records.PairwiseLoss, records.Step)).items()
-    for form in forms.FORMS[type(record)](record)
+    for form in catalogue.forms_of(record)
 ]
 
 

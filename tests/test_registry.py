@@ -22,7 +22,7 @@ KINDS = (Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step)
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
-    "identity": None, "not_a_probability": None,
+    "identity": None, "not_a_probability": None, "descent_square": None,
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from fastloa.optimizer_steps import Alone
 from fastloa.together import together
 from tests.trajectories import CASES
 
@@ -35,8 +36,8 @@ def one_by_one(make, params, grads, steps):
 
 def counted(monkeypatch):
     """Count the calls of kernels for single arrays."""
-    calls, original = [], fl.optimizer_operations.run_step
-    monkeypatch.setattr("fastloa.optimizer_operations.run_step", lambda *a: (calls.append(a), original(*a)))
+    calls, original = [], Alone.step
+    monkeypatch.setattr(Alone, "step", lambda *a: (calls.append(a), original(*a)))
     return calls
 
 

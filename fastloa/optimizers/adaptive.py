@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Unpack
 from fastloa_kernels.formulas import optimizer_adaptive as formulas
 from fastloa_kernels.records import Step
 
+from fastloa.folded import Folded
 from fastloa.hyper import DECAY, NONNEGATIVE, RATE, SWITCH, Hyper, Number, kinds, sign_of
-from fastloa.optimizer_operations import Folded, Optimizer, Params
+from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
 __all__ = [

@@ -8,8 +8,9 @@ from typing import Any, Unpack
 from fastloa_kernels.formulas import optimizer_moments as formulas
 from fastloa_kernels.records import Step
 
+from fastloa.folded import Folded
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, both_decays, decays, kinds, sign_of
-from fastloa.optimizer_operations import Folded, Optimizer, Params
+from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 from fastloa.optimizers.histories import History
 

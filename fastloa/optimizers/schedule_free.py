@@ -11,8 +11,9 @@ from fastloa_kernels.formulas import optimizer_schedule_free as formulas
 from fastloa_kernels.records import Step
 
 from fastloa import backends
+from fastloa.folded import Folded
 from fastloa.hyper import DECAY, NONNEGATIVE, RATE, SWITCH, Hyper, Integer, Number, Several, kinds, sign_of
-from fastloa.optimizer_operations import Folded, Optimizer, Params
+from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 from fastloa.optimizers.histories import History
 from fastloa.schedules import Schedule, constant
@@ -129,11 +130,7 @@ class ScheduleFree(Optimizer):
             with backends.device_of(y), np.errstate(all="ignore"):
                 x = xp.where(z == y, y, y + weight * (z - y))  # two equal infinities are their own average
                 found.append(x.astype(y.dtype))
-        if isinstance(self.params, Mapping):
-            return dict(zip(self.params, found, strict=True))
-        if isinstance(self.params, list | tuple):
-            return tuple(found) if isinstance(self.params, tuple) else found
-        return found[0]
+        return self._structured(found)
 
 
 class ScheduleFreeSGD(ScheduleFree):

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Unpack
 from fastloa_kernels.formulas import optimizer_variances as formulas
 from fastloa_kernels.records import Step
 
+from fastloa.folded import Folded
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, both_decays, decays, kinds, sign_of
-from fastloa.optimizer_operations import Folded, Optimizer, Params
+from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import bare_step
 
 __all__ = [

@@ -5,9 +5,12 @@ are compiled by every engine exactly as formulas are, and value and derivative s
 """
 
 import dataclasses
+import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from fastloa_kernels.formulas import folded
 from fastloa_kernels.records import Elementwise, Formula, Gated, PairwiseLoss, Step
 
 Record = Elementwise | Gated | PairwiseLoss | Step
@@ -103,8 +106,44 @@ def weighted(form: Form) -> Form:
 
 
 def step(record: Step) -> dict[str, Form]:
+    """The step by itself, and with what can be folded into it.
+
+    Its leading scalars are then the gradient's scale, limit and factor. One that is `averaged` takes the share of the
+    new parameter in a running mean as well, and the mean after the states; one that is `zeroed` sets the gradient to 0.
+    """
     states = tuple(range(2, record.arrays))
-    return {"step": Form(record.value, record.arrays, 1 + len(states), in_place=(0, *states))}
+    forms = {"step": Form(record.value, record.arrays, 1 + len(states), in_place=(0, *states))}
+    for averaged in (False, True):
+        for zeroed in (False, True):
+            name = "step_folded" + "_averaged" * averaged + "_zeroed" * zeroed
+            inputs = record.arrays + averaged
+            places = 0, *(1,) * zeroed, *range(2, inputs)
+            formula = folded_step(record, averaged=averaged, zeroed=zeroed)
+            forms[name] = Form(formula, inputs, len(places), leading=3 + averaged, in_place=places)
+    return forms
+
+
+def folded_step(record: Step, *, averaged: bool, zeroed: bool) -> Formula:
+    """The formula of a folded step, written out: no other way to take so many states is known to all engines."""
+    states, new = ([f"{letter}{i}" for i in range(len(record.states))] for letter in "sn")
+    arguments = "scale", "limit", "factor", *("rest",) * averaged, "p", "g", *states, *("mean",) * averaged
+    results = "q", *("0.0",) * zeroed, *new, *("average(mean, q, rest)",) * averaged
+    text = [
+        f"def folded({', '.join(arguments)}, *a):\n",
+        f"    {', '.join(['q', *new])} = value({', '.join(['p', 'descent(g, scale, limit, factor)', *states])}, *a)\n",
+        f"    return {', '.join(results)}\n",
+    ]
+    place = f"<folded, {len(states)} states{', averaged' * averaged}{', zeroed' * zeroed}>"
+    linecache.cache[place] = sum(map(len, text)), None, text, place  # where the CUDA C++ engine reads it
+    names: dict[str, Any] = {
+        "value": record.value,
+        "descent": folded.descent,
+        "average": folded.average,
+        "__name__": __name__,
+    }
+    exec(compile("".join(text), place, "exec"), names)
+    formula: Formula = names["folded"]
+    return formula
 
 
 FORMS: dict[type, Callable[..., dict[str, Form]]] = {

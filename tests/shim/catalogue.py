@@ -6,10 +6,13 @@ import pkgutil
 from fastloa_kernels import forms, formulas
 from fastloa_kernels.engines import RowForm
 from fastloa_kernels.engines.cupy_native import source
-from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.formulas.optimizer_mixtures import ADAN
+from fastloa_kernels.formulas.optimizers import ADAM, SGD
+from fastloa_kernels.records import RowLoss, Rowwise, Step
 
 DTYPES = ("float32", "float64")
 MAPPED = tuple(forms.FORMS)
+FOLDED = (SGD, ADAM, ADAN)  # without states, with two, and with the most
 
 
 def records(*kinds):
@@ -21,10 +24,17 @@ def records(*kinds):
     return found
 
 
+def forms_of(record):
+    """Give the forms of an elementwise record; what is folded into steps is the same for all, so of a few only."""
+    found = forms.FORMS[type(record)](record)
+    whole = not isinstance(record, Step) or record in FOLDED
+    return found if whole else {"step": found["step"]}
+
+
 def map_sources(dtype, *, strided=False):
-    """Give the text of every form of every elementwise record; the layouts of the strided ones are no form's own."""
+    """Give the text of these forms of every elementwise record; the layouts of the strided ones are no form's own."""
     for record in records(*MAPPED).values():
-        for name, form in forms.FORMS[type(record)](record).items():
+        for name, form in forms_of(record).items():
             made = source.sum_source if form.summed else source.map_source
             label, parameters = source.map_label(record, name), len(record.parameters)
             yield made(label, form, parameters, dtype)

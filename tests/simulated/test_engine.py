@@ -68,7 +68,7 @@ def found(kinds):
 
 MAPS = found((records.Elementwise, records.Gated, records.PairwiseLoss, records.Step))
 # Of most records, forms that hold each of their formulas once: skeletons, and what forms do, are the same for all.
-WHOLE = {"ELU", "MSE_LOSS", "HUBER_LOSS", "IDENTITY"}
+WHOLE = {"ELU", "MSE_LOSS", "HUBER_LOSS", "IDENTITY", "SGD", "ADAM"}
 ONCE = {
     records.Elementwise: ("value", "backward", "backward_from_output"),
     records.Gated: ("value", "backward"),
@@ -178,6 +178,14 @@ def test_maps_steps_and_sums(record, form, dtype):
     inputs = [points(33, dtype, seed) for seed in range(what.inputs)]
     leading = (1.0 if what.summed else 3.0,) * what.leading
     assert_same(run(CUDA, record, form, dtype, inputs, leading), expected(record, form, dtype, inputs, leading))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_shrinks_a_gradient_may_be_on_the_device(dtype):
+    name = "step_folded_averaged_zeroed"
+    inputs = [points(5, dtype, seed) for seed in range(forms.form(MAPS["ADAM"], name).inputs)]
+    got = run(CUDA, MAPS["ADAM"], name, dtype, inputs, (2.0, 3.0, brought(np.array(0.3)), 0.1))
+    assert_same(got, run(CPU, MAPS["ADAM"], name, dtype, inputs, (2.0, 3.0, 0.3, 0.1)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -73,6 +73,12 @@ def _over_arrays(count: int, dtype: str) -> Kernel:
 
 
 @functools.cache
+def _summed_over_arrays(dtype: str) -> Kernel:
+    arguments = types.Tuple([*_LOOP, *[array(types.int64)] * 3, PARTIALS, PARTIALS])
+    return Kernel(maps.summed_over_arrays(dtype), arguments, unit=1, scratch=True)
+
+
+@functools.cache
 def _weighted(inputs: int, outputs: int, dtype: str) -> Kernel:
     operands = array(NUMBER[dtype]), _several(inputs, dtype), _several(outputs, dtype)
     return Kernel(maps.weighted(inputs, outputs), types.Tuple([*_LOOP, *operands]), unit=maps.LINE)
@@ -122,9 +128,9 @@ class MapKernel:
         else:
             self._parts(size, size, (loop.address, numbers, inputs + outputs))
 
-    def over_arrays(self, places: Any, starts: Any, parameters: tuple[Any, ...]) -> None:
+    def over_arrays(self, places: Any, starts: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
         """The same for several arrays in one call: `maps.over_arrays` says what `places` and `starts` are."""
-        _kept, numbers = self._loop.numbers(parameters)
+        _kept, numbers = self._loop.numbers(leading + parameters)
         total = int(starts[-1])
         _over_arrays(len(places), self._dtype)(total, total, (self._loop.address, numbers, places, starts))
 
@@ -174,6 +180,16 @@ class SumKernel:
             kernel = _through_blocks(loop.inputs, loop.results, self._dtype, weighted=loop.weighted, first_summed=True)
         kernel(size, size, (loop.address, numbers, inputs[0], read, outputs, high, low))
 
+    def over_arrays(self, places: Any, sizes: Any, parameters: tuple[Any, ...]) -> Any:
+        """The sum of each of several arrays, by their addresses, in float64."""
+        firsts = np.concatenate([[0], np.cumsum(-(-sizes // BLOCK))]).astype(np.int64)
+        high, low, totals = *partials(int(firsts[-1]) * BLOCK), np.empty(len(sizes))
+        _kept, numbers = self._loop.numbers(parameters)
+        arguments = self._loop.address, numbers, places, sizes, firsts, high, low
+        _summed_over_arrays(self._dtype)(int(sizes.sum()), len(high), arguments)
+        with_room(_finish_each(), firsts, high, low, totals)
+        return totals
+
 
 def partials(size: int) -> tuple[Any, Any]:
     blocks = (size + BLOCK - 1) // BLOCK
@@ -191,6 +207,11 @@ def finished(high: Any, low: Any) -> float:
 @functools.cache
 def _finish() -> Callable[..., float]:
     return compiled(summation.finish, (PARTIALS, PARTIALS, SCRATCH))
+
+
+@functools.cache
+def _finish_each() -> Callable[..., None]:
+    return compiled(summation.finish_each, (array(types.int64), PARTIALS, PARTIALS, PARTIALS, SCRATCH))
 
 
 def divided(total: float, divisor: float) -> float:

@@ -67,6 +67,31 @@ def over_arrays(count: int, dtype: str) -> Any:
     return jitable(run)
 
 
+def summed_over_arrays(dtype: str) -> Any:
+    """``run((loop, numbers, places, sizes, firsts, high, low), first, last, room)``: a loop of one array, on several.
+
+    The blocks of all arrays are counted through, array j's from ``firsts[j]``; their sums, and the errors, go to `high`
+    and `low`.
+    """
+    scalar, item = np.dtype(dtype).type, np.dtype(dtype).itemsize
+    leaf, split = summation.leaf(dtype), summation.split(dtype)
+
+    def run(arguments, first, last, room):
+        loop, numbers, places, sizes, firsts, high, low = arguments
+        values, upper, lower = split(room)
+        j = found(firsts, first)
+        for block in range(first, last):
+            while firsts[j + 1] <= block:
+                j += 1
+            start = (block - firsts[j]) * BLOCK
+            count = min(BLOCK, sizes[j] - start)
+            target = np.int64(values.ctypes.data) - start * item
+            call_loop_at(loop, numbers, (places[j], target), start, count, scalar)
+            high[block], low[block] = leaf(values, count, upper, lower)
+
+    return jitable(run)
+
+
 @uncounted
 def _scale(block, weight):
     for i in range(weight.size):

@@ -73,7 +73,7 @@ def place_of(dtype: str, ndim: int) -> Callable[..., int]:
     """``place(x)``: the address of an array's elements, or 0 if they are not in order."""
 
     def place(x):
-        return x.ctypes.data if in_order(x) else 0
+        return np.int64(x.ctypes.data) if in_order(x) else 0  # of an unsigned number and 0 numba makes a float64
 
     found: Callable[..., int] = compiled(place, (given(NUMBER[dtype], ndim),), nogil=False)
     return found

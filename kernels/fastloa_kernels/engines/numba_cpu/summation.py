@@ -106,8 +106,8 @@ def split(dtype: str) -> Any:
     return jitable(cut, inline="always")  # a function that numba calls could not return views
 
 
-def finish(high, low, room):
-    """One number from the blocks' partial sums. A kernel of its own: compiled once, not into every sum."""
+@uncounted
+def _finish(high, low, room):
     total, error = room[:BLOCK], room[BLOCK : 2 * BLOCK]
     count = high.size
     width = _width(min(count, LANES))
@@ -124,3 +124,14 @@ def finish(high, low, room):
             error[i] += carried[i] + ((x - (s - t)) + (y - t))
     compensated_tree(total, error, width, 1)
     return corrected(total[0], error[0])
+
+
+def finish(high, low, room):
+    """One number from the blocks' partial sums. A kernel of its own: compiled once, not into every sum."""
+    return _finish(high, low, room)
+
+
+def finish_each(firsts, high, low, totals, room):
+    """The same for several arrays, whose blocks begin at `firsts`."""
+    for j in range(totals.size):
+        totals[j] = _finish(high[firsts[j] : firsts[j + 1]], low[firsts[j] : firsts[j + 1]], room)

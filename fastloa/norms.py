@@ -1,0 +1,77 @@
+"""The norm of all gradients together, and whether they are finite."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastloa.folded import Folds
+
+SCALES = {"float32": (2.0**-80, 2.0**90), "float64": (2.0**-600, 2.0**700)}
+LEAST = {"float32": 2.0**-102, "float64": 2.0**-969}  # a smaller mean square may have lost its small terms
+ADDED = 1e-6  # to a norm, as in PyTorch
+
+
+class Part(Protocol):
+    """Some of the gradients of a step, all of one dtype."""
+
+    dtype: str
+    sizes: Any
+    xp: Any  # the library of their sums
+    on_cpu: bool
+    on_device: Any  # their device as the current one
+
+    def squares(self, parameters: tuple[float, ...], which: Any = slice(None)) -> Any:
+        """The sums of the squares of each of them: in float64 on the CPU, elsewhere as 0-d arrays."""
+        ...
+
+
+def finite(parts: Sequence[Part], scale: float) -> bool:
+    """Whether all gradients are finite numbers after they are unscaled; on a GPU this waits for it."""
+    if parts[0].on_cpu:
+        return all(bool(np.isfinite(_in_range(part, scale, math.inf)[0]).all()) for part in parts)
+    # What is too large for the first time is a number the second time, unless it is none.
+    return any(math.isfinite(float(_total(parts, scale, math.inf, small=small))) for small in (False, True))
+
+
+def shrinkage(parts: Sequence[Part], folds: Folds) -> tuple[Any, Any]:
+    """The norm of all gradients, if it is wanted, and what they are to be multiplied by; of a GPU, 0-d arrays there."""
+    if folds.clip_norm is None:
+        return None, 1.0
+    if parts[0].on_cpu:
+        norm, scale = _norm(parts, folds.grad_scale, folds.limit)
+        factor = scale * folds.clip_norm / (norm + scale * ADDED)
+        return norm / scale, 1.0 if factor > 1.0 else factor
+    xp = parts[0].xp
+    with parts[0].on_device():
+        norm = xp.sqrt(_total(parts, folds.grad_scale, folds.limit))
+        factor = xp.minimum(folds.clip_norm / (norm + ADDED), 1.0)
+        return norm, factor.astype("float32") if all(part.dtype == "float32" for part in parts) else factor
+
+
+def _norm(parts: Sequence[Part], scale: float, limit: float) -> tuple[float, float]:
+    """The norm times a factor, and the factor: where it is not 1, the norm may be no number without."""
+    squares, factors = map(np.concatenate, zip(*(_in_range(part, scale, limit) for part in parts), strict=True))
+    least = min(1.0, float(factors.min()))
+    norms = np.sqrt(squares) * (least / factors)
+    return math.nan if np.isnan(norms).any() else math.hypot(*norms.tolist()), least  # an infinity would hide a NaN
+
+
+def _in_range(part: Part, scale: float, limit: float) -> tuple[Any, Any]:
+    """The sums of squares of gradients times factors, and the factors: where they are not 1, they keep them numbers."""
+    squares = part.squares((scale, limit, 1.0))
+    factors = np.ones(len(squares))
+    large, small = ~(squares < math.inf), squares < part.sizes * LEAST[part.dtype]
+    for wrong, factor in zip((large, small), SCALES[part.dtype], strict=True):
+        if wrong.any():
+            squares[wrong], factors[wrong] = part.squares((scale, limit, factor), wrong), factor
+    return squares, factors
+
+
+def _total(parts: Sequence[Part], scale: float, limit: float, *, small: bool = False) -> Any:
+    """The sum of all squares on a GPU, of gradients made small if it is asked for."""
+    xp = parts[0].xp
+    with parts[0].on_device():
+        squares = [x for part in parts for x in part.squares((scale, limit, SCALES[part.dtype][0] if small else 1.0))]
+        return xp.stack([x.astype("float64") for x in squares]).sum()
