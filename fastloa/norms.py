@@ -1,12 +1,17 @@
-"""The norm of all gradients together, and whether they are finite."""
+"""Norms: of all gradients together, of parameters and of steps; and whether gradients are finite."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from fastloa_kernels.formulas.folded import DESCENT_SQUARE
+from fastloa_kernels.records import Step
 
 from fastloa.folded import Folds
+
+Rule = Callable[..., Any]  # rule(xp, norm of a parameter, norm of what is measured): the trust in the step
+Sums = Callable[..., Any]  # sums(lift, which): the sums of squares of some arrays times a power of two
 
 SCALES = {"float32": (2.0**-80, 2.0**90), "float64": (2.0**-600, 2.0**700)}
 LEAST = {"float32": 2.0**-102, "float64": 2.0**-969}  # a smaller mean square may have lost its small terms
@@ -14,7 +19,7 @@ ADDED = 1e-6  # to a norm, as in PyTorch
 
 
 class Part(Protocol):
-    """Some of the gradients of a step, all of one dtype."""
+    """Some parameters with their gradients and states, all of one dtype."""
 
     dtype: str
     sizes: Any
@@ -22,15 +27,21 @@ class Part(Protocol):
     on_cpu: bool
     on_device: Any  # their device as the current one
 
-    def squares(self, parameters: tuple[float, ...], which: Any = slice(None)) -> Any:
-        """The sums of the squares of each of them: in float64 on the CPU, elsewhere as 0-d arrays."""
+    def sums(
+        self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],
+        which: Any = slice(None),
+    ) -> Any:  # fmt: skip
+        """The sums that a form gives for each: in float64 on the CPU, elsewhere as 0-d arrays.
+
+        The form takes the `rows` of parameters, gradients and states.
+        """
         ...
 
 
 def finite(parts: Sequence[Part], scale: float) -> bool:
     """Whether all gradients are finite numbers after they are unscaled; on a GPU this waits for it."""
     if parts[0].on_cpu:
-        return all(bool(np.isfinite(_in_range(part, scale, math.inf)[0]).all()) for part in parts)
+        return all(bool(np.isfinite(_in_range(part, _of_gradients(part, scale, math.inf))[0]).all()) for part in parts)
     # What is too large for the first time is a number the second time, unless it is none.
     return any(math.isfinite(float(_total(parts, scale, math.inf, small=small))) for small in (False, True))
 
@@ -52,20 +63,53 @@ def shrinkage(parts: Sequence[Part], folds: Folds) -> tuple[Any, Any]:
 
 def _norm(parts: Sequence[Part], scale: float, limit: float) -> tuple[float, float]:
     """The norm times a factor, and the factor: where it is not 1, the norm may be no number without."""
-    squares, factors = map(np.concatenate, zip(*(_in_range(part, scale, limit) for part in parts), strict=True))
+    squares, factors = map(
+        np.concatenate, zip(*(_in_range(part, _of_gradients(part, scale, limit)) for part in parts), strict=True)
+    )
     least = min(1.0, float(factors.min()))
     norms = np.sqrt(squares) * (least / factors)
     return math.nan if np.isnan(norms).any() else math.hypot(*norms.tolist()), least  # an infinity would hide a NaN
 
 
-def _in_range(part: Part, scale: float, limit: float) -> tuple[Any, Any]:
+def trust(
+    part: Part, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, rule: Rule
+) -> tuple[Any, ...]:  # fmt: skip
+    """What the rule makes of the norms of parameters and of what is measured, if that is what a step follows from."""
+    if record.measured is None:
+        return ()
+    folding = folds.grad_scale, folds.limit, factor
+
+    def of_parameters(lift: float, which: Any = slice(None)) -> Any:
+        return part.sums(DESCENT_SQUARE, "value_summed", slice(0, 1), (), (1.0, math.inf, lift), which)
+
+    def of_measured(lift: float, which: Any = slice(None)) -> Any:
+        rows = slice(0, record.arrays)
+        return part.sums(record, "measured_summed", rows, (1.0, *folding, lift), parameters, which)
+
+    if part.on_cpu:
+        with np.errstate(all="ignore"):
+            norms = [np.divide(np.sqrt(x), f) for x, f in (_in_range(part, s) for s in (of_parameters, of_measured))]
+            return (rule(np, *norms),)
+    with part.on_device():
+        norms = [part.xp.sqrt(sums(1.0)[0].astype("float64")) for sums in (of_parameters, of_measured)]
+        return (rule(part.xp, *norms),)
+
+
+def _of_gradients(part: Part, scale: float, limit: float) -> Sums:
+    def sums(lift: float, which: Any = slice(None)) -> Any:
+        return part.sums(DESCENT_SQUARE, "value_summed", slice(1, 2), (), (scale, limit, lift), which)
+
+    return sums
+
+
+def _in_range(part: Part, sums: Sums) -> tuple[Any, Any]:
     """The sums of squares of gradients times factors, and the factors: where they are not 1, they keep them numbers."""
-    squares = part.squares((scale, limit, 1.0))
+    squares = sums(1.0)
     factors = np.ones(len(squares))
     large, small = ~(squares < math.inf), squares < part.sizes * LEAST[part.dtype]
     for wrong, factor in zip((large, small), SCALES[part.dtype], strict=True):
         if wrong.any():
-            squares[wrong], factors[wrong] = part.squares((scale, limit, factor), wrong), factor
+            squares[wrong], factors[wrong] = sums(factor, wrong), factor
     return squares, factors
 
 
@@ -73,5 +117,6 @@ def _total(parts: Sequence[Part], scale: float, limit: float, *, small: bool = F
     """The sum of all squares on a GPU, of gradients made small if it is asked for."""
     xp = parts[0].xp
     with parts[0].on_device():
-        squares = [x for part in parts for x in part.squares((scale, limit, SCALES[part.dtype][0] if small else 1.0))]
+        lifts = [SCALES[part.dtype][0] if small else 1.0 for part in parts]
+        squares = [x for part, lift in zip(parts, lifts, strict=True) for x in _of_gradients(part, scale, limit)(lift)]
         return xp.stack([x.astype("float64") for x in squares]).sum()

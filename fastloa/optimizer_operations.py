@@ -1,6 +1,7 @@
 """What all optimizers are: parameters, states and hyper-parameters, and how a step goes over them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastloa import backends, checks, dtypes
 from fastloa.calls import meetings, touching
 from fastloa.folded import Folded, Folds
 from fastloa.hyper import Kind
-from fastloa.norms import finite, shrinkage
+from fastloa.norms import finite, shrinkage, trust
 from fastloa.optimizer_steps import Alone, check_step
 from fastloa.together import Together, together
 
@@ -93,6 +94,11 @@ class Optimizer:
         """The parameters of the record's formula at the step of that number, counted from 1."""
         raise NotImplementedError
 
+    @classmethod
+    def trust(cls, hyper: Mapping[str, Any], xp: Any, parameter: Any, measured: Any) -> Any:
+        """The trust in a step of a record that measures, from the norms of the parameter and of what is measured."""
+        raise NotImplementedError
+
     def _new_state(self, state: str, label: str, p: Any) -> Any:
         """A state in the precision of the arithmetic: 16-bit parameters have float32 states."""
         start = None if state == "ema" else self.initial.get(state, 0.0)
@@ -127,9 +133,11 @@ class Optimizer:
             return
         norm, factor = shrinkage(parts, folds)
         self.last_grad_norm = norm if norm is None or self._home != "numpy" else float(norm)
+        rule = partial(self.trust, hyper)
         for part in parts:
-            part.step(self._record, parameters, folds, factor)
-        self.last_lr = hyper["lr"]
+            trusted = trust(part, self._record, parameters, folds, factor, rule)
+            part.step(self._record, parameters, folds, factor, trusted)
+        self.last_lr = hyper.get("lr")
         self.steps += 1
 
     @property
@@ -230,7 +238,10 @@ class Optimizer:
         TypeError, ValueError
             Something does not fit; nothing has been changed then.
         """
-        function = f"{self._name}.load_state_dict"
+        self._go_on(self._checked_state(f"{self._name}.load_state_dict", state_dict))
+
+    def _checked_state(self, function: str, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+        """What has been saved, checked."""
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"{function}: state_dict must be a dict, got {checks.kind(state_dict)}")
         for key in ("steps", "states", "hyper"):
@@ -253,11 +264,15 @@ class Optimizer:
                         f"got {new[name].dtype} of shape {new[name].shape}"
                     )
         hyper = self._checked_hyper(function, state_dict["hyper"])
-        for own, new in zip(self._states.values(), loaded, strict=True):
+        return {"steps": steps, "states": loaded, "hyper": hyper}
+
+    def _go_on(self, found: Mapping[str, Any]) -> None:
+        """Go on from what has been saved and checked."""
+        for own, new in zip(self._states.values(), found["states"], strict=True):
             for name, state in own.items():
                 with backends.device_of(state):
                     state[...] = backends.bring_home(new[name], self._home)
-        self.steps, self._hyper, self._record = steps, hyper, self.record(hyper)
+        self.steps, self._hyper, self._record = found["steps"], found["hyper"], self.record(found["hyper"])
 
     def _checked_hyper(self, function: str, hyper: Any) -> dict[str, Any]:
         """Hyper-parameters that have been saved, checked like new ones."""

@@ -6,14 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
-from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.records import Step
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, share_memory
 from fastloa.folded import OF_BARE_STEPS, PLAIN, Folded, Folds
 from fastloa.hyper import Hyper
-from fastloa.norms import shrinkage
+from fastloa.norms import shrinkage, trust
 from fastloa.operations import Array, Operation
 
 if TYPE_CHECKING:
@@ -79,7 +78,9 @@ class StepOperation(Operation[...]):
         arrays = tuple(given[n] for n in names)
         alone = Alone(name, names, arrays, record, folds, backend)
         _, factor = shrinkage([alone], folds)
-        alone.step(record, self._optimizer.parameters(record, hyper, step), folds, factor)
+        parameters = self._optimizer.parameters(record, hyper, step)
+        trusted = trust(alone, record, parameters, folds, factor, partial(self._optimizer.trust, hyper))
+        alone.step(record, parameters, folds, factor, trusted)
 
     def _alike(self, record: Step, hyper: dict[str, Any]) -> bool:
         """Whether a step's number makes no difference."""
@@ -180,25 +181,31 @@ class Alone:
         self.dtype, self.sizes, self.on_device = kind.compute, arrays[0].size, self._call.on_device
         self.xp, self.on_cpu = self._call.engine.xp, self._call.engine.name == "cpu"
 
-    def squares(self, parameters: tuple[float, ...], which: Any = slice(None)) -> Any:
-        """The sum of the squares of the gradient, which alone there is."""
+    def sums(
+        self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],
+        which: Any = slice(None),
+    ) -> Any:  # fmt: skip
+        """The sum that a form gives for the one array that there is."""
         engine: Any = self._call.engine
-        kernel = engine.load(DESCENT_SQUARE, "value_summed", self.dtype)
+        kernel = engine.load(record, form, self.dtype)
         with self.on_device():
-            g = self._call.ready(self._arrays[1], self.dtype)
+            ready = tuple([self._call.ready(a, self.dtype) for a in self._arrays[rows]])
             if not self.on_cpu:
-                return [kernel((g,), (), (), parameters)]
-            place, size = (np.array([x]) for x in (engine.place_of(self.dtype, g.ndim)(g), self.sizes))
-            return kernel.over_arrays(place, size, parameters)
+                return [kernel(ready, (), leading, parameters)]
+            places = np.array([[engine.place_of(self.dtype, x.ndim)(x)] for x in ready])
+            return kernel.over_arrays(places, np.array([self.sizes]), leading, parameters)
 
-    def step(self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any) -> None:
+    def step(
+        self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
+    ) -> None:  # fmt: skip
         """Take the step, and see to it that every written array holds its result."""
         call = self._call
         with call.on_device():
             arrays = self._arrays[0], _apart_from(self._arrays, 1), *self._arrays[2:]
             ready = tuple([call.ready(a, self.dtype) for a in arrays])
             kernel = call.engine.load(record, folds.form, self.dtype)
-            kernel(ready, (), folds.leading(factor), parameters)
+            trust = tuple([x.item() for x in trust]) if self.on_cpu else trust
+            kernel(ready, (), (*folds.leading(factor), *trust), parameters)
             for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
                 if (i != 1 or folds.zero_grad) and used is not own:
                     call.give(used, own, own.dtype)

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.records import Step
 
 from fastloa import backends
@@ -63,15 +62,20 @@ class Together:
         self._grads = own
         return True
 
-    def squares(self, parameters: tuple[float, ...], which: Any = slice(None)) -> Any:
-        """The sums of the squares of each gradient."""
-        kernel = self._engine.load(DESCENT_SQUARE, "value_summed", self.dtype)
-        return kernel.over_arrays(self._places[1][which], self.sizes[which], parameters)
+    def sums(
+        self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],
+        which: Any = slice(None),
+    ) -> Any:  # fmt: skip
+        """The sums that a form gives for each array."""
+        kernel, places = self._engine.load(record, form, self.dtype), np.ascontiguousarray(self._places[rows, which])
+        return kernel.over_arrays(places, self.sizes[which], leading, parameters)
 
-    def step(self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any) -> None:
+    def step(
+        self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
+    ) -> None:  # fmt: skip
         """Take the step."""
         kernel = self._engine.load(record, folds.form, self.dtype)
-        kernel.over_arrays(self._places, self._starts, folds.leading(factor), parameters)
+        kernel.over_arrays(self._places, self._starts, (*folds.leading(factor), *trust), parameters)
         self._grads = []
 
     def skip(self, folds: Folds) -> None:

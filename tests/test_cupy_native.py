@@ -123,7 +123,8 @@ def test_losses_are_the_cpus(engine, record, dtype):
 def test_steps_are_the_cpus(engine, record, dtype):
     for shift, size in RUNS:
         arrays = tuple(numbers(size, dtype, seed, shift) for seed in range(record.arrays))
-        results = run(engine, record, "step", arrays), run(cpu(), record, "step", arrays)
+        leading = (DIVISOR,) * forms.form(record, "step").leading
+        results = run(engine, record, "step", arrays, leading), run(cpu(), record, "step", arrays, leading)
         for got, expected in zip(*results, strict=True):
             same(got, expected)
 
@@ -143,6 +144,16 @@ def test_folded_steps_are_the_cpus(engine, record, name, on_device, dtype):
         results = run(engine, record, name, arrays, given), run(cpu(), record, name, arrays, leading)
         for got, expected in zip(*results, strict=True):
             same(got, expected)
+
+
+@pytest.mark.parametrize("record", [r for r in catalogue.records(Step).values() if r.measured], ids=lambda r: r.name)
+@both
+def test_what_is_measured_is_the_cpus(engine, record, dtype):
+    leading = (1.0, 4.0, 1.5, 0.75, 0.5)
+    for shift, size in RUNS:
+        arrays = tuple(numbers(size, dtype, seed, shift) for seed in range(record.arrays))
+        results = (run(made, record, "measured_summed", arrays, leading)[0] for made in (engine, cpu()))
+        same(*results)
 
 
 @both
@@ -196,13 +207,13 @@ def test_arrays_of_any_layout_give_the_same_bits(engine, record, layout):
     form, view = forms.form(record, name), LAYOUTS[layout]
     whole = [numbers(3**9, "float32", seed) for seed in range(form.inputs + form.outputs)]
     inputs = tuple(view(x) for x in whole[: form.inputs])
+    leading = (DIVISOR,) * form.leading
     if form.in_place:
         inputs = tuple(np.array(x) if 0 in x.strides else x for x in inputs)
-        expected = run(engine, record, name, tuple(np.ascontiguousarray(x).reshape(x.shape) for x in inputs))
-        engine.load(record, name, "float32")(inputs, (), (), parameters(record))
+        expected = run(engine, record, name, tuple(np.ascontiguousarray(x).reshape(x.shape) for x in inputs), leading)
+        engine.load(record, name, "float32")(inputs, (), leading, parameters(record))
         outputs = tuple(inputs[i] for i in form.in_place)
     else:
-        leading = (DIVISOR,) * form.leading
         expected = run(engine, record, name, tuple(np.array(x, order="C") for x in inputs), leading)
         outputs = tuple(np.empty_like(np.asfortranarray(x)) for x in inputs[: form.outputs])
         engine.load(record, name, "float32")(inputs, outputs, leading, parameters(record))

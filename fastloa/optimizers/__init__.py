@@ -39,17 +39,31 @@ as numbers. What is not asked for costs nothing.
 
 from typing import TYPE_CHECKING
 
-from fastloa.optimizers import adam, adaptive, averaged, mixtures, moments, schedule_free, sgd, signs, variances
+from fastloa.optimizers import (
+    adam,
+    adaptive,
+    averaged,
+    lookahead,
+    mixtures,
+    moments,
+    schedule_free,
+    sgd,
+    signs,
+    trusted,
+    variances,
+)  # fmt: skip
 from fastloa.optimizers.adam import *  # noqa: F403  (a new optimizer is named in its own module only)
 from fastloa.optimizers.adaptive import *  # noqa: F403
 from fastloa.optimizers.averaged import *  # noqa: F403
+from fastloa.optimizers.lookahead import *  # noqa: F403
 from fastloa.optimizers.mixtures import *  # noqa: F403
 from fastloa.optimizers.moments import *  # noqa: F403
 from fastloa.optimizers.schedule_free import *  # noqa: F403
 from fastloa.optimizers.sgd import *  # noqa: F403
 from fastloa.optimizers.signs import *  # noqa: F403
+from fastloa.optimizers.trusted import *  # noqa: F403
 from fastloa.optimizers.variances import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
-    modules = (adam, adaptive, averaged, mixtures, moments, schedule_free, sgd, signs, variances)
+    modules = (adam, adaptive, averaged, lookahead, mixtures, moments, schedule_free, sgd, signs, trusted, variances)
     __all__ = [name for module in modules for name in module.__all__]

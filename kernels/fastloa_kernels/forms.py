@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fastloa_kernels.formulas import folded
+from fastloa_kernels.formulas.folded import descent
+from fastloa_kernels.formulas.optimizer_schedule_free import towards
 from fastloa_kernels.records import Elementwise, Formula, Gated, PairwiseLoss, Step
 
 Record = Elementwise | Gated | PairwiseLoss | Step
@@ -106,43 +107,54 @@ def weighted(form: Form) -> Form:
 
 
 def step(record: Step) -> dict[str, Form]:
-    """The step by itself, and with what can be folded into it.
+    """The step by itself and with what can be folded into it, and the sum of the squares of what is measured for it.
 
-    Its leading scalars are then the gradient's scale, limit and factor. One that is `averaged` takes the share of the
-    new parameter in a running mean as well, and the mean after the states; one that is `zeroed` sets the gradient to 0.
+    The leading scalars of a folded step are the gradient's scale, limit and factor. One that is `averaged` takes the
+    share of the new parameter in a running mean as well, and the mean after the states; one that is `zeroed` sets the
+    gradient to 0. The last leading scalar is the trust, where something is measured.
     """
-    states = tuple(range(2, record.arrays))
-    forms = {"step": Form(record.value, record.arrays, 1 + len(states), in_place=(0, *states))}
+    states, trusted = tuple(range(2, record.arrays)), record.measured is not None
+    plain = written_step(record) if trusted else record.value
+    forms = {"step": Form(plain, record.arrays, 1 + len(states), leading=int(trusted), in_place=(0, *states))}
+    if record.measured is not None:
+        forms["measured_summed"] = Form(measured_square(record.measured), record.arrays, 1, leading=5, summed=True)
     for averaged in (False, True):
         for zeroed in (False, True):
             name = "step_folded" + "_averaged" * averaged + "_zeroed" * zeroed
-            inputs = record.arrays + averaged
+            inputs, leading = record.arrays + averaged, 3 + averaged + trusted
             places = 0, *(1,) * zeroed, *range(2, inputs)
-            formula = folded_step(record, averaged=averaged, zeroed=zeroed)
-            forms[name] = Form(formula, inputs, len(places), leading=3 + averaged, in_place=places)
+            formula = written_step(record, folded=True, averaged=averaged, zeroed=zeroed)
+            forms[name] = Form(formula, inputs, len(places), leading=leading, in_place=places)
     return forms
 
 
-def folded_step(record: Step, *, averaged: bool, zeroed: bool) -> Formula:
-    """The formula of a folded step, written out: no other way to take so many states is known to all engines."""
+def measured_square(measured: Formula) -> Formula:
+    # The sum is divided by the first leading scalar; the last is a power of two, as in `descent_square`.
+    def square(divisor, scale, limit, factor, lift, p, g, *a):
+        x = lift * measured(p, descent(g, scale, limit, factor), *a)
+        return x * x
+
+    return square
+
+
+def written_step(record: Step, *, folded: bool = False, averaged: bool = False, zeroed: bool = False) -> Formula:
+    """The formula of a step, written out: no other way to take and give so many states is known to all engines."""
     states, new = ([f"{letter}{i}" for i in range(len(record.states))] for letter in "sn")
-    arguments = "scale", "limit", "factor", *("rest",) * averaged, "p", "g", *states, *("mean",) * averaged
-    results = "q", *("0.0",) * zeroed, *new, *("average(mean, q, rest)",) * averaged
+    trust = ("trust",) * (record.measured is not None)
+    numbers = *("scale", "limit", "factor") * folded, *("rest",) * averaged, *trust
+    arguments = *numbers, "p", "g", *states, *("mean",) * averaged, "*a"
+    followed = "p", "descent(g, scale, limit, factor)" if folded else "g", *states, *trust, "*a"
+    results = "q", *("0.0",) * zeroed, *new, *("towards(mean, q, rest)",) * averaged
     text = [
-        f"def folded({', '.join(arguments)}, *a):\n",
-        f"    {', '.join(['q', *new])} = value({', '.join(['p', 'descent(g, scale, limit, factor)', *states])}, *a)\n",
+        f"def written({', '.join(arguments)}):\n",
+        f"    {', '.join(['q', *new])} = value({', '.join(followed)})\n",
         f"    return {', '.join(results)}\n",
     ]
-    place = f"<folded, {len(states)} states{', averaged' * averaged}{', zeroed' * zeroed}>"
+    place = f"<step {arguments} to {results}>"
     linecache.cache[place] = sum(map(len, text)), None, text, place  # where the CUDA C++ engine reads it
-    names: dict[str, Any] = {
-        "value": record.value,
-        "descent": folded.descent,
-        "average": folded.average,
-        "__name__": __name__,
-    }
+    names: dict[str, Any] = {"value": record.value, "descent": descent, "towards": towards, "__name__": __name__}
     exec(compile("".join(text), place, "exec"), names)
-    formula: Formula = names["folded"]
+    formula: Formula = names["written"]
     return formula
 
 

@@ -119,11 +119,20 @@ class RowLoss(_Named):
 
 @dataclass(frozen=True)
 class Step(_Named):
-    """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states."""
+    """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states.
+
+    Where ``measured(p, g, *states, *parameters)`` is given, the step follows from the norm of what this is of all
+    elements: ``value(p, g, *states, trust, *parameters)`` has a number besides that the optimizer makes of it.
+    """
 
     value: Formula
     states: tuple[str, ...] = ()
+    measured: Formula | None = None
 
     @property
     def arrays(self) -> int:
         return 2 + len(self.states)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return super().parameters[self.measured is not None :]

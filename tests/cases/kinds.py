@@ -90,6 +90,7 @@ class StepCase:
 
     `states` gives the step's arrays after the gradient, with None for one that the options leave out. A state starts
     from zeros, or as `initial` says: from a number, an option of that name, or None for a copy of the parameter.
+    What is not `alone` in an array matters to its other elements.
     """
 
     name: str
@@ -98,6 +99,7 @@ class StepCase:
     states: Callable[[Mapping[str, Any]], tuple[str | None, ...]]
     options: tuple[Mapping[str, Any], ...]
     initial: Mapping[str, float | str | None] = field(default_factory=dict)
+    alone: bool = True
 
     def step_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Give those of the step on bare arrays, which is not asked what states start from."""

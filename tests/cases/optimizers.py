@@ -121,6 +121,19 @@ SCHEDULE_FREE_ADAMW_OPTIONS = tuple(
 )
 
 
+LAMB_OPTIONS = tuple(
+    {"weight_decay": decay, "maximize": maximize, "betas": betas, "eps": eps, "lr": 0.01}
+    for decay, maximize in ((0.0, False), (0.1, True))
+    for betas, eps in (((0.9, 0.999), 1e-6), ((0.0, 0.5), 1e-3))
+)
+LARS_OPTIONS = tuple(
+    {"momentum": mu, "weight_decay": decay, "trust_coefficient": trust, "eps": eps, "nesterov": nesterov,
+     "maximize": maximize, "lr": 1.0}
+    for mu, nesterov in ((0.9, False), (0.0, False), (0.9, True))
+    for decay, trust, eps, maximize in ((0.0, 1e-3, 0.0, False), (0.1, 1e-2, 0.1, True))
+)  # fmt: skip
+
+
 def adam_states(options):
     return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if options["amsgrad"] else ()))
 
@@ -191,4 +204,6 @@ CASES = (
         SCHEDULE_FREE_ADAMW_OPTIONS,
         initial={"z": None},
     ),
+    StepCase("lamb_step", "LAMB", ref.lamb, always("exp_avg", "exp_avg_sq"), LAMB_OPTIONS, alone=False),
+    StepCase("lars_step", "LARS", ref.lars, always("momentum_buffer"), LARS_OPTIONS, alone=False),
 )

@@ -224,3 +224,22 @@ def schedule_free_adamw(p, g, state, *, step, betas, eps, weight_decay, maximize
     v = state["exp_avg_sq"] = betas[1] * state["exp_avg_sq"] + (1 - betas[1]) * g**2
     scaled = g / (np.sqrt(v / (1 - betas[1] ** step)) + eps)
     return schedule_free(p, state, scaled + weight_decay * p, step=step, beta=betas[0], **averaging)
+
+
+def lamb(p, g, state, *, step, lr, betas, eps, weight_decay, maximize):
+    g = -g if maximize else g
+    state["exp_avg"] = betas[0] * state["exp_avg"] + (1 - betas[0]) * g
+    state["exp_avg_sq"] = betas[1] * state["exp_avg_sq"] + (1 - betas[1]) * g**2
+    m_hat, v_hat = state["exp_avg"] / (1 - betas[0] ** step), state["exp_avg_sq"] / (1 - betas[1] ** step)
+    u = m_hat / (np.sqrt(v_hat) + eps) + weight_decay * p
+    p_norm, u_norm = np.linalg.norm(p), np.linalg.norm(u)
+    return p - lr * (p_norm / u_norm if p_norm > 0 and u_norm > 0 else 1.0) * u
+
+
+def lars(p, g, state, *, step, lr, momentum, weight_decay, trust_coefficient, eps, nesterov, maximize):
+    g = -g if maximize else g
+    p_norm, g_norm = np.linalg.norm(p), np.linalg.norm(g)
+    trust = trust_coefficient * p_norm / (g_norm + weight_decay * p_norm + eps) if p_norm > 0 and g_norm > 0 else 1.0
+    d = lr * trust * (g + weight_decay * p)
+    state["momentum_buffer"] = momentum * state["momentum_buffer"] + d
+    return p - (momentum * state["momentum_buffer"] + d if nesterov else state["momentum_buffer"])

@@ -28,7 +28,7 @@ def forms_of(record):
     """Give the forms of an elementwise record; what is folded into steps is the same for all, so of a few only."""
     found = forms.FORMS[type(record)](record)
     whole = not isinstance(record, Step) or record in FOLDED
-    return found if whole else {"step": found["step"]}
+    return found if whole else {name: form for name, form in found.items() if "folded" not in name}
 
 
 def map_sources(dtype, *, strided=False):

@@ -1,6 +1,5 @@
-"""What is folded into every optimizer's step: the gradient's scale and clips, and a running mean of the parameter."""
+"""What every optimizer's step may do to its gradient before it follows it."""
 
-from fastloa_kernels.formulas.optimizer_schedule_free import towards
 from fastloa_kernels.formulas.optimizer_signs import clipped
 from fastloa_kernels.records import Elementwise
 
@@ -18,10 +17,6 @@ def descent_square(g, scale, limit, factor):
 def descent_square_derivative(g, scale, limit, factor):
     inside = 1.0 if abs(g / scale) < limit else 0.0
     return 2.0 * inside * factor * descent(g, scale, limit, factor) / scale
-
-
-def average(mean, p, rest):
-    return towards(mean, p, rest)
 
 
 DESCENT_SQUARE = Elementwise(descent_square, descent_square_derivative)

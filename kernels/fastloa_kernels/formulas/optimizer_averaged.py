@@ -1,5 +1,6 @@
-"""Steps that keep a mean of the parameters they went through: ASGD."""
+"""Steps that keep a mean of the parameters they went through: ASGD, and Lookahead's of another optimizer's steps."""
 
+from fastloa_kernels.formulas.optimizer_schedule_free import towards
 from fastloa_kernels.formulas.optimizers import decayed, drawn, shrunk
 from fastloa_kernels.records import Step
 
@@ -10,4 +11,10 @@ def asgd(p, g, ax, rate, decay, share, weight_decay, sign):
     return new, (new if share == 1.0 else drawn(ax, new, share))
 
 
+def lookahead(p, g, slow, alpha):
+    new = towards(slow, p, alpha)
+    return new, new
+
+
 ASGD = Step(asgd, ("ax",))
+LOOKAHEAD = Step(lookahead, ("slow",))

@@ -37,7 +37,8 @@ class Loop:
         self._signature = types.CPointer(NUMBER[dtype]), *operands
         self._address = 0
         self._packed = struct.Struct(f"{plain.leading + parameters}d").pack
-        self._numbers = functools.lru_cache(64)(functools.partial(_numbers, np.dtype(dtype)))
+        self._dtype = np.dtype(dtype)
+        self._numbers = functools.lru_cache(64)(functools.partial(_numbers, self._dtype))
 
     @property
     def address(self) -> int:
@@ -49,6 +50,14 @@ class Loop:
     def numbers(self, values: tuple[Any, ...]) -> tuple[Any, int]:
         """Scalars as the loop reads them, which must be kept while it runs, and their address."""
         return self._numbers(self._packed(*values))  # as bytes, which tell 0 from -0
+
+    def numbers_of_each(self, values: tuple[Any, ...]) -> tuple[Any, int, int]:
+        """The same where scalars may be arrays of one for each call of the loop; and how far apart the numbers are."""
+        if not any(isinstance(value, np.ndarray) for value in values):
+            return *self.numbers(values), 0
+        with np.errstate(over="ignore"):
+            kept = np.stack(np.broadcast_arrays(*values), axis=1).astype(self._dtype)
+        return kept, kept.ctypes.data, kept.strides[0]
 
 
 def _numbers(dtype: Any, packed: bytes) -> tuple[Any, int]:
@@ -68,14 +77,14 @@ def _over_parts(count: int, dtype: str) -> Kernel:
 
 @functools.cache
 def _over_arrays(count: int, dtype: str) -> Kernel:
-    arguments = types.Tuple([*_LOOP, array(types.int64, 2), array(types.int64)])
+    arguments = types.Tuple([*_LOOP, types.int64, array(types.int64, 2), array(types.int64)])
     return Kernel(maps.over_arrays(count, dtype), arguments, unit=maps.LINE)
 
 
 @functools.cache
-def _summed_over_arrays(dtype: str) -> Kernel:
-    arguments = types.Tuple([*_LOOP, *[array(types.int64)] * 3, PARTIALS, PARTIALS])
-    return Kernel(maps.summed_over_arrays(dtype), arguments, unit=1, scratch=True)
+def _summed_over_arrays(inputs: int, dtype: str) -> Kernel:
+    arguments = types.Tuple([*_LOOP, array(types.int64, 2), *[array(types.int64)] * 2, PARTIALS, PARTIALS])
+    return Kernel(maps.summed_over_arrays(inputs, dtype), arguments, unit=1, scratch=True)
 
 
 @functools.cache
@@ -129,10 +138,13 @@ class MapKernel:
             self._parts(size, size, (loop.address, numbers, inputs + outputs))
 
     def over_arrays(self, places: Any, starts: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
-        """The same for several arrays in one call: `maps.over_arrays` says what `places` and `starts` are."""
-        _kept, numbers = self._loop.numbers(leading + parameters)
+        """The same for several arrays in one call: `maps.over_arrays` says what `places` and `starts` are.
+
+        A leading scalar may be an array of one for each of them.
+        """
+        _kept, numbers, step = self._loop.numbers_of_each(leading + parameters)
         total = int(starts[-1])
-        _over_arrays(len(places), self._dtype)(total, total, (self._loop.address, numbers, places, starts))
+        _over_arrays(len(places), self._dtype)(total, total, (self._loop.address, numbers, step, places, starts))
 
     @functools.cache  # noqa: B019  (kernels live as long as the process)
     def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
@@ -180,13 +192,13 @@ class SumKernel:
             kernel = _through_blocks(loop.inputs, loop.results, self._dtype, weighted=loop.weighted, first_summed=True)
         kernel(size, size, (loop.address, numbers, inputs[0], read, outputs, high, low))
 
-    def over_arrays(self, places: Any, sizes: Any, parameters: tuple[Any, ...]) -> Any:
-        """The sum of each of several arrays, by their addresses, in float64."""
+    def over_arrays(self, places: Any, sizes: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> Any:
+        """The sum for each of several arrays, undivided and in float64; `places` are as in `maps.over_arrays`."""
         firsts = np.concatenate([[0], np.cumsum(-(-sizes // BLOCK))]).astype(np.int64)
         high, low, totals = *partials(int(firsts[-1]) * BLOCK), np.empty(len(sizes))
-        _kept, numbers = self._loop.numbers(parameters)
+        _kept, numbers = self._loop.numbers(leading + parameters)
         arguments = self._loop.address, numbers, places, sizes, firsts, high, low
-        _summed_over_arrays(self._dtype)(int(sizes.sum()), len(high), arguments)
+        _summed_over_arrays(len(places), self._dtype)(int(sizes.sum()), len(high), arguments)
         with_room(_finish_each(), firsts, high, low, totals)
         return totals
 

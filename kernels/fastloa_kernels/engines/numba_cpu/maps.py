@@ -47,34 +47,34 @@ def found(starts, i):
 
 
 def over_arrays(count: int, dtype: str) -> Any:
-    """``run((loop, numbers, places, starts), first, last, room)``: the loop on several times `count` arrays.
+    """``run((loop, numbers, step, places, starts), first, last, room)``: the loop on several times `count` arrays.
 
     Row k of `places` holds the addresses of all the arrays that are the loop's array k. They are counted through:
-    array j has the elements from ``starts[j]``.
+    array j has the elements from ``starts[j]``, and its numbers `step` bytes after those of the one before.
     """
     scalar, load = np.dtype(dtype).type, jitable(spelled.load(count))
 
     def run(arguments, first, last, room):
-        loop, numbers, places, starts = arguments
+        loop, numbers, step, places, starts = arguments
         j = found(starts, first)
         while first < last:
             stop = min(last, starts[j + 1])
             if stop > first:
-                call_loop_at(loop, numbers, load(places, j), first - starts[j], stop - first, scalar)
+                call_loop_at(loop, numbers + j * step, load(places, j), first - starts[j], stop - first, scalar)
                 first = stop
             j += 1
 
     return jitable(run)
 
 
-def summed_over_arrays(dtype: str) -> Any:
-    """``run((loop, numbers, places, sizes, firsts, high, low), first, last, room)``: a loop of one array, on several.
+def summed_over_arrays(inputs: int, dtype: str) -> Any:
+    """``run((loop, numbers, places, sizes, firsts, high, low), first, last, room)``: likewise, and the results summed.
 
     The blocks of all arrays are counted through, array j's from ``firsts[j]``; their sums, and the errors, go to `high`
     and `low`.
     """
     scalar, item = np.dtype(dtype).type, np.dtype(dtype).itemsize
-    leaf, split = summation.leaf(dtype), summation.split(dtype)
+    leaf, split, load = summation.leaf(dtype), summation.split(dtype), jitable(spelled.load(inputs))
 
     def run(arguments, first, last, room):
         loop, numbers, places, sizes, firsts, high, low = arguments
@@ -86,7 +86,7 @@ def summed_over_arrays(dtype: str) -> Any:
             start = (block - firsts[j]) * BLOCK
             count = min(BLOCK, sizes[j] - start)
             target = np.int64(values.ctypes.data) - start * item
-            call_loop_at(loop, numbers, (places[j], target), start, count, scalar)
+            call_loop_at(loop, numbers, load(places, j) + (target,), start, count, scalar)  # noqa: RUF005
             high[block], low[block] = leaf(values, count, upper, lower)
 
     return jitable(run)
