@@ -49,6 +49,7 @@ from fastloa.optimizers import (
     schedule_free,
     sgd,
     signs,
+    sparse,
     trusted,
     variances,
 )  # fmt: skip
@@ -61,9 +62,23 @@ from fastloa.optimizers.moments import *  # noqa: F403
 from fastloa.optimizers.schedule_free import *  # noqa: F403
 from fastloa.optimizers.sgd import *  # noqa: F403
 from fastloa.optimizers.signs import *  # noqa: F403
+from fastloa.optimizers.sparse import *  # noqa: F403
 from fastloa.optimizers.trusted import *  # noqa: F403
 from fastloa.optimizers.variances import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
-    modules = (adam, adaptive, averaged, lookahead, mixtures, moments, schedule_free, sgd, signs, trusted, variances)
+    modules = (
+        adam,
+        adaptive,
+        averaged,
+        lookahead,
+        mixtures,
+        moments,
+        schedule_free,
+        sgd,
+        signs,
+        sparse,
+        trusted,
+        variances,
+    )
     __all__ = [name for module in modules for name in module.__all__]

@@ -121,6 +121,11 @@ SCHEDULE_FREE_ADAMW_OPTIONS = tuple(
 )
 
 
+SPARSE_ADAM_OPTIONS = tuple(
+    {"maximize": maximize, "betas": betas, "eps": eps, "lr": 0.01}
+    for maximize in (False, True)
+    for betas, eps in (((0.9, 0.999), 1e-8), ((0.0, 0.5), 1e-3))
+)
 LAMB_OPTIONS = tuple(
     {"weight_decay": decay, "maximize": maximize, "betas": betas, "eps": eps, "lr": 0.01}
     for decay, maximize in ((0.0, False), (0.1, True))
@@ -206,4 +211,5 @@ CASES = (
     ),
     StepCase("lamb_step", "LAMB", ref.lamb, always("exp_avg", "exp_avg_sq"), LAMB_OPTIONS, alone=False),
     StepCase("lars_step", "LARS", ref.lars, always("momentum_buffer"), LARS_OPTIONS, alone=False),
+    StepCase("sparse_adam_step", "SparseAdam", ref.sparse_adam, always("exp_avg", "exp_avg_sq"), SPARSE_ADAM_OPTIONS),
 )

@@ -243,3 +243,11 @@ def lars(p, g, state, *, step, lr, momentum, weight_decay, trust_coefficient, ep
     d = lr * trust * (g + weight_decay * p)
     state["momentum_buffer"] = momentum * state["momentum_buffer"] + d
     return p - (momentum * state["momentum_buffer"] + d if nesterov else state["momentum_buffer"])
+
+
+def sparse_adam(p, g, state, *, step, lr, betas, eps, maximize):
+    g = -g if maximize else g
+    state["exp_avg"] = betas[0] * state["exp_avg"] + (1 - betas[0]) * g
+    state["exp_avg_sq"] = betas[1] * state["exp_avg_sq"] + (1 - betas[1]) * g**2
+    size = lr * np.sqrt(1 - betas[1] ** step) / (1 - betas[0] ** step)
+    return p - size * state["exp_avg"] / (np.sqrt(state["exp_avg_sq"]) + eps)
