@@ -39,6 +39,7 @@ class Optimizer:
     hyper: ClassVar[Mapping[str, Kind]]
     records: ClassVar[tuple[Step, ...]]
     initial: ClassVar[Mapping[str, float | str | None]] = {}
+    _part: ClassVar[type[Alone]] = Alone
 
     def __init__(self, params: Params, folded: Folded, **hyper: Any) -> None:
         name = type(self).__name__
@@ -175,7 +176,7 @@ class Optimizer:
             own = self._states[label]
             names = (label, argument, *(f"{state} of {label}" for state in own))
             arrays = (p, gradients[argument], *own.values())
-            found.append(Alone(function, names, arrays, self._record, folds, self._backend))
+            found.append(self._part(function, names, arrays, self._record, folds, self._backend))
         return found
 
     def _taken(self, grads: Params) -> list[Together]:

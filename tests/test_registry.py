@@ -26,7 +26,8 @@ SERVING = {
 }  # fmt: skip
 
 
-TESTED_APART = {"Lookahead"}  # which is an optimizer of an optimizer: tests/test_lookahead.py
+# An optimizer of an optimizer, and one of matrices: tests/test_lookahead.py, tests/test_orthogonal.py.
+TESTED_APART = {"Lookahead", "Muon"}
 
 
 def records():

@@ -1,0 +1,175 @@
+"""Muon, for matrices: momentum whose singular values are brought to about 1."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Unpack
+
+from fastloa_kernels.formulas import optimizer_orthogonal as formulas
+from fastloa_kernels.records import Step
+
+from fastloa import checks
+from fastloa.folded import PLAIN, Folded, Folds
+from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Integer, Number, Several, kinds, sign_of
+from fastloa.optimizer_operations import Optimizer, Params
+from fastloa.optimizer_steps import Alone
+from fastloa.together import Together
+
+__all__ = ["Muon"]
+
+ADJUSTMENTS = ("original", "match_rms_adamw")
+
+
+def adjustment(function: str, argument: str, value: Any, *, fixed: bool) -> Any:
+    """Check the name of an adjustment, or None."""
+    return None if value is None else checks.choice(function, argument, value, ADJUSTMENTS)
+
+
+class Matrix(Alone):
+    """A matrix, its gradient and its momentum."""
+
+    hyper: Mapping[str, Any]
+
+    def step(
+        self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
+    ) -> None:  # fmt: skip
+        """Take the step: a pass for the momentum, products of matrices, and a pass for the parameter."""
+        (lr, decay, *momentum), call, engine = parameters, self._call, self._call.engine
+        # What is done to the gradient goes with the first pass, what is done with the parameter with the second.
+        first = PLAIN if folds is PLAIN else replace(folds, ema=None)
+        second = PLAIN if folds.ema is None else replace(PLAIN, ema=folds.ema)
+        with call.on_device():
+            p, g, buffer, *mean = ready = [call.ready(x, self.dtype) for x in self._arrays]
+            ahead = engine.xp.empty(p.shape, p.dtype)
+            kernel = engine.load(formulas.MUON_MOMENTUM, first.form, self.dtype)
+            kernel((buffer, g, ahead), (), first.leading(factor), tuple(momentum))
+            found = engine.xp.ascontiguousarray(orthogonal(engine.xp, ahead, self.hyper))
+            rate = lr * adjusted(p.shape, self.hyper["adjust_lr_fn"])
+            kernel = engine.load(record, second.form, self.dtype)
+            kernel((p, found, buffer, *mean), (), second.leading(1.0), (rate, decay))
+            for i, (own, used) in enumerate(zip(self._arrays, ready, strict=True)):
+                if (i != 1 or folds.zero_grad) and used is not own:
+                    call.give(used, own, own.dtype)
+
+
+def orthogonal(xp: Any, matrix: Any, hyper: Mapping[str, Any]) -> Any:
+    """The matrix with its singular values brought to about 1, by Newton and Schulz's iteration."""
+    a, b, c = hyper["ns_coefficients"]
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    largest = abs(x).max() if x.size else xp.zeros((), x.dtype)
+    largest = xp.where(largest == 0.0, xp.ones_like(largest), largest)
+    x = x / largest  # whose squares are numbers
+    x = x / xp.maximum(xp.sqrt((x * x).sum()), (hyper["eps"] / largest).astype(x.dtype))
+    for _ in range(hyper["ns_steps"]):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
+
+
+def adjusted(shape: tuple[int, int], how: str | None) -> float:
+    """By what a rate is multiplied for a matrix of that shape."""
+    if how == "match_rms_adamw":
+        return 0.2 * math.sqrt(max(shape))
+    return math.sqrt(max(1.0, shape[0] / max(shape[1], 1)))
+
+
+class Muon(Optimizer):
+    r"""Muon: momentum made orthogonal, so that a step moves all directions of a matrix alike.
+
+    .. math:: b \leftarrow \mu b + (1 - \mu) g, \quad X_0 = \frac{(1 - \mu) g + \mu b}{\|(1 - \mu) g + \mu b\|_F}, \quad
+        X_{i+1} = a X_i + (b' X_i X_i^T + c (X_i X_i^T)^2) X_i
+
+    .. math:: p \leftarrow (1 - \eta \lambda) p - \eta \sqrt{\max(1, n / m)} X_5
+
+    Parameters
+    ----------
+    params : array, or list, tuple or dict of arrays, floating-point
+        Matrices n by m, updated in place.
+    lr : float or schedule, default 1e-3
+        The rate eta, at least 0.
+    weight_decay : float or schedule, default 0.1
+        The factor lambda by which parameters shrink, at least 0.
+    momentum : float or schedule, default 0.95
+        The decay mu of the momentum b, in [0, 1].
+    nesterov : bool, default True
+        Take mu b + (1 - mu) g instead of b.
+    ns_coefficients : three floats, default (3.4445, -4.775, 2.0315)
+        The coefficients a, b' and c of the iteration.
+    eps : float, default 1e-7
+        The least that the momentum is divided by, at least 0.
+    ns_steps : int, default 5
+        The number of iterations, at least 0.
+    adjust_lr_fn : {None, "original", "match_rms_adamw"}, default None
+        How the rate goes with the shape: by the root above, which None means too, or by 0.2 times the root of the
+        larger of n and m, for rates and decays that were found for AdamW.
+    maximize : bool, default False
+        Climb instead of descend.
+    **folded
+        What all optimizers take: see `fastloa.optimizers`.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, arrays of two libraries, or a dtype that is not floating-point.
+    ValueError
+        A read-only parameter, one that is no matrix, or an option out of its range.
+
+    Notes
+    -----
+    PyTorch's convention and defaults, but the iteration is computed in the precision of the arithmetic, where PyTorch's
+    is in bfloat16: steps differ from PyTorch's by its rounding, about 1 %. With these coefficients singular values come
+    to between 0.7 and 1.2, not to 1. The products of matrices are NumPy's or CuPy's, and take most of the time.
+    Vectors, embeddings and the last layer are better left to another optimizer.
+
+    References
+    ----------
+    Jordan, Jin, Boza, You, Cesista, Newhouse and Bernstein, "Muon: An optimizer for hidden layers in neural networks",
+    2024, https://kellerjordan.github.io/posts/muon/; Liu, Su, Yao and others, "Muon is Scalable for LLM Training",
+    2025, arXiv:2502.16982 (the second adjustment).
+
+    Examples
+    --------
+    >>> p = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> Muon(p, lr=0.5, weight_decay=0.0).step(np.array([[2.0, 0.0], [0.0, 2.0]]))
+    >>> p.round(3)
+    array([[0.446, 2.   ],
+           [3.   , 3.446]])
+    """
+
+    hyper = kinds(
+        lr=RATE, weight_decay=RATE, momentum=Number(low=0.0, high=1.0, varying=True), nesterov=SWITCH,
+        ns_coefficients=Several((Number(),) * 3), eps=NONNEGATIVE, ns_steps=Integer(0), adjust_lr_fn=adjustment,
+        maximize=SWITCH,
+    )  # fmt: skip
+    records = (formulas.MUON, formulas.MUON_MOMENTUM)
+    _part = Matrix
+
+    def __init__(
+        self, params: Params, lr: Hyper = 1e-3, weight_decay: Hyper = 0.1, momentum: Hyper = 0.95,
+        nesterov: bool = True, ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
+        eps: float = 1e-7, ns_steps: int = 5, adjust_lr_fn: str | None = None, *, maximize: bool = False,
+        **folded: Unpack[Folded],
+    ) -> None:  # fmt: skip
+        super().__init__(
+            params, folded, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov,
+            ns_coefficients=ns_coefficients, eps=eps, ns_steps=ns_steps, adjust_lr_fn=adjust_lr_fn, maximize=maximize,
+        )  # fmt: skip
+        for label, p in self._arrays.items():
+            if p.ndim != 2:
+                raise ValueError(f"Muon: {label} must have two dimensions, got shape {tuple(p.shape)}")
+
+    @classmethod
+    def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
+        """The rate and the decay of the parameter, and the parameters of the momentum's formula."""
+        momentum = hyper["momentum"]
+        share = momentum if hyper["nesterov"] else 1.0
+        return hyper["lr"], hyper["lr"] * hyper["weight_decay"], 1.0 - momentum, share, sign_of(hyper)
+
+    def _taken(self, grads: Params) -> list[Together]:
+        return []
+
+    def _one_by_one(self, grads: Params, folds: Folds) -> list[Alone]:
+        found = super()._one_by_one(grads, folds)
+        for part in found:
+            part.hyper = self._hyper  # type: ignore[attr-defined]
+        return found
