@@ -1,6 +1,7 @@
 """What is folded into steps against NumPy's float64 and PyTorch: scales, clips, steps passed over, means, zeros."""
 
 import copy
+import functools
 import pickle
 
 import ml_dtypes
@@ -300,13 +301,15 @@ def test_options_that_make_no_sense():
 
 
 @needs_compiler
+@pytest.mark.parametrize("name", ["Adam", "LAMB", "LARS"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_cuda_engine_folds_the_same(dtype, monkeypatch):
+def test_the_cuda_engine_folds_the_same(dtype, name, monkeypatch):
     from fastloa_kernels.engines.cupy_native.engine import Engine
 
     engine = Engine(ShimDriver())
     p, q = ([x[:40] if x.ndim else x for x in arrays(1, (dtype,))[:6]] for _ in range(2))
-    cpu, gpu = fl.Adam(p, **ALL, skip_nonfinite=True), fl.Adam(q, **ALL, skip_nonfinite=True, backend="cupy")
+    make = functools.partial(getattr(fl, name), **ALL, skip_nonfinite=True)
+    cpu, gpu = make(p), make(q, backend="cupy")
     original = backends.load_engine
     monkeypatch.setattr(backends, "load_engine", lambda name: engine if name == "cupy" else original(name))
     for seed in range(2, 5):
