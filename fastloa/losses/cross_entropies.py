@@ -6,7 +6,8 @@ from fastloa_kernels.formulas import rowwise
 from fastloa import checks
 from fastloa.loss_operations import Terms, loss
 from fastloa.operations import Array, Parameters
-from fastloa.row_loss_operations import EMPTY, RowTerms, row_loss
+from fastloa.row_loss_operations import row_loss
+from fastloa.row_targets import EMPTY, RowTerms
 
 __all__ = [
     "binary_cross_entropy",

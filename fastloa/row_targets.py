@@ -1,0 +1,169 @@
+"""What rows of class scores are held against: labels or probabilities, their weights, and what a mean divides by."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.formulas.totals import IDENTITY
+
+from fastloa import dtypes
+from fastloa.calls import Call
+from fastloa.loss_operations import check_probabilities, index
+from fastloa.operations import Array
+
+EMPTY = ("nan", "zero", "raise")
+
+
+@dataclass(frozen=True)
+class RowTerms:
+    """What a definition makes of its options."""
+
+    weight: Array | None
+    ignore_index: int
+    label_smoothing: float = 0.0
+    probabilities: bool = True
+    empty: str = "nan"
+    check: bool = False
+
+
+@dataclass(frozen=True)
+class Targets:
+    """A row of probabilities or a label for each row of scores, and the weights, ready for the engine."""
+
+    target: Any
+    class_weight: Any
+    sample_weight: Any
+    labels: bool
+    batch: tuple[int, ...]
+    classes: int
+    dtype: str
+
+    def part(self, rows: slice) -> "Targets":
+        """Those of some of the rows."""
+        sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
+        return replace(self, target=self.target[rows], sample_weight=sample_weight)
+
+
+def targets_of(
+    call: Call, target: Any, terms: RowTerms, sample_weight: Any, shape: tuple[int, ...], axis: int, dtype: str
+) -> Targets:
+    """The targets of scores of that `shape` with the classes along `axis`, computed in `dtype`."""
+    function, batch, classes = call.function, shape[:axis] + shape[axis + 1 :], shape[axis]
+    labels = _has_labels(function, target, batch, shape, terms)
+    if terms.weight is not None:
+        dtypes.real(function, "weight", terms.weight)
+        same(function, "weight", terms.weight, (classes,))
+    if sample_weight is not None:
+        dtypes.real(function, "sample_weight", sample_weight)
+        same(function, "sample_weight", sample_weight, batch)
+    return Targets(
+        call.ready(_within_int64(call, target), "int64").reshape(-1) if labels
+        else call.ready(last(target, axis), dtype).reshape(-1, classes),
+        None if terms.weight is None else call.ready(terms.weight, dtype),
+        None if sample_weight is None else call.ready(sample_weight, dtype).reshape(-1),
+        labels, batch, classes, dtype,
+    )  # fmt: skip
+
+
+def options_of(call: Call, targets: Targets, terms: RowTerms, reduction: str) -> RowOptions:
+    """The numbers that all rows share; raises for a target that is none."""
+    engine, divisor = call.engine, 1.0
+    if targets.labels:
+        bad, total = engine.label_weights(
+            targets.target, targets.class_weight, targets.sample_weight, terms.ignore_index, targets.classes
+        )
+        _check_labels(call, bad, targets, terms)
+        divisor = _divisor(call, total, terms) if reduction == "mean" else 1.0
+    else:
+        check_probabilities(call, ("target",), [targets.target], targets.dtype)
+        if reduction == "mean":
+            divisor = float(len(targets.target))
+            if targets.sample_weight is not None:
+                divisor = _sum(call, targets.sample_weight, targets)
+    return RowOptions(
+        ignore_index=terms.ignore_index,
+        keep=1.0 - terms.label_smoothing,
+        smoothing=terms.label_smoothing / targets.classes,
+        weight_sum=_weight_sum(call, targets, terms),
+        divisor=divisor,
+    )
+
+
+def _has_labels(function: str, target: Any, batch: tuple[int, ...], shape: tuple[int, ...], terms: RowTerms) -> bool:
+    integer = target.dtype.kind in "iu"
+    if integer and target.shape == batch:
+        return True
+    if terms.probabilities and not integer and target.dtype.kind != "b" and target.shape == shape:
+        dtypes.real(function, "target", target)
+        if terms.ignore_index >= 0:
+            raise ValueError(
+                f"{function}: ignore_index must be left alone with probabilities, got {terms.ignore_index}"
+            )
+        return False
+    wanted = f"integer labels of shape {batch}" + (
+        f" or floating-point probabilities of shape {shape}" if terms.probabilities else ""
+    )
+    error = ValueError if integer or (terms.probabilities and target.dtype.kind == "f") else TypeError
+    raise error(f"{function}: target must be {wanted}, got {target.dtype} of shape {tuple(target.shape)}")
+
+
+def _sum(call: Call, weights: Any, targets: Targets) -> Any:
+    return call.engine.load(IDENTITY, "value_summed", targets.dtype)((weights,), (), (), ())
+
+
+def _weight_sum(call: Call, targets: Targets, terms: RowTerms) -> Any:
+    if targets.class_weight is None or terms.label_smoothing == 0.0:
+        return float(targets.classes)
+    return _sum(call, targets.class_weight, targets)
+
+
+def _check_labels(call: Call, bad: Any, targets: Targets, terms: RowTerms) -> None:
+    """On a GPU a wrong label makes its row NaN; a call that waits anyway, and ``check=True``, say so."""
+    if call.engine.name != "cpu" and not (terms.check or call.moved):
+        return
+    row = int(bad)
+    if row >= 0:
+        label, place = int(targets.target[row]), index(row, targets.batch) if targets.batch else 0
+        raise ValueError(f"{call.function}: target must be in 0..{targets.classes - 1}, got {label} at index {place}")
+
+
+def _divisor(call: Call, total: Any, terms: RowTerms) -> Any:
+    if terms.empty == "nan":
+        return total
+    if terms.empty == "raise":
+        if float(total) == 0.0:
+            raise ValueError(f"{call.function}: target must hold a label that counts, got none with a weight")
+        return total
+    xp = call.engine.xp
+    return xp.where(total == 0.0, 1.0, total) if call.engine.name != "cpu" else (total or 1.0)
+
+
+def _within_int64(call: Call, labels: Any) -> Any:
+    """Labels that only uint64 holds as the greatest int64: out of range all the same, and not negative."""
+    if labels.dtype.kind != "u" or labels.dtype.itemsize < 8:
+        return labels
+    with call.on_device():
+        return call.home_namespace.minimum(labels, labels.dtype.type(2**63 - 1))
+
+
+def row_form(form: str, targets: Targets) -> RowForm:
+    """What `form` asks of the engine's kernel."""
+    return RowForm(
+        value="value" in form,
+        grad="grad" in form,
+        hess="hess" in form,
+        labels=targets.labels,
+        weighted=targets.class_weight is not None,
+    )
+
+
+def last(array: Any, axis: int) -> Any:
+    """A view with `axis` moved to the end."""
+    axes = [i for i in range(array.ndim) if i != axis]
+    return array if axis == array.ndim - 1 else array.transpose(*axes, axis)
+
+
+def same(function: str, name: str, array: Any, shape: tuple[int, ...]) -> None:
+    """Raise unless the array has this shape."""
+    if tuple(array.shape) != shape:
+        raise ValueError(f"{function}: {name} must have shape {shape}, got {tuple(array.shape)}")
