@@ -189,6 +189,30 @@ REFUSALS = [
         lambda: fl.cross_entropy(X, np.array([-100, -100]), empty="raise"), ValueError,
         "cross_entropy: target must hold a label that counts, got none with a weight",
     ),
+    (
+        lambda: fl.linear_cross_entropy(X, X[:, :2], LABELS), ValueError,
+        "linear_cross_entropy: linear_weight must have shape (classes, 3) with at least one class, got (2, 2)",
+    ),
+    (
+        lambda: fl.linear_cross_entropy(X, X.astype("f"), LABELS), TypeError,
+        "linear_cross_entropy: input and linear_weight must have the same dtype, got float64 and float32",
+    ),
+    (
+        lambda: fl.linear_cross_entropy(X, X, np.array([0, 1]), linear_bias=np.ones(3)), ValueError,
+        "linear_cross_entropy: linear_bias must have shape (2,), got (3,)",
+    ),
+    (
+        lambda: fl.linear_cross_entropy.grad(X, X, LABELS), ValueError,
+        "linear_cross_entropy.grad: target must be in 0..1, got 2 at index 1",
+    ),
+    (
+        lambda: fl.linear_cross_entropy(X, X, np.array([0, 1]), batch_chunk_size=0), ValueError,
+        "linear_cross_entropy: batch_chunk_size must be an integer >= 1, got 0",
+    ),
+    (
+        lambda: fl.linear_cross_entropy(X, X, np.array([0, 1]), reduction="avg"), ValueError,
+        "linear_cross_entropy: reduction must be 'mean', 'sum' or 'none', got 'avg'",
+    ),
     (lambda: fl.SGD(X, lr=-1.0), ValueError, "SGD: lr must be non-negative and finite, got -1.0"),
     (lambda: fl.SGD(X, lr=np.inf), ValueError, "SGD: lr must be non-negative and finite, got inf"),
     (

@@ -85,6 +85,14 @@ class RowLossCase:
 
 
 @dataclass(frozen=True, eq=False)
+class LinearLossCase:
+    """A loss of the class scores that a linear layer gives: that of the scores, called `loss`."""
+
+    name: str
+    loss: str
+
+
+@dataclass(frozen=True, eq=False)
 class StepCase:
     """An optimizer: its step on bare arrays, its class, and the option sets that change the arithmetic.
 

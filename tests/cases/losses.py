@@ -18,7 +18,7 @@ from tests.cases.edges import (
     same,
     scaled,
 )
-from tests.cases.kinds import LossCase, RowLossCase
+from tests.cases.kinds import LinearLossCase, LossCase, RowLossCase
 
 CASES = (
     LossCase("l1_loss", same(-1e3, 1e3), same(-1e3, 1e3), RESIDUALS, RESIDUAL_TARGETS, kink_at_target=0.0),
@@ -130,4 +130,5 @@ CASES = (
     ),
     RowLossCase("cross_entropy", ref.cross_entropy_row, probabilities=True),
     RowLossCase("nll_loss", ref.nll_loss_row, probabilities=False),
+    LinearLossCase("linear_cross_entropy", "cross_entropy"),
 )  # fmt: skip

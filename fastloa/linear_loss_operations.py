@@ -1,0 +1,182 @@
+"""The callable objects behind the losses of a linear layer's class scores, which are never held all at once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+from fastloa_kernels.formulas.totals import IDENTITY
+
+from fastloa import checks, dtypes
+from fastloa.calls import Call
+from fastloa.loss_operations import REDUCTIONS
+from fastloa.operations import Array, Operation
+from fastloa.row_loss_operations import RowLossOperation
+from fastloa.row_targets import RowTerms, options_of, row_form, same, targets_of
+
+P = ParamSpec("P")
+SCORES = 1 << 23  # held at a time, and as many numbers of their gradient
+PRODUCTS = 1 << 18  # added to the weights' gradient at a time, which are still in the cache then
+GROUP = 32  # chunks whose products are added up before their sum is added to that of others, and rounds with it
+
+
+@dataclass(frozen=True)
+class LinearTerms:
+    """What a definition makes of its options: those of the rows, the layer's bias, and how many rows go at a time."""
+
+    rows: RowTerms
+    bias: Array | None
+    chunk: int | None
+
+
+class LinearLossOperation(Operation[P]):
+    """A loss of ``input @ linear_weight.T + linear_bias``, and its gradients with respect to these arrays."""
+
+    def __init__(self, function: Callable[P, Any], loss: RowLossOperation[Any]) -> None:
+        super().__init__(function, loss.record)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
+            """Return the value of the loss."""
+
+        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, ...]:
+            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
+
+        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, tuple[Array, ...]]:
+            """Return the value, and the gradients of input, weight and, where there is one, bias."""
+
+    else:
+
+        def __call__(self, /, *args, **kwargs):
+            """Return the value of the loss."""
+            return self._run("value", args, kwargs)[0]
+
+        def grad(self, /, *args, **kwargs):
+            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
+            return self._run("grad", args, kwargs)[1]
+
+        def value_and_grad(self, /, *args, **kwargs):
+            """Return the value, and the gradients of input, weight and, where there is one, bias."""
+            return self._run("value_and_grad", args, kwargs)
+
+    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
+        reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
+        backend, terms = options.pop("backend", None), self._definition(*args, **options)
+        checks.choice(function, "reduction", reduction, REDUCTIONS)
+        x, weight, target = args
+        names = ("input", "linear_weight", "linear_bias")[: 2 if terms.bias is None else 3]
+        arrays = (x, weight, terms.bias)[: len(names)]
+        others = {"target": target, "weight": terms.rows.weight, "sample_weight": sample_weight}
+        call = Call(function, {**dict(zip(names, arrays, strict=True)), **others}, backend)
+        with call.on_device():
+            kind = dtypes.same_kind(function, names, arrays)
+            _check_shapes(function, x, weight, terms.bias)
+            scores = (*x.shape[:-1], len(weight))
+            targets = targets_of(call, target, terms.rows, sample_weight, scores, len(scores) - 1, kind.compute)
+            shared = options_of(call, targets, terms.rows, reduction)
+            kernel = call.engine.load(self.record, row_form(form, targets), kind.compute)
+            ready = [call.ready(array, kind.compute) for array in arrays]
+            layer = _Layer(call.engine.xp, kind.compute, ready[0].reshape(-1, x.shape[-1]), *ready[1:])
+            losses = layer.run(kernel, targets, shared, terms.chunk, value="value" in form, grad="grad" in form)
+            grads = tuple(
+                call.give(grad.reshape(array.shape), None, kind.result)
+                for grad, array in zip(layer.grads, arrays, strict=False)
+            )
+            if "value" not in form:
+                return None, grads
+            if reduction == "none":
+                return call.give(losses.reshape(scores[:-1]), None, kind.value), grads
+            total = call.engine.load(IDENTITY, "value_summed", "float64")((losses.astype("float64"),), (), (), ())
+            with np.errstate(all="ignore"):
+                return call.scalar((total / shared.divisor).astype(kind.value)), grads
+
+
+class _Layer:
+    """A linear layer on rows, and its gradients as far as the chunks of rows have come."""
+
+    def __init__(self, xp: Any, dtype: str, x: Any, weight: Any, bias: Any = None) -> None:
+        self._xp, self._dtype, self._x, self._weight, self._bias = xp, dtype, x, weight, bias
+        self.grads: tuple[Any, ...] = ()
+        self._groups: Any = None
+
+    def run(self, kernel: Any, targets: Any, shared: Any, chunk: int | None, *, value: bool, grad: bool) -> Any:
+        """The rows' losses; with `grad` the gradients are left in `grads`."""
+        xp, dtype, classes = self._xp, self._dtype, len(self._weight)
+        chunks = list(_chunks(len(self._x), classes, chunk))
+        height = max((rows.stop - rows.start for rows in chunks), default=0)
+        scores = xp.empty((height, classes), dtype)
+        slopes: Any = xp.empty_like(scores) if grad else None
+        losses: Any = xp.empty(len(self._x), dtype) if value else None
+        if grad:
+            self._start()
+        for rows in chunks:
+            count, part = rows.stop - rows.start, targets.part(rows)
+            z, d, out = scores[:count], slopes[:count] if grad else None, losses[rows] if value else None
+            xp.matmul(self._x[rows], self._weight.T, out=z)
+            if self._bias is not None:
+                z += self._bias
+            kernel(z, part.target, part.class_weight, part.sample_weight, shared, out, d, None)
+            if grad:
+                self._add(rows, d)
+        if grad:
+            self._finish()
+        return losses
+
+    def _start(self) -> None:
+        xp, (classes, features) = self._xp, self._weight.shape
+        self._step = min(classes, max(1, PRODUCTS // max(features, 1)))
+        self._products = xp.empty((self._step, features), self._dtype)
+        self._x_grad, self._bias_grad = xp.empty_like(self._x), xp.zeros(classes)  # float64
+        self._group, self._count = xp.zeros_like(self._weight), 0
+
+    def _add(self, rows: slice, d: Any) -> None:
+        """What the rows, whose scores have the gradient `d`, add to the gradients."""
+        xp, x = self._xp, self._x[rows]
+        xp.matmul(d, self._weight, out=self._x_grad[rows])
+        if self._count == GROUP:
+            self._sum_up()
+            self._group, self._count = xp.zeros_like(self._weight), 0
+        for first in range(0, d.shape[1], self._step):
+            slope, total = d[:, first : first + self._step], self._group[first : first + self._step]
+            total += xp.matmul(slope.T, x, out=self._products[: len(total)])
+        self._count += 1
+        if self._bias is not None:
+            self._bias_grad += d.sum(axis=0, dtype="float64")
+
+    def _sum_up(self) -> None:
+        if self._groups is None:
+            self._groups = self._group
+        else:
+            self._groups += self._group
+
+    def _finish(self) -> None:
+        self._sum_up()
+        self.grads = self._x_grad, self._groups
+        if self._bias is not None:
+            self.grads = *self.grads, self._bias_grad.astype(self._dtype)
+
+
+def _chunks(count: int, classes: int, chunk: int | None) -> Iterator[slice]:
+    """Slices of rows of nearly equal length."""
+    rows = chunk or max(1, SCORES // classes)
+    if chunk is None and count:
+        rows = -(-count // -(-count // rows))
+    for start in range(0, count, rows):
+        yield slice(start, min(count, start + rows))
+
+
+def _check_shapes(function: str, x: Any, weight: Any, bias: Any) -> None:
+    if not x.shape:
+        raise ValueError(f"{function}: input must have at least one dimension, got a 0-d array")
+    if weight.ndim != 2 or weight.shape[0] == 0 or weight.shape[1] != x.shape[-1]:
+        wanted = f"(classes, {x.shape[-1]}) with at least one class"
+        raise ValueError(f"{function}: linear_weight must have shape {wanted}, got {tuple(weight.shape)}")
+    if bias is not None:
+        same(function, "linear_bias", bias, (len(weight),))
+
+
+def linear_loss(loss: RowLossOperation[Any]) -> Callable[[Callable[P, Any]], LinearLossOperation[P]]:
+    """Make a loss of a linear layer's scores of a loss of rows and a definition that returns `LinearTerms`."""
+    return lambda function: LinearLossOperation(function, loss)
