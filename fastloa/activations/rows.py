@@ -1,4 +1,4 @@
-"""Activations of whole rows: softmax and its logarithm."""
+"""Activations of whole rows: softmax, its logarithm, and softmin."""
 
 from fastloa_kernels.formulas import rowwise
 
@@ -7,6 +7,7 @@ from fastloa.operations import Array, Parameters, row_activation
 __all__ = [
     "log_softmax",
     "softmax",
+    "softmin",
 ]
 
 
@@ -104,5 +105,54 @@ def log_softmax(x: Array, /, *, axis: int = -1, out: Array | None = None, backen
     --------
     >>> log_softmax(np.array([0.0, 800.0]))
     array([-800.,    0.])
+    """
+    return ()
+
+
+@row_activation(rowwise.SOFTMIN)
+def softmin(x: Array, /, *, axis: int = -1, out: Array | None = None, backend: str | None = None) -> Parameters:
+    r"""Softmin: the softmax of -x, which turns costs into probabilities.
+
+    .. math:: f(x)_i = \frac{e^{-x_i}}{\sum_j e^{-x_j}}
+
+    Backward: -y (g - sum(g y)) along the axis, g being the gradient of the output y.
+
+    Parameters
+    ----------
+    x : array, shape (...), floating-point, integer or bool
+        The costs: the least has the greatest probability.
+    axis : int, default -1
+        The axis of the classes.
+    out : array, shape (...), optional
+        Where to write the result; may be `x`.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    array, shape (...)
+        In the dtype of `x`; integers become floating-point as in NumPy.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries, or a dtype that is not supported.
+    ValueError
+        No such axis; `out` has another shape or is read-only.
+
+    Notes
+    -----
+    The bits of ``softmax(-x)``, without an array for -x. One cost of -inf takes all; two, or nothing but inf, give NaN,
+    as does a NaN anywhere along the axis.
+
+    References
+    ----------
+    Goodfellow, Bengio and Courville, "Deep Learning", MIT Press, 2016, section 6.2.2.3 (softmax).
+
+    Examples
+    --------
+    >>> softmin(np.array([[0.0, 0.0], [-np.inf, 1.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
     """
     return ()

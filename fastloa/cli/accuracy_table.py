@@ -43,6 +43,7 @@ EXACT: Mapping[str, Any] = {
     **exact_gated.EXACT,
     "softmax": (_softmax,),
     "log_softmax": (_log_softmax,),
+    "softmin": (lambda x: _softmax(-x),),
     **exact_losses.EXACT,
 }
 

@@ -86,12 +86,14 @@ class Rowwise(_Named):
 
     ``value(d, rest)`` gives an element from d = x - m, or with `of_exponential` from exp(d) in its place. The backward
     is ``backward(g, y, total)``, where total is the row's sum of ``summand(g, y)`` and y an element of the output.
+    ``score(x)`` stands for x wherever the row is read, the maximum included.
     """
 
     value: Formula
     summand: Formula
     backward: Formula
     of_exponential: bool = False
+    score: Formula | None = None
 
     @property
     def arrays(self) -> int:

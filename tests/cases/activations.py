@@ -165,4 +165,5 @@ CASES = (
     GatedCase("reglu", same(-100.0, 100.0), same(-100.0, 100.0), FACTORS, FACTORS, value=HALF),
     RowCase("softmax"),
     RowCase("log_softmax"),
+    RowCase("softmin"),
 )  # fmt: skip

@@ -16,6 +16,10 @@ def softmax(row):
     return [power / sum(powers) for power in powers]
 
 
+def softmin(row):
+    return softmax([-x for x in row])
+
+
 def log_softmax(row):
     top = max(row)
     if top == -INF or row.count(INF) > 1:
@@ -45,6 +49,21 @@ def softmax_backward_from_output_scale(grad_output, y):
 def log_softmax_backward_from_output_scale(grad_output, y):
     total = sum(abs(g) for g in grad_output)
     return [abs(g) + exp(p) * total for g, p in zip(grad_output, y, strict=True)]
+
+
+def softmin_backward_from_output(grad_output, y):
+    return [-d for d in softmax_backward_from_output(grad_output, y)]
+
+
+softmin_backward_from_output_scale = softmax_backward_from_output_scale
+
+
+def softmin_backward(grad_output, row):
+    return softmin_backward_from_output(grad_output, softmin(row))
+
+
+def softmin_backward_scale(grad_output, row):
+    return softmax_backward_from_output_scale(grad_output, softmin(row))
 
 
 def softmax_backward(grad_output, row):

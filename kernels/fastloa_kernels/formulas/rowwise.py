@@ -16,6 +16,10 @@ def distance(x, m):
     return 0.0 if x == m else x - m  # inf - inf would be NaN where the limit is 0
 
 
+def same(x):
+    return x
+
+
 def exponential(x, m):
     # What rounding x - m loses goes along: without it e is as many ulp off as |x - m| is large.
     d, low = two_sum(x, -m)
@@ -47,6 +51,18 @@ def softmax_backward(g, y, total):
     return y * (g - total)
 
 
+def negated(x):
+    return -x
+
+
+def softmin(e, rest):
+    return softmax(e, rest)
+
+
+def softmin_backward(g, y, total):
+    return -softmax_backward(g, y, total)
+
+
 def log_softmax(d, rest):
     return d - log1p(rest)
 
@@ -60,6 +76,7 @@ def log_softmax_backward(g, y, total):
 
 
 SOFTMAX = Rowwise(softmax, softmax_summand, softmax_backward, of_exponential=True)
+SOFTMIN = Rowwise(softmin, softmax_summand, softmin_backward, of_exponential=True, score=negated)
 LOG_SOFTMAX = Rowwise(log_softmax, log_softmax_summand, log_softmax_backward)
 
 

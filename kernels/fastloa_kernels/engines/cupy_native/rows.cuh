@@ -151,7 +151,7 @@ struct Scores {
 
   __device__ __forceinline__ Scores(const Team& team, const T* row, long long n)
       : team(team), row(row), n(n), m(T(0)), rest(T(0)), wide(0.0) {
-    if (Team::WHOLE) x.load(team, row, n, 0);
+    if (Team::WHOLE) load_scores(0);
     if constexpr (Row::NORMALISED) {
       find_maximum();
       find_rest();
@@ -162,7 +162,7 @@ struct Scores {
 
   // Makes the span's x, and exp(x - m), what this thread holds.
   __device__ __forceinline__ void load(long long start) {
-    if (!Team::WHOLE) x.load(team, row, n, start);
+    if (!Team::WHOLE) load_scores(start);
   }
   __device__ __forceinline__ void load_exponentials(long long start) {
     load(start);
@@ -170,6 +170,12 @@ struct Scores {
   }
 
  private:
+  __device__ __forceinline__ void load_scores(long long start) {
+    x.load(team, row, n, start);
+#pragma unroll
+    for (int k = 0; k < Team::EACH; ++k) x.at[k] = Row::score(x.at[k]);
+  }
+
   __device__ __forceinline__ void exponentiate() {
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) e.at[k] = Row::exponential(x.at[k], m);

@@ -162,7 +162,7 @@ def row_source(record: Rowwise, form: str, dtype: str, team: Team) -> Source:
     """A row activation's value or backward."""
     text = _Text(f"{record.name}_{form}", "rows.cuh", dtype)
     if form == "value":
-        _scores(text, normalised=True)
+        _scores(text, record.score or rowwise.same, normalised=True)
         text.constants(OF_EXPONENTIAL=record.of_exponential)
         text.member("value", record.value, "at rest")
         call = "rowwise_value"
@@ -177,7 +177,7 @@ def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> S
     """A row loss."""
     asked = "_".join(name for name, wanted in vars(form).items() if wanted)
     text = _Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
-    _scores(text, normalised=record.normalised)
+    _scores(text, rowwise.same, normalised=record.normalised)
     text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, WEIGHTED=form.weighted)
     text.member("value", record.value, "d rest")
     text.member("greatest", rowwise.greatest, "rest", wide=True)
@@ -195,8 +195,9 @@ def _of_team(text: _Text, team: Team, arguments: str, call: str) -> Source:
     return text.source("Row")
 
 
-def _scores(text: _Text, *, normalised: bool) -> None:
+def _scores(text: _Text, score: Formula, *, normalised: bool) -> None:
     text.constants(NORMALISED=normalised)
+    text.member("score", score, "x")
     text.member("distance", rowwise.distance, "x m")
     text.member("exponential", rowwise.exponential, "x m")
     text.member("other", rowwise.other, "e")

@@ -189,7 +189,13 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
             for i in range(HEIGHT):
                 column[i] = value(column[i] if stored else distance(column[i], maxima[i]), rest[i])
 
-    write = jitable(write)
+    write, scored, score = jitable(write), record.score is not None, bind(record.score or rowwise.same, dtype)
+
+    def in_scores(tile):
+        for i in range(tile.size):
+            tile[i] = score(tile[i])
+
+    in_scores = jitable(in_scores)
 
     def run(arrays, first, last, room):
         tiles, sums, numbers = cut(room)
@@ -198,6 +204,8 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
         for start in range(first, last, HEIGHT):
             stop = min(last, start + HEIGHT)
             load(x, start, stop, tile)
+            if scored:
+                in_scores(tile[: columns * HEIGHT])
             read(tile, tile if stored else tiles[1], tiles[2], sums, numbers, columns)
             write(tile, numbers[0], numbers[1], columns)
             store(tile, out, start, stop)

@@ -155,6 +155,30 @@ def _rows_of(inputs: int, place: int) -> Any:
     return (_row1, _row2, _row3)[max(inputs - 1, place)]
 
 
+@uncounted
+def _as_it_is(rows):
+    return rows
+
+
+def _row_of_scores(record: Rowwise, dtype: str, place: int) -> Any:
+    """``scores(rows)``: the rows as they are, or where the record has a score, the row at `place`, filled with it."""
+    if record.score is None:
+        return _as_it_is
+    score = bind(record.score, dtype)
+
+    def fill(rows):
+        for i in range(rows[0].size):
+            rows[place][i] = score(rows[0][i])
+
+    fill = jitable(fill)
+
+    def scores(rows):
+        fill(rows)
+        return (rows[place],)
+
+    return jitable(scores)
+
+
 def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first to the one at `place`.
 
@@ -162,8 +186,9 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     """
     value, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     stored, scalar = record.of_exponential, np.dtype(dtype).type
-    read, rows_of = statistics(dtype, stored=stored, place=place), _rows_of(1, place)
-    split = summation.split(dtype)
+    rows_of, split, scores = _rows_of(1, place), summation.split(dtype), _row_of_scores(record, dtype, place)
+    place = place if record.score is None else 0
+    read = statistics(dtype, stored=stored, place=place)
 
     def from_score(rows, m, rest):
         for i in range(rows[0].size):
@@ -178,7 +203,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     def run(arrays, first, last, room):
         values, upper, lower = split(room)
         for row in range(first, last):
-            rows = rows_of(arrays, row)
+            rows = scores(rows_of(arrays, row))
             m, rest = read(rows, values, upper, lower)
             if stored:
                 from_exponential(rows[place], scalar(rest))

@@ -14,7 +14,7 @@ from fastloa_kernels.engines.numba_cuda.binding import bind
 from fastloa_kernels.engines.numba_cuda.summation import corrected
 from fastloa_kernels.engines.numba_cuda.toolchain import THREADS, cuda, device
 from fastloa_kernels.formulas import rowwise
-from fastloa_kernels.records import Rowwise
+from fastloa_kernels.records import Formula, Rowwise
 from fastloa_kernels.sums import BLOCK
 
 CLOSE = 2.0**-20  # below this a sum minus 1 is taken again without the 1, or float64 would leave too few digits
@@ -42,15 +42,15 @@ def _larger(a, b):
     return a if a >= b or a != a else b  # NaN is the largest
 
 
-def _maximum(dtype: str) -> Any:
-    """``greatest(x, base, columns, seen)``: the greatest element of a row, or NaN."""
+def _maximum(dtype: str, score: Any) -> Any:
+    """``greatest(x, base, columns, seen)``: the greatest score of a row, or NaN."""
     least, larger, choice = np.dtype(dtype).type(-np.inf), device(_larger), chosen(_larger)
 
     def greatest(x, base, columns, seen):
         m = least
         j = cuda.threadIdx.x
         while j < columns:
-            m = larger(m, x[base + j])
+            m = larger(m, score(x[base + j]))
             j += cuda.blockDim.x
         return choice(m, seen)
 
@@ -81,17 +81,18 @@ def row_sum(dtype: str, term: Any, added: Any = summation.carried) -> Any:
     return device(whole)
 
 
-def statistics(dtype: str) -> Any:
-    """``read(x, base, columns, high, low, seen) -> (m, rest)``: a row's maximum m and sum(exp(x - m)) - 1."""
-    greatest, exponential = _maximum(dtype), bind(rowwise.exponential, dtype)
+def statistics(dtype: str, score: Formula = rowwise.same) -> Any:
+    """``read(x, base, columns, high, low, seen) -> (m, rest)``: a row's maximum m and sum(exp(x - m)) - 1, x scored."""
+    scored, exponential = bind(score, dtype), bind(rowwise.exponential, dtype)
+    greatest = _maximum(dtype, scored)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
     narrow = dtype == "float32"
 
     def term(x, same, base, j, m):
-        return exponential(x[base + j], m)
+        return exponential(scored(x[base + j]), m)
 
     def other_term(x, same, base, j, m):
-        return other(exponential(x[base + j], m))
+        return other(exponential(scored(x[base + j]), m))
 
     everything, others = row_sum(dtype, device(term)), row_sum(dtype, device(other_term))
 
@@ -108,7 +109,13 @@ def statistics(dtype: str) -> Any:
 
 def value_kernel(record: Rowwise, dtype: str) -> Callable[..., None]:
     """``kernel(rows, columns, (x, out))``."""
-    value, read, scalar = bind(record.value, dtype), statistics(dtype), np.dtype(dtype).type
+    score = record.score or rowwise.same
+    value, read, scalar, scored = (
+        bind(record.value, dtype),
+        statistics(dtype, score),
+        np.dtype(dtype).type,
+        bind(score, dtype),
+    )
     argument = bind(rowwise.exponential if record.of_exponential else rowwise.distance, dtype)
     errors, number = summation.ERRORS[dtype], scalar
 
@@ -124,7 +131,7 @@ def value_kernel(record: Rowwise, dtype: str) -> Callable[..., None]:
             rest = scalar(wide)
             j = cuda.threadIdx.x
             while j < columns:
-                out[base + j] = value(argument(x[base + j], m), rest)
+                out[base + j] = value(argument(scored(x[base + j]), m), rest)
                 j += cuda.blockDim.x
             row += cuda.gridDim.x
 
