@@ -15,6 +15,7 @@ from fastloa.cli.bench_table import ROWS, Row, classes, normal
 from fastloa.cli.bench_torch import Torch
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor
+from fastloa.gated_operations import GatedActivation, SplitActivation
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation, RowActivation
 from fastloa.optimizer_operations import Optimizer
@@ -140,6 +141,29 @@ class _Activation(Case):
         return torch.backward(self.row.torch.get(self.form), inputs, allocate=place.allocate)
 
 
+class _Gated(Case):
+    """A gated activation, of two arrays or of two halves, and its backward."""
+
+    def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
+        g, a, b = (rng.standard_normal(shape, np.float32).astype(dtype) for _ in range(3))
+        operands = [np.concatenate([a, b], -1)] if isinstance(self.public, SplitActivation) else [a, b]
+        return operands if self.form == "value" else [g, *operands]
+
+    def size(self, inputs: Arrays) -> int:
+        read = sum(x.nbytes for x in inputs)
+        operands = read - (0 if self.form == "value" else inputs[0].nbytes)
+        return int(read + (operands // 2 if self.form == "value" else operands))
+
+    def ours(self, inputs: Arrays, place: Place) -> Competitor:
+        arrays = [place.array(x) for x in inputs]
+        form = self.public if self.form == "value" else self.public.backward
+        call = partial(form, *arrays, **self.row.options)
+        return Competitor(call if place.allocate else partial(call, out=call()), wait=place.wait)
+
+    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
+        return None  # PyTorch has no such functions of arrays, but for glu
+
+
 class _Loss(Case):
     """The value and the gradient of a loss, averaged."""
 
@@ -222,6 +246,8 @@ def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
     if isinstance(found, Activation):
         from_output = found.record.derivative_from_output is not None
         return _Activation, ("value", "backward", *(("backward_from_output",) if from_output else ()))
+    if isinstance(found, GatedActivation | SplitActivation):
+        return _Gated, ("value", "backward")
     if isinstance(found, Loss | RowLossOperation):
         return _Loss, ("value_and_grad",)
     if isinstance(found, StepOperation):
