@@ -5,7 +5,6 @@ are compiled by every engine exactly as formulas are, and value and derivative s
 """
 
 import dataclasses
-import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -145,17 +144,17 @@ def written_step(record: Step, *, folded: bool = False, averaged: bool = False, 
     arguments = *numbers, "p", "g", *states, *("mean",) * averaged, "*a"
     followed = "p", "descent(g, scale, limit, factor)" if folded else "g", *states, *trust, "*a"
     results = "q", *("0.0",) * zeroed, *new, *("towards(mean, q, rest)",) * averaged
-    text = [
-        f"def written({', '.join(arguments)}):\n",
-        f"    {', '.join(['q', *new])} = value({', '.join(followed)})\n",
-        f"    return {', '.join(results)}\n",
-    ]
-    place = f"<step {arguments} to {results}>"
-    linecache.cache[place] = sum(map(len, text)), None, text, place  # where the CUDA C++ engine reads it
+    text = "\n".join([
+        f"def written({', '.join(arguments)}):",
+        f"    {', '.join(['q', *new])} = value({', '.join(followed)})",
+        f"    return {', '.join(results)}",
+    ])  # fmt: skip
     names: dict[str, Any] = {"value": record.value, "descent": descent, "towards": towards, "__name__": __name__}
-    exec(compile("".join(text), place, "exec"), names)
-    formula: Formula = names["written"]
-    return formula
+    exec(compile(text, f"<step {arguments} to {results}>", "exec"), names)
+    formula: Any = names["written"]
+    formula.text = text  # for engines that read it
+    found: Formula = formula
+    return found
 
 
 FORMS: dict[type, Callable[..., dict[str, Form]]] = {

@@ -84,7 +84,7 @@ class Emitter:
 
 def _parsed(formula: Formula) -> ast.FunctionDef:
     try:
-        source = textwrap.dedent(inspect.getsource(formula))
+        source = getattr(formula, "text", None) or textwrap.dedent(inspect.getsource(formula))
         tree = ast.parse(source)
     except (OSError, SyntaxError) as error:
         raise EmitError(f"formula {formula.__name__!r} has no readable source: {error}") from None
