@@ -141,7 +141,7 @@ def run(ptx, record, form, dtype, *, on_device=False):
 MAPS = [
     pytest.param(record, form, id=f"{name}-{form}")
     for name, record in found((records.Elementwise, records.Gated, records.PairwiseLoss, records.Step)).items()
-    for form in catalogue.forms_of(record)
+    for form in catalogue.once(record)
 ]
 
 

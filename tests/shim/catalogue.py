@@ -6,13 +6,24 @@ import pkgutil
 from fastloa_kernels import forms, formulas
 from fastloa_kernels.engines import RowForm
 from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.formulas.activations import ELU
+from fastloa_kernels.formulas.folded import DESCENT_SQUARE
+from fastloa_kernels.formulas.losses import MSE_LOSS
 from fastloa_kernels.formulas.optimizer_mixtures import ADAN
 from fastloa_kernels.formulas.optimizers import ADAM, SGD
-from fastloa_kernels.records import RowLoss, Rowwise, Step
+from fastloa_kernels.formulas.residuals import HUBER_LOSS
+from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
+from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step
 
 DTYPES = ("float32", "float64")
 MAPPED = tuple(forms.FORMS)
 FOLDED = (SGD, ADAM, ADAN)  # without states, with two, and with the most
+WHOLE = (ELU, MSE_LOSS, HUBER_LOSS, *FOLDED, IDENTITY, NOT_A_PROBABILITY, DESCENT_SQUARE)
+# What forms do is the same for all records: of most the tests run those that hold each formula once.
+ONCE = {
+    Elementwise: ("value", "derivative", "backward", "backward_from_output"), Gated: ("value", "backward"),
+    PairwiseLoss: ("weighted_value_and_grad_summed", "grad_and_hess"), Step: ("step", "measured_summed"),
+}  # fmt: skip
 
 
 def records(*kinds):
@@ -31,15 +42,18 @@ def forms_of(record):
     return found if whole else {name: form for name, form in found.items() if "folded" not in name}
 
 
-def map_sources(dtype, *, strided=False):
-    """Give the text of these forms of every elementwise record; the layouts of the strided ones are no form's own."""
+def once(record):
+    """Give the forms of an elementwise record that hold each of its formulas, or all of them."""
+    found = forms.FORMS[type(record)](record)
+    return {name: form for name, form in found.items() if record in WHOLE or name in ONCE[type(record)]}
+
+
+def map_sources(dtype):
+    """Give the text of these forms of every elementwise record."""
     for record in records(*MAPPED).values():
-        for name, form in forms_of(record).items():
+        for name, form in once(record).items():
             made = source.sum_source if form.summed else source.map_source
-            label, parameters = source.map_label(record, name), len(record.parameters)
-            yield made(label, form, parameters, dtype)
-            if strided and not form.summed:
-                yield source.map_source(label, form, parameters, dtype, strided=True)
+            yield made(source.map_label(record, name), form, len(record.parameters), dtype)
 
 
 def row_sources(dtype):
