@@ -157,7 +157,7 @@ def library(function: str, argument: str, array: Any) -> str:
 
 
 # What calls know as arrays that need not be given.
-LEFT_OUT = frozenset(("out", "grad_out", "hess_out", "weight", "sample_weight", "pos_weight"))
+LEFT_OUT = frozenset(("out", "grad_out", "hess_out", "weight", "sample_weight", "pos_weight", "mask"))
 _LIBRARIES: dict[type, str] = {np.ndarray: "numpy"}
 
 

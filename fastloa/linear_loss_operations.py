@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-import numpy as np
-from fastloa_kernels.formulas.totals import IDENTITY
-
 from fastloa import checks, dtypes
 from fastloa.calls import Call
 from fastloa.loss_operations import REDUCTIONS
 from fastloa.operations import Array, Operation
 from fastloa.row_loss_operations import RowLossOperation
-from fastloa.row_targets import RowTerms, options_of, row_form, same, targets_of
+from fastloa.row_targets import RowTerms, options_of, row_form, same, targets_of, total_of
 
 P = ParamSpec("P")
 SCORES = 1 << 23  # held at a time, and as many numbers of their gradient
@@ -68,7 +65,12 @@ class LinearLossOperation(Operation[P]):
         x, weight, target = args
         names = ("input", "linear_weight", "linear_bias")[: 2 if terms.bias is None else 3]
         arrays = (x, weight, terms.bias)[: len(names)]
-        others = {"target": target, "weight": terms.rows.weight, "sample_weight": sample_weight}
+        others = {
+            "target": target,
+            "weight": terms.rows.weight,
+            "sample_weight": sample_weight,
+            "mask": terms.rows.mask,
+        }
         call = Call(function, {**dict(zip(names, arrays, strict=True)), **others}, backend)
         with call.on_device():
             kind = dtypes.same_kind(function, names, arrays)
@@ -88,9 +90,7 @@ class LinearLossOperation(Operation[P]):
                 return None, grads
             if reduction == "none":
                 return call.give(losses.reshape(scores[:-1]), None, kind.value), grads
-            total = call.engine.load(IDENTITY, "value_summed", "float64")((losses.astype("float64"),), (), (), ())
-            with np.errstate(all="ignore"):
-                return call.scalar((total / shared.divisor).astype(kind.value)), grads
+            return call.scalar(total_of(call, losses, shared.divisor, kind.value)), grads
 
 
 class _Layer:
@@ -118,6 +118,7 @@ class _Layer:
             if self._bias is not None:
                 z += self._bias
             kernel(z, part.target, part.class_weight, part.sample_weight, shared, out, d, None)
+            part.clear(out, d)
             if grad:
                 self._add(rows, d)
         if grad:

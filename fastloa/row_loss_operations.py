@@ -19,7 +19,7 @@ from fastloa.loss_operations import (
     take_buffers,
 )
 from fastloa.operations import NATIVE, Array, Found, normal_axis
-from fastloa.row_targets import RowTerms, last, options_of, row_form, targets_of
+from fastloa.row_targets import RowTerms, last, options_of, row_form, targets_of, total_of
 
 P = ParamSpec("P")
 _LABELS = np.dtype("int64")
@@ -58,7 +58,7 @@ class RowLossOperation(LossOperation[P]):
         terms: RowTerms = self._definition(*args, **options)
         checks.choice(function, "reduction", reduction, REDUCTIONS)
         given = {"input": args[0], "target": args[1], "weight": terms.weight, "sample_weight": sample_weight}
-        call = Call(function, {**given, **buffers}, backend)
+        call = Call(function, {**given, "mask": terms.mask, **buffers}, backend)
         check_apart(function, buffers)
         with call.on_device():
             rows = _rows(call, args[0], axis)
@@ -68,10 +68,17 @@ class RowLossOperation(LossOperation[P]):
             results = _Results(call, form, rows, reduction != "none", args[0].shape, buffers)
             options_of_rows = options_of(call, targets, terms, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), rows.kind.compute)
+            losses, *others = results.arrays
+            apart = targets.masked is not None and "value" in form and losses is None
+            if apart:
+                losses = call.engine.xp.empty(len(rows.scores), rows.kind.compute)
             total = kernel(
                 rows.scores, targets.target, targets.class_weight, targets.sample_weight, options_of_rows,
-                *results.arrays,
+                losses, *others,
             )  # fmt: skip
+            targets.clear(losses, *others)
+            if apart:
+                total = total_of(call, losses, options_of_rows.divisor, rows.kind.compute)
             return results.give(total)
 
     def _usual_call(self, key: tuple[str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.formulas.totals import IDENTITY
 
@@ -24,6 +25,8 @@ class RowTerms:
     probabilities: bool = True
     empty: str = "nan"
     check: bool = False
+    z_loss: float = 0.0
+    mask: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Targets:
     target: Any
     class_weight: Any
     sample_weight: Any
+    masked: Any  # rows of probabilities that do not count; labels that do not are those to be ignored
     labels: bool
     batch: tuple[int, ...]
     classes: int
@@ -40,8 +44,15 @@ class Targets:
 
     def part(self, rows: slice) -> "Targets":
         """Those of some of the rows."""
-        sample_weight = None if self.sample_weight is None else self.sample_weight[rows]
-        return replace(self, target=self.target[rows], sample_weight=sample_weight)
+        sample_weight, masked = (None if a is None else a[rows] for a in (self.sample_weight, self.masked))
+        return replace(self, target=self.target[rows], sample_weight=sample_weight, masked=masked)
+
+    def clear(self, *results: Any) -> None:
+        """Make the masked rows of the results 0, whatever was computed of them."""
+        if self.masked is not None:
+            for result in results:
+                if result is not None:
+                    result[self.masked] = 0.0
 
 
 def targets_of(
@@ -56,12 +67,18 @@ def targets_of(
     if sample_weight is not None:
         dtypes.real(function, "sample_weight", sample_weight)
         same(function, "sample_weight", sample_weight, batch)
-    return Targets(
+    masked = _masked(call, terms.mask, batch)
+    ready = (
         call.ready(_within_int64(call, target), "int64").reshape(-1) if labels
-        else call.ready(last(target, axis), dtype).reshape(-1, classes),
+        else call.ready(last(target, axis), dtype).reshape(-1, classes)
+    )  # fmt: skip
+    if labels and masked is not None:
+        ready, masked = call.engine.xp.where(masked, terms.ignore_index, ready), None
+    return Targets(
+        ready,
         None if terms.weight is None else call.ready(terms.weight, dtype),
         None if sample_weight is None else call.ready(sample_weight, dtype).reshape(-1),
-        labels, batch, classes, dtype,
+        masked, labels, batch, classes, dtype,
     )  # fmt: skip
 
 
@@ -73,20 +90,46 @@ def options_of(call: Call, targets: Targets, terms: RowTerms, reduction: str) ->
             targets.target, targets.class_weight, targets.sample_weight, terms.ignore_index, targets.classes
         )
         _check_labels(call, bad, targets, terms)
-        divisor = _divisor(call, total, terms) if reduction == "mean" else 1.0
+        divisor = _divisor(call, total, terms, "target must hold a label") if reduction == "mean" else 1.0
     else:
         check_probabilities(call, ("target",), [targets.target], targets.dtype)
         if reduction == "mean":
-            divisor = float(len(targets.target))
-            if targets.sample_weight is not None:
-                divisor = _sum(call, targets.sample_weight, targets)
+            divisor = _weight_of_rows(call, targets)
+            if targets.masked is not None:
+                divisor = _divisor(call, divisor, terms, "mask must leave a row")
     return RowOptions(
         ignore_index=terms.ignore_index,
         keep=1.0 - terms.label_smoothing,
         smoothing=terms.label_smoothing / targets.classes,
         weight_sum=_weight_sum(call, targets, terms),
         divisor=divisor,
+        z_loss=terms.z_loss,
     )
+
+
+def total_of(call: Call, losses: Any, divisor: Any, dtype: Any) -> Any:
+    """The sum of the rows' losses over the divisor."""
+    total = call.engine.load(IDENTITY, "value_summed", "float64")((losses.astype("float64"),), (), (), ())
+    with np.errstate(all="ignore"):
+        return (total / divisor).astype(dtype)
+
+
+def _masked(call: Call, mask: Any, batch: tuple[int, ...]) -> Any:
+    if mask is None:
+        return None
+    if mask.dtype.kind != "b":
+        raise TypeError(f"{call.function}: mask must be an array of bool, got {mask.dtype}")
+    same(call.function, "mask", mask, batch)
+    return call.ready(mask, "bool").reshape(-1)
+
+
+def _weight_of_rows(call: Call, targets: Targets) -> Any:
+    weights, masked = targets.sample_weight, targets.masked
+    if masked is None:
+        return float(len(targets.target)) if weights is None else _sum(call, weights, targets)
+    if weights is not None:
+        return _sum(call, call.engine.xp.where(masked, weights.dtype.type(0.0), weights), targets)
+    return (~masked).sum(dtype="float64")
 
 
 def _has_labels(function: str, target: Any, batch: tuple[int, ...], shape: tuple[int, ...], terms: RowTerms) -> bool:
@@ -127,12 +170,12 @@ def _check_labels(call: Call, bad: Any, targets: Targets, terms: RowTerms) -> No
         raise ValueError(f"{call.function}: target must be in 0..{targets.classes - 1}, got {label} at index {place}")
 
 
-def _divisor(call: Call, total: Any, terms: RowTerms) -> Any:
+def _divisor(call: Call, total: Any, terms: RowTerms, wanted: str) -> Any:
     if terms.empty == "nan":
         return total
     if terms.empty == "raise":
         if float(total) == 0.0:
-            raise ValueError(f"{call.function}: target must hold a label that counts, got none with a weight")
+            raise ValueError(f"{call.function}: {wanted} that counts, got none with a weight")
         return total
     xp = call.engine.xp
     return xp.where(total == 0.0, 1.0, total) if call.engine.name != "cpu" else (total or 1.0)

@@ -120,6 +120,7 @@ def test_row_losses_are_the_cpus(engine, record, labels, dtype):
                 smoothing=smoothing / classes,
                 weight_sum=float(class_weight.sum(dtype="float64")),
                 divisor=7.0,
+                z_loss=0.3 * smoothing,
             )
             for each in (True, False):
                 arguments = (record, everything(labels), x, target, class_weight, weights, options)

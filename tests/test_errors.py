@@ -182,6 +182,22 @@ REFUSALS = [
         "cross_entropy: weight must have shape (3,), got (2,)",
     ),
     (
+        lambda: fl.cross_entropy(X, LABELS, z_loss=-1.0), ValueError,
+        "cross_entropy: z_loss must be non-negative and finite, got -1.0",
+    ),
+    (
+        lambda: fl.cross_entropy(X, LABELS, mask=LABELS), TypeError,
+        "cross_entropy: mask must be an array of bool, got int64",
+    ),
+    (
+        lambda: fl.cross_entropy(X, LABELS, mask=np.ones(3, bool)), ValueError,
+        "cross_entropy: mask must have shape (2,), got (3,)",
+    ),
+    (
+        lambda: fl.cross_entropy(X, X, mask=np.ones(2, bool), empty="raise"), ValueError,
+        "cross_entropy: mask must leave a row that counts, got none with a weight",
+    ),
+    (
         lambda: fl.cross_entropy(X, LABELS, empty="none"), ValueError,
         "cross_entropy: empty must be 'nan', 'zero' or 'raise', got 'none'",
     ),

@@ -35,10 +35,13 @@ class Case:
     ignored: int
     sampled: bool
     reduction: str
+    squared: bool
+    masked: bool
 
     def __str__(self):
         given = [self.name, self.kind, self.reduction, f"smoothing={self.smoothing}", f"ignore={self.ignored}"]
-        return "-".join(given + ["weight"] * self.weighted + ["sample_weight"] * self.sampled)
+        given += ["weight"] * self.weighted + ["sample_weight"] * self.sampled
+        return "-".join(given + ["z_loss"] * self.squared + ["mask"] * self.masked)
 
     def options(self, dtype):
         """Give the options that are not their defaults."""
@@ -51,16 +54,22 @@ class Case:
             given["ignore_index"] = self.ignored
         if self.sampled:
             given["sample_weight"] = np.array([0.3, 1.7, 1.0, 2.5, 0.0, 0.9, 1.1, 0.6], dtype)
+        if self.squared:
+            given["z_loss"] = 0.01
+        if self.masked:
+            given["mask"] = np.isin(np.arange(8), (3, 6))
         return given
 
 
 def table():
     kinds = [("cross_entropy", "labels"), ("cross_entropy", "probabilities"), ("nll_loss", "labels")]
     for (name, kind), *choice in itertools.product(
-        kinds, (False, True), (0.0, 0.1, 1.0), (UNUSED, VALID), (False, True), REDUCTIONS
+        kinds, (False, True), (0.0, 0.1, 1.0), (UNUSED, VALID), (False, True), REDUCTIONS, (False, True), (False, True)
     ):
         case = Case(name, kind, *choice)
-        if (name == "nll_loss" and case.smoothing) or (kind == "probabilities" and case.ignored != UNUSED):
+        if (name == "nll_loss" and (case.smoothing or case.squared or case.masked)) or (
+            kind == "probabilities" and case.ignored != UNUSED
+        ):
             continue
         yield case
 
@@ -98,12 +107,19 @@ def magnitudes(name):
     return row
 
 
+def z_magnitudes(z, factor):
+    """Give the same of what a z-loss adds, where the logarithm of the sum is that of the greatest term and the rest's."""
+    p, top = ref.softmax(z), max(z)
+    total = abs(top) + mp.log(sum(mp.exp(x - top) for x in z))
+    slopes, bends = [2 * factor * total * a for a in p], [2 * factor * (a * a + total * a * (1 - a)) for a in p]
+    return factor * total**2, slopes, bends
+
+
 def references(case, x, target, dtype):
     """Give the exact value, gradient and Hessian."""
     with mp.workprec(PRECISION[dtype]):
-        found, sizes = (
-            ref.row_loss(row, x, target, **case.options(dtype)) for row in (ROWS[case.name], magnitudes(case.name))
-        )
+        rows = (ROWS[case.name], ref.z_loss_row), (magnitudes(case.name), z_magnitudes)
+        found, sizes = (ref.row_loss(row, x, target, z_row=more, **case.options(dtype)) for row, more in rows)
         shapes = (len(x),) if case.reduction == "none" else (), x.shape, x.shape
         return [
             exact(flat(numbers), dtype, shape, flat(size))
@@ -285,6 +301,37 @@ def test_an_infinite_class_weight_stays_in_its_rows(operation, dtype, engine):
     check_same_bits((value[others], grad[others]), tuple(result[others] for result in wanted))
     assert np.isfinite(value[others]).all()
     assert np.all(np.isinf(value[~others]))
+
+
+@CROSS_ENTROPY
+def test_masked_rows_count_for_nothing_whatever_they_hold(operation, dtype, engine):
+    x, mask = scores(dtype), np.arange(8) % 3 == 1
+    wanted = [x.copy(), labels(), shares(dtype)]
+    x[mask] = np.array([[np.nan], [np.inf], [-np.inf]], dtype)
+    for target, wild in ((labels(), 9), (shares(dtype), np.nan)):
+        good = wanted[1] if target.ndim == 1 else wanted[2]
+        target[mask] = wild
+        for reduction in REDUCTIONS:
+            got = operation.value_and_grad(x, target, mask=mask, reduction=reduction, **engine)
+            right = operation.value_and_grad(wanted[0][~mask], good[~mask], reduction=reduction)
+            assert not got[1][mask].any()
+            np.testing.assert_array_max_ulp(got[1][~mask], right[1], maxulp=1)
+            if reduction == "none":
+                assert not got[0][mask].any()
+                check_same_bits(got[0][~mask], right[0])
+            else:
+                np.testing.assert_array_max_ulp(got[0], right[0], maxulp=1)
+
+
+@CROSS_ENTROPY
+def test_the_mean_of_masked_rows_is_what_empty_says(operation, dtype, engine):
+    x, mask = scores(dtype), np.ones(8, bool)
+    for target in (labels(), shares(dtype)):
+        check_same_bits(operation(x, target, mask=mask, **engine), np.dtype(dtype).type(np.nan))
+        value, grad = operation.value_and_grad(x, target, mask=mask, empty="zero", **engine)
+        check_same_bits((value, grad), (np.dtype(dtype).type(0.0), np.zeros_like(x)))
+        with pytest.raises(ValueError, match="that counts, got none with a weight"):
+            operation(x, target, mask=mask, empty="raise", **engine)
 
 
 @pytest.mark.parametrize("wrong", [-1, CLASSES])

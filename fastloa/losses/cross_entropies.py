@@ -138,15 +138,16 @@ def binary_cross_entropy_with_logits(
 @row_loss(rowwise.CROSS_ENTROPY)
 def cross_entropy(
     input: Array, target: Array, /, *, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean",
-    label_smoothing: float = 0.0, axis: int = -1, sample_weight: Array | None = None, empty: str = "nan",
-    check: bool = False, backend: str | None = None,
+    label_smoothing: float = 0.0, z_loss: float = 0.0, mask: Array | None = None, axis: int = -1,
+    sample_weight: Array | None = None, empty: str = "nan", check: bool = False, backend: str | None = None,
 ) -> Parameters:  # fmt: skip
     r"""Cross entropy of many classes, on logits.
 
     .. math:: \ell(z, t) = -\sum_c w_c t_c \log \frac{e^{z_c}}{\sum_j e^{z_j}}
 
     With a label y, t is 1 at y; label smoothing s makes it (1 - s) t + s / classes. Derivative: p sum(w t) - w t,
-    where p is the softmax of z. Hessian: p (1 - p) sum(w t).
+    where p is the softmax of z. Hessian: p (1 - p) sum(w t). With a `z_loss` s and L = log(sum(exp(z))) the loss has
+    s L^2 more, the derivative 2 s L p, and the Hessian 2 s (p^2 + L p (1 - p)).
 
     Parameters
     ----------
@@ -162,13 +163,17 @@ def cross_entropy(
         What to do with the rows' losses.
     label_smoothing : float, default 0.0
         The share s in [0, 1] of the target that is spread over all classes.
+    z_loss : float, default 0.0
+        The factor, 0 or more, of the squared logarithm that is added to each row's loss; class weights leave it alone.
+    mask : bool array, shape (...), optional
+        True for rows that count for nothing, and have a gradient of 0.
     axis : int, default -1
         The axis of the classes (PyTorch has it at 1).
     sample_weight : array, shape (...), optional
         The weight of each row; the mean divides by the sum of its product with the labels' weights.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What the mean of labelled rows gives where all are ignored, or none is there. On a GPU "raise" waits for the
-        device.
+        What the mean of labelled rows gives where all are ignored, or none is there, and of masked rows where all are
+        masked. On a GPU "raise" waits for the device.
     check : bool, default False
         On a GPU: wait for the device and raise for a label out of range, which otherwise gives NaN.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional
@@ -189,13 +194,15 @@ def cross_entropy(
     Notes
     -----
     For many classes. The gradient at a label keeps its digits where its probability is nearly 1. A target of 0 at a
-    logit of -inf counts for nothing (0 log 0 = 0).
+    logit of -inf counts for nothing (0 log 0 = 0). The z-loss keeps the logits near where their softmax needs no
+    shift: PaLM has 1e-4.
 
     References
     ----------
     Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs", 1990,
     doi:10.1007/978-3-642-76153-9_28; Szegedy et al., "Rethinking the Inception Architecture", 2016,
-    doi:10.1109/CVPR.2016.308 (label smoothing).
+    doi:10.1109/CVPR.2016.308 (label smoothing); Chowdhery et al., "PaLM: Scaling Language Modeling with
+    Pathways", 2022, arXiv:2204.02311 (z-loss).
 
     Examples
     --------
@@ -211,6 +218,8 @@ def cross_entropy(
         checks.number(name, "label_smoothing", label_smoothing, low=0.0, high=1.0),
         empty=checks.choice(name, "empty", empty, EMPTY),
         check=checks.flag(name, "check", check),
+        z_loss=checks.number(name, "z_loss", z_loss, low=0.0),
+        mask=mask,
     )
 
 

@@ -13,8 +13,8 @@ __all__ = ["linear_cross_entropy"]
 def linear_cross_entropy(
     input: Array, linear_weight: Array, target: Array, /, *, linear_bias: Array | None = None,
     weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0,
-    sample_weight: Array | None = None, batch_chunk_size: int | None = None, empty: str = "nan", check: bool = False,
-    backend: str | None = None,
+    z_loss: float = 0.0, mask: Array | None = None, sample_weight: Array | None = None,
+    batch_chunk_size: int | None = None, empty: str = "nan", check: bool = False, backend: str | None = None,
 ) -> Parameters:  # fmt: skip
     r"""Cross entropy of the logits of a linear layer, of which only a few rows are held at a time.
 
@@ -41,13 +41,17 @@ def linear_cross_entropy(
         What to do with the rows' losses.
     label_smoothing : float, default 0.0
         The share in [0, 1] of the target that is spread over all classes.
+    z_loss : float, default 0.0
+        The factor, 0 or more, of log(sum(exp(z)))^2, which is added to each row's loss; class weights leave it alone.
+    mask : bool array, shape (...), optional
+        True for rows that count for nothing, as those with the label to be ignored.
     sample_weight : array, shape (...), optional
         The weight of each row; the mean divides by the sum of its product with the labels' weights.
     batch_chunk_size : int, optional
         How many rows to take at a time; by default as many as have 8,388,608 logits, and at least one.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What the mean of labelled rows gives where all are ignored, or none is there. On a GPU "raise" waits for the
-        device.
+        What the mean of labelled rows gives where all are ignored, or none is there, and of masked rows where all are
+        masked. On a GPU "raise" waits for the device.
     check : bool, default False
         On a GPU: wait for the device and raise for a label out of range, which otherwise gives NaN.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional
@@ -97,6 +101,8 @@ def linear_cross_entropy(
             checks.number(name, "label_smoothing", label_smoothing, low=0.0, high=1.0),
             empty=checks.choice(name, "empty", empty, EMPTY),
             check=checks.flag(name, "check", check),
+            z_loss=checks.number(name, "z_loss", z_loss, low=0.0),
+            mask=mask,
         ),
         linear_bias,
         None if chunk is None else checks.integer(name, "batch_chunk_size", chunk, low=1),

@@ -101,9 +101,20 @@ def nll_loss_row(row, target, weight):
     return value, [-a for a in wt], [mpf(0) for _ in row]
 
 
+def z_loss_row(row, factor):
+    """Give value, gradient and Hessian's diagonal of factor * log(sum(exp(x)))**2."""
+    p, total = softmax(row), max(row) + mp.log(sum(exp(x - max(row)) for x in row))
+    return (
+        factor * total**2,
+        [2 * factor * total * a for a in p],
+        [2 * factor * (a * a + total * a * (1 - a)) for a in p],
+    )
+
+
 def row_loss(
-    one_row, x, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, sample_weight=None, reduction="mean"
-):
+    one_row, x, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, sample_weight=None, reduction="mean",
+    z_loss=0.0, mask=None, z_row=None,
+):  # fmt: skip
     """Give value, gradient and Hessian of a batch of rows, as PyTorch's documentation defines them.
 
     `x` has the classes last; `target` holds labels, or rows of probabilities. The mean divides by the sum of the
@@ -112,10 +123,10 @@ def row_loss(
     rows, classes = x.reshape(-1, x.shape[-1]).tolist(), x.shape[-1]
     weights = [mpf(w) for w in (np.ones(classes) if weight is None else weight).tolist()]
     samples = [mpf(s) for s in (np.ones(len(rows)) if sample_weight is None else sample_weight).reshape(-1).tolist()]
-    labels = target.ndim < x.ndim
+    labels, masked = target.ndim < x.ndim, (np.zeros(len(rows), bool) if mask is None else mask.reshape(-1)).tolist()
     values, grads, hessians, divisor, smoothing = [], [], [], mpf(0), mpf(label_smoothing)
-    for row, own, scale in zip(rows, target.reshape(len(rows), -1).tolist(), samples, strict=True):
-        if labels and own[0] == ignore_index:
+    for row, own, scale, out in zip(rows, target.reshape(len(rows), -1).tolist(), samples, masked, strict=True):
+        if out or (labels and own[0] == ignore_index):
             value, grad, hess = mpf(0), [mpf(0)] * classes, [mpf(0)] * classes
         else:
             wanted = (
@@ -123,6 +134,11 @@ def row_loss(
                 else [(1 - smoothing) * mpf(t) + smoothing / classes for t in own]
             )  # fmt: skip
             value, grad, hess = one_row([mpf(z) for z in row], wanted, weights)
+            if z_loss:
+                more, slopes, bends = (z_row or z_loss_row)([mpf(z) for z in row], mpf(z_loss))
+                value += more
+                grad = [a + b for a, b in zip(grad, slopes, strict=True)]
+                hess = [a + b for a, b in zip(hess, bends, strict=True)]
             divisor += scale * (weights[own[0]] if labels else 1)
         values.append(scale * value)
         grads.append([scale * g for g in grad])

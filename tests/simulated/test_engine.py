@@ -262,7 +262,7 @@ def run_loss(engine, record, form, dtype, target, *, weights=(None, None), out=F
     bring = (lambda array: None if array is None else array.copy()) if engine is CPU else brought
     x = scores(7, 5, dtype)
     total = 5.0 if weights[0] is None else float(weights[0].sum(dtype="float64"))
-    options = RowOptions(-100, 1.0 - smoothing, smoothing / 5, total, divisor)
+    options = RowOptions(-100, 1.0 - smoothing, smoothing / 5, total, divisor, 0.3 * smoothing)
     given, losses, h = bring(x), bring(x[:, 0]) if out and form.value else None, bring(x) if form.hess else None
     dx = (bring(x) if engine is CPU else given) if form.grad else None
     returned = engine.load(record, form, dtype)(given, bring(target), *map(bring, weights), options, losses, dx, h)

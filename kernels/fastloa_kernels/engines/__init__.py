@@ -33,13 +33,17 @@ class RowForm:
 
 @dataclass(frozen=True)
 class RowOptions:
-    """Numbers of a row loss: the target is w(c) * (keep * q(c) + smoothing); `divisor` divides the summed value."""
+    """Numbers of a row loss: the target is w(c) * (keep * q(c) + smoothing); `divisor` divides the summed value.
+
+    `z_loss` times the square of log(sum(exp(x))) is added to a row's loss.
+    """
 
     ignore_index: int
     keep: float
     smoothing: float
     weight_sum: float
     divisor: Any
+    z_loss: float = 0.0
 
 
 class Engine(Protocol):

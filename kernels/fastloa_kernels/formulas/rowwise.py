@@ -6,7 +6,7 @@ log(sum(exp(x))) loses them: for the largest score 1 - p = rest / (1 + rest) and
 
 from fastloa_kernels.formulas.compensated import two_sum
 from fastloa_kernels.formulas.elementary import decay, exp, log1p
-from fastloa_kernels.primitives import inf, nan
+from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import RowLoss, Rowwise
 
 FAR = 2000.0  # more than a difference can lose where exp is not 0; what infinities lose is NaN
@@ -83,6 +83,26 @@ LOG_SOFTMAX = Rowwise(log_softmax, log_softmax_summand, log_softmax_backward)
 def share_gradient(mass, t, p, complement):
     # mass * p - t; where p is nearly 1, from its complement, which keeps the digits.
     return mass * p - t if p <= 0.5 else (mass - t) - mass * complement
+
+
+def z_loss(z, m, logarithm):
+    # z * L**2, where L = log(sum(exp(x))) = m + log1p(rest)
+    total, low = two_sum(m, logarithm)
+    square = total * total
+    return z * square + z * (fma(total, total, -square) + 2.0 * total * low if square < inf else 0.0)
+
+
+def z_lean(z, m, logarithm):
+    return 2.0 * z * (m + logarithm)  # the derivative of z * L**2 in L
+
+
+def inclined(slope, lean, p):
+    return fma(lean, p, slope)
+
+
+def share_inclined(mass, lean, both, t, p, complement):
+    # The same as share_gradient, and lean * p; both is mass + lean.
+    return both * p - t if p <= 0.5 else fma(lean, p, (mass - t) - mass * complement)
 
 
 def cross_entropy(d, rest):

@@ -3,7 +3,9 @@
 // A row's target is t(c) = w(c) * (keep * q(c) + smoothing), where w are the class weights and q is 1 at the label or
 // the row's probabilities. The loss is the sum of t(c) * value(c), its gradient mass * p(c) - t(c) and its Hessian's
 // diagonal mass * p(c) * (1 - p(c)), where mass is the sum of t. At the label the gradient is taken apart, so that
-// -(1 - p) keeps its digits where p is nearly 1. What is float64 here is float64 in the CPU engine as well.
+// -(1 - p) keeps its digits where p is nearly 1. A z-loss z adds z * L^2 to the loss, with L = log(sum(exp(x))) = m +
+// value(0), lean * p(c) with lean = 2 * z * L to the gradient, and lean * p(c) * (1 - p(c)) + 2 * z * p(c)^2 to the
+// Hessian's diagonal. What is float64 here is float64 in the CPU engine as well.
 #pragma once
 
 #include "rows.cuh"
@@ -22,7 +24,7 @@ struct RowLossArguments {
   T* dx;
   T* h;
   long long rows, classes, ignore_index;
-  double keep, smoothing;
+  double keep, smoothing, z_loss;
   Number weight_sum, divisor;
 };
 
@@ -53,6 +55,16 @@ __device__ __forceinline__ void fill_row(const RowLossArguments<typename Row::T>
 }
 
 template <class Row, class Team>
+__device__ __forceinline__ double z_loss(double z, const Scores<Row, Team>& scores) {
+  return Row::z_loss(z, double(scores.m), double(Row::value(typename Row::T(0), scores.rest)));
+}
+
+template <class Row, class Team>
+__device__ __forceinline__ double z_lean(double z, const Scores<Row, Team>& scores) {
+  return Row::z_lean(z, double(scores.m), double(Row::value(typename Row::T(0), scores.rest)));
+}
+
+template <class Row, class Team>
 __device__ __forceinline__ double label_loss(
     const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T at_label, double own) {
   using T = typename Row::T;
@@ -73,11 +85,11 @@ __device__ __forceinline__ double label_loss(
   return loss + a.smoothing * whole(total);
 }
 
-// The gradient is gradient(i, e), the Hessian's diagonal factor * (p * (1 - p)).
+// The gradient is gradient(i, e), the Hessian's diagonal factor * (p * (1 - p)) + bend * (p * p).
 template <class Row, class Team, class Gradient>
 __device__ __forceinline__ void store_derivatives(
     const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T factor,
-    Gradient gradient) {
+    typename Row::T bend, Gradient gradient) {
   using T = typename Row::T;
   const long long offset = scores.team.row() * scores.n;
   spans<Team>(scores.n, [&](long long start) {
@@ -87,8 +99,10 @@ __device__ __forceinline__ void store_derivatives(
       const long long i = start + scores.team.place(k);
       if (i >= scores.n) continue;
       const T e = scores.e.at[k];
-      if constexpr (Row::HESS)
-        a.h[offset + i] = factor * (Row::probability(e, scores.rest) * Row::complement(e, scores.rest));
+      if constexpr (Row::HESS) {
+        const T p = Row::probability(e, scores.rest), own = factor * (p * Row::complement(e, scores.rest));
+        a.h[offset + i] = bend != T(0) ? Row::inclined(own, bend, p * p) : own;
+      }
       a.dx[offset + i] = gradient(i, e);
     }
   });
@@ -107,16 +121,26 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
   const double own = Row::WEIGHTED ? double(a.class_weight[label]) : 1.0;
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
   Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes);
-  if constexpr (Row::VALUE) store_loss<Row>(a, team, scale * label_loss<Row>(a, scores, at_label, own));
+  if constexpr (Row::VALUE) {
+    double loss = label_loss<Row>(a, scores, at_label, own);
+    if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
+    store_loss<Row>(a, team, loss * scale);
+  }
   if constexpr (Row::GRAD) {
     scale /= read(a.divisor);
     const double weight_sum = read(a.weight_sum);
-    const double mass = (a.keep * own + a.smoothing * weight_sum) * scale;
-    const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
     const T e = Row::exponential(at_label, scores.m);
-    const double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
+    double mass = a.keep * own + a.smoothing * weight_sum;
+    double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
+    if (a.z_loss != 0.0) {
+      const double lean = z_lean(a.z_loss, scores);
+      mass += lean;
+      pulled += lean * double(Row::probability(e, scores.rest));
+    }
+    mass *= scale;
+    const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
     const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    store_derivatives<Row, Team>(a, scores, T(mass), [&](long long i, T e) {
+    store_derivatives<Row, Team>(a, scores, T(mass), T(2.0 * a.z_loss * scale), [&](long long i, T e) {
       if (i == label) return correction;
       const T p = Row::NORMALISED ? share * e : T(0);
       return pull == T(0) ? p : p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
@@ -170,15 +194,22 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<typename 
   Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes);
   double loss, mass;
   probability_sums<Row>(a, scores, q, &loss, &mass);
-  if constexpr (Row::VALUE) store_loss<Row>(a, team, scale * loss);
+  if constexpr (Row::VALUE) {
+    if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
+    store_loss<Row>(a, team, loss * scale);
+  }
   if constexpr (Row::GRAD) {
     scale /= read(a.divisor);
     const T keep = T(a.keep * scale), smoothing = T(a.smoothing * scale);
-    const T factor = T(mass * scale);
-    store_derivatives<Row, Team>(a, scores, factor, [&](long long i, T e) {
+    const double leaning = a.z_loss != 0.0 ? z_lean(a.z_loss, scores) : 0.0;
+    const T factor = T(mass * scale), lean = T(leaning * scale), bend = T(2.0 * a.z_loss * scale);
+    const T both = T((mass + leaning) * scale);
+    store_derivatives<Row, Team>(a, scores, both, bend, [&](long long i, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
       const T t = target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
-      return Row::share_gradient(factor, t, Row::probability(e, scores.rest), Row::complement(e, scores.rest));
+      const T p = Row::probability(e, scores.rest), complement = Row::complement(e, scores.rest);
+      return lean != T(0) ? Row::share_inclined(factor, lean, both, t, p, complement)
+                          : Row::share_gradient(factor, t, p, complement);
     });
   }
 }

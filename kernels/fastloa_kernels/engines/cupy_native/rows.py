@@ -58,7 +58,7 @@ class RowLossKernel:
     ) -> None:
         self._driver, self._form = driver, form
         self._total, self._finish = total, finish
-        self._pack = struct.Struct(f"9Pqqqdd{NUMBER}{NUMBER}").pack
+        self._pack = struct.Struct(f"9Pqqqddd{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
             driver, source.loss_teams(dtype), functools.partial(source.row_loss_source, record, form, dtype)
         )
@@ -73,10 +73,10 @@ class RowLossKernel:
             arrays = x, labels, probabilities, class_weight, sample_weight, out, slots, dx, h
             places = [0 if array is None else self._driver.pointer(array) for array in arrays]
             numbers = number(self._driver, options.weight_sum) + number(self._driver, options.divisor)
-            rows, classes = x.shape
+            (rows, classes), shares = x.shape, (options.keep, options.smoothing, options.z_loss)
             self._teams.launch(
                 rows, classes,
-                self._pack(*places, rows, classes, options.ignore_index, options.keep, options.smoothing, *numbers),
+                self._pack(*places, rows, classes, options.ignore_index, *shares, *numbers),
             )  # fmt: skip
         if not summed:
             return None

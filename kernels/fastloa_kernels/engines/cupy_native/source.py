@@ -185,6 +185,10 @@ def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> S
     text.member("complement", record.complement, "e rest")
     text.member("share", probability, "q")
     text.member("share_gradient", rowwise.share_gradient, "mass t p complement")
+    text.member("share_inclined", rowwise.share_inclined, "mass lean both t p complement")
+    text.member("inclined", rowwise.inclined, "slope lean p")
+    text.member("z_loss", rowwise.z_loss, "z m logarithm", wide=True)
+    text.member("z_lean", rowwise.z_lean, "z m logarithm", wide=True)
     return _of_team(text, team, "RowLossArguments", "label_row" if form.labels else "probability_row")
 
 

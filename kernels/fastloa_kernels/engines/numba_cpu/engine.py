@@ -86,7 +86,7 @@ class RowLossKernel:
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
         self._smalls = small.RowKernels()
-        # Rows of few classes have a skeleton of their own for labels that are neither weighted nor smoothed.
+        # Rows of few classes have a skeleton of their own for labels as they are, without a z-loss.
         self._may_be_tiled = form.labels and record.normalised
 
     def _run(self, general: bool, tiled: bool) -> Any:
@@ -96,11 +96,11 @@ class RowLossKernel:
         return row_losses.rows_of(self._record, self._dtype, **results, labels=form.labels, general=general)
 
     def _kernel(self, general: bool, tiled: bool) -> Kernel:
-        """Class weights and smoothed labels share a kernel, or there would be four of each to compile."""
+        """Class weights, smoothed labels and z-losses share a kernel, or there would be eight of each to compile."""
         if (general, tiled) not in self._kernels:
             number, matrix = NUMBER[self._dtype], array(NUMBER[self._dtype], 2, written=True)
             target = array(types.int64) if self._form.labels else array(number, 2)
-            options = types.Tuple([types.int64, *[types.float64] * 4])
+            options = types.Tuple([types.int64, *[types.float64] * 5])
             read = array(number, 2), target, array(number), array(number), options
             arguments, unit = types.Tuple([*read, PARTIALS, matrix, matrix]), rows.HEIGHT if tiled else 1
             self._kernels[general, tiled] = Kernel(self._run(general, tiled), arguments, unit=unit, scratch=True)
@@ -118,9 +118,10 @@ class RowLossKernel:
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
     ) -> Any:
-        numbers = (options.ignore_index, options.keep, options.smoothing, options.weight_sum, options.divisor)
+        shares = options.keep, options.smoothing, options.weight_sum
+        numbers = (options.ignore_index, *shares, options.divisor, options.z_loss)
         count, classes = x.shape
-        general = class_weight is not None or options.smoothing != 0.0
+        general = class_weight is not None or options.smoothing != 0.0 or options.z_loss != 0.0
         if class_weight is None:
             class_weight = np.ones(classes, self._dtype) if general else self._none
         tiled = not general and self._may_be_tiled and rows.tiled(x.shape)
@@ -136,7 +137,8 @@ class RowLossKernel:
             )  # fmt: skip
             kernel((part.stop - start) * classes, part.stop - start, arguments)
             if out is not None:
-                out[part] = slots
+                with np.errstate(over="ignore"):  # what float32 does not hold is infinite
+                    out[part] = slots
             elif self._form.value:
                 blocks = slice(start // BLOCK, start // BLOCK + SLOTS // BLOCK)
                 self._total.sum_blocks((slots,), (), (), (), high[blocks], low[blocks])

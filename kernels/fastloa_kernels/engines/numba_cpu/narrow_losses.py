@@ -16,7 +16,7 @@ from fastloa_kernels.sums import BLOCK
 def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool) -> Any:
     """``run((x, labels, class_weight, sample_weight, options, out, dx, h), first, last, room)``: see `row_losses`.
 
-    Labels are neither smoothed nor weighted by class.
+    Labels are neither smoothed nor weighted by class, and there is no z-loss.
     """
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
@@ -66,7 +66,7 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
 
     def run(arguments, first, last, room):
         x, labels, _, sample_weight, options, out, dx, h = arguments
-        ignore_index, _, _, weight_sum, divisor = options
+        ignore_index, _, _, weight_sum, divisor, _ = options
         (tile, e, spare), sums, (maxima, rest, wide) = cut(room)
         above = 5 * BLOCK + 3 * HEIGHT
         scale, slots = room[above : above + HEIGHT], room[above + HEIGHT : above + 2 * HEIGHT]

@@ -4,6 +4,9 @@ A row's target is t(c) = w(c) * (keep * q(c) + smoothing), where w are the class
 row's probabilities, keep = 1 - label_smoothing and smoothing = label_smoothing / classes. The row's loss is the sum of
 t(c) * value(c), its gradient mass * p(c) - t(c) and its Hessian's diagonal mass * p(c) * (1 - p(c)), where mass is the
 sum of t. At the label the gradient is taken apart, so that -(1 - p) keeps its digits where p is nearly 1.
+
+With a z-loss z the row's loss has z * L**2 more, where L = log(sum(exp(x))) = m + value(0), the gradient lean * p(c),
+with lean = 2 * z * L, and the Hessian's diagonal lean * p(c) * (1 - p(c)) + 2 * z * p(c)**2.
 """
 
 from collections.abc import Callable
@@ -23,8 +26,9 @@ from fastloa_kernels.sums import BLOCK
 def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool) -> Any:
     """``run((x, target, class_weight, sample_weight, options, out, dx, h), first, last, room)``.
 
-    Only `general` ones read class weights and smooth labels. `out` takes the losses of the rows in float64; `options`
-    is (ignore_index, keep, smoothing, the class weights' sum, divisor). What a call does without is empty.
+    Only `general` ones read class weights, smooth labels and have a z-loss. `out` takes the losses of the rows in
+    float64; `options` is (ignore_index, keep, smoothing, the class weights' sum, divisor, z-loss). What a call does
+    without is empty.
     """
     row_of, split = _label_row if labels else _probability_row, summation.split(dtype)
     one_row = row_of(record, dtype, value, grad, hess, general)
@@ -78,24 +82,39 @@ def _reader(record: Any, dtype: str, stored: bool) -> Any:
     return jitable(read)
 
 
-def _hessian(record: Any, dtype: str) -> Any:
-    """``fill(e, rest, factor, h)``: factor * p * (1 - p)."""
+def _hessian(record: Any, dtype: str, general: bool) -> Any:
+    """``fill(e, rest, factor, bend, h)``: factor * p * (1 - p) + bend * p**2."""
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    inclined, zero = bind(rowwise.inclined, dtype), np.dtype(dtype).type(0.0)
 
-    def fill(e, rest, factor, h):
+    def fill(e, rest, factor, bend, h):
         for i in range(h.size):
             ei = e[i]
-            h[i] = factor * (probability(ei, rest) * complement(ei, rest))
+            p = probability(ei, rest)
+            own = factor * (p * complement(ei, rest))
+            h[i] = inclined(own, bend, p * p) if general and bend != zero else own
 
     return jitable(fill)
+
+
+def _z_terms(record: Any, dtype: str) -> Any:
+    """``terms(z, m, rest) -> (lean, square)``: 2 * z * L and z * L**2, where L = log(sum(exp(x)))."""
+    loss_of, zero = bind(record.value, dtype), np.dtype(dtype).type(0.0)
+    lean, square = bind(rowwise.z_lean, "float64"), bind(rowwise.z_loss, "float64")
+
+    def terms(z, m, rest):
+        top, logarithm = np.float64(m), np.float64(loss_of(zero, rest))
+        return lean(z, top, logarithm), square(z, top, logarithm)
+
+    return jitable(terms)
 
 
 def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     greatest = bind(rowwise.greatest, "float64")
-    read, hessian, scalar = _reader(record, dtype, grad), _hessian(record, dtype), np.dtype(dtype).type
-    normalised = record.normalised
+    read, hessian, scalar = _reader(record, dtype, grad), _hessian(record, dtype, general), np.dtype(dtype).type
+    normalised, z_terms = record.normalised, _z_terms(record, dtype)
 
     def weighted_term(x, w, statistics):
         return w * loss_of(distance(x, statistics[0]), statistics[1])
@@ -112,7 +131,7 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
     gradient = jitable(gradient)
 
     def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, room):
-        ignore_index, keep, smoothing, weight_sum, divisor = options
+        ignore_index, keep, smoothing, weight_sum, divisor, z = options
         values, upper, lower = room
         if label == ignore_index:
             for i in range(x.size):
@@ -126,20 +145,28 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
         m, wide = read((x, dx[row] if grad else x), values, upper, lower)
         rest, d = scalar(wide), distance(at_label, m)
-        loss = 0.0
+        loss, lean, square = 0.0, 0.0, 0.0
+        if general and z != 0.0:
+            lean, square = z_terms(z, m, rest)
         if value:
             loss = keep * own * loss_of(d, rest)
             if general and smoothing != 0.0:
                 total, error = all_classes(x, class_weight, (m, rest), values, upper, lower)
                 loss += smoothing * corrected(total, error)
+            if general and z != 0.0:
+                loss += square
             loss *= scale
         if grad:
             scale /= divisor
-            mass, e = (keep * own + smoothing * weight_sum) * scale, dx[row, label] if normalised else zero
-            if hess:
-                hessian(dx[row], rest, scalar(mass), h[row])
-            gradient(scalar(mass * greatest(wide)), scalar(smoothing * scale), class_weight, dx[row])
+            e, mass = dx[row, label] if normalised else zero, keep * own + smoothing * weight_sum
             pulled = smoothing * (weight_sum * probability(e, rest) - own)
+            if general and z != 0.0:
+                mass += lean
+                pulled += lean * np.float64(probability(e, rest))
+            mass *= scale
+            if hess:
+                hessian(dx[row], rest, scalar(mass), scalar(2.0 * z * scale), h[row])
+            gradient(scalar(mass * greatest(wide)), scalar(smoothing * scale), class_weight, dx[row])
             dx[row, label] = scalar(scale * (pulled - keep * own * complement(e, rest)))
         return loss
 
@@ -149,8 +176,9 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
 def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
-    share_gradient, hessian = bind(rowwise.share_gradient, dtype), _hessian(record, dtype)
-    read, scalar = _reader(record, dtype, grad), np.dtype(dtype).type
+    share_gradient, hessian = bind(rowwise.share_gradient, dtype), _hessian(record, dtype, general)
+    read, scalar, z_terms = _reader(record, dtype, grad), np.dtype(dtype).type, _z_terms(record, dtype)
+    share_inclined, zero = bind(rowwise.share_inclined, dtype), scalar(0.0)
 
     @jitable
     def target(q, w, keep, smoothing):
@@ -183,11 +211,16 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
 
     loss_sum = jitable(loss_sum)
 
-    def gradient(q, class_weight, rest, factor, keep, smoothing, dx):
+    def gradient(q, class_weight, rest, factors, keep, smoothing, dx):
+        factor, lean, both = factors
         for i in range(dx.size):
             t = target(q[i], class_weight[i] if general else q[i], keep, smoothing)
             e = dx[i]
-            dx[i] = share_gradient(factor, t, probability(e, rest), complement(e, rest))
+            p, opposite = probability(e, rest), complement(e, rest)
+            if general and lean != zero:
+                dx[i] = share_inclined(factor, lean, both, t, p, opposite)
+            else:
+                dx[i] = share_gradient(factor, t, p, opposite)
 
     gradient = jitable(gradient)
 
@@ -196,17 +229,23 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
         keep, smoothing = scalar(options[1]), scalar(options[2])
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
         m, wide = read((x, dx[row] if grad else x), values, upper, lower)
-        rest, loss = scalar(wide), 0.0
+        rest, loss, lean, square = scalar(wide), 0.0, 0.0, 0.0
+        if general and options[5] != 0.0:
+            lean, square = z_terms(options[5], m, rest)
         if value:
-            loss = scale * loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower)
+            loss = loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower)
+            if general and options[5] != 0.0:
+                loss += square
+            loss *= scale
         if grad:
             scale /= options[4]
             weights = class_weight if general else q
             mass, error = mass_of(q, weights, (keep, smoothing), values, upper, lower)
-            factor = scalar(corrected(mass, error) * scale)
+            mass = corrected(mass, error)
+            factors = scalar(mass * scale), scalar(lean * scale), scalar((mass + lean) * scale)
             if hess:
-                hessian(dx[row], rest, factor, h[row])
-            gradient(q, class_weight, rest, factor, scalar(options[1] * scale), scalar(options[2] * scale), dx[row])
+                hessian(dx[row], rest, factors[2] if general else factors[0], scalar(2.0 * options[5] * scale), h[row])
+            gradient(q, class_weight, rest, factors, scalar(options[1] * scale), scalar(options[2] * scale), dx[row])
         return loss
 
     return jitable(row_loss)

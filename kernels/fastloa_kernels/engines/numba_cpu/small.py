@@ -207,7 +207,7 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int, tiled: bool) -> 
                     return False, 0.0
                 counted += 1.0
         divisor = counted if mean else 1.0
-        options, (x, labels) = (ignore_index, 1.0, 0.0, np.float64(classes), divisor), packed((x, labels))
+        options, (x, labels) = (ignore_index, 1.0, 0.0, np.float64(classes), divisor, 0.0), packed((x, labels))
         run_alone(address, count, (x, labels, none, none, options, slots, dx, h), room)
         if not value:
             return True, 0.0

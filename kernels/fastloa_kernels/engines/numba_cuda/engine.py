@@ -137,7 +137,7 @@ class RowLossKernel:
             target = pointers("int64" if self._form.labels else self._dtype, 1)
             outputs = types.Tuple((*pointers(losses, 1), *pointers(self._dtype, 2)))
             self._kernels[key] = Kernel(
-                function, *[types.int64] * 4, scalars("float64", 2), totals.signature,
+                function, *[types.int64] * 4, scalars("float64", 3), totals.signature,
                 pointers(self._dtype, 3), target, outputs,
             )  # fmt: skip
         return self._kernels[key]
@@ -154,10 +154,11 @@ class RowLossKernel:
             for arrays in ((x, class_weight, sample_weight), (losses, dx, h))
         )
         if count:
+            numbers = options.keep, options.smoothing, options.z_loss
             totals = Numbers(self._xp, (options.weight_sum, options.divisor), "float64")
             self._kernel(str(outputs[0].dtype), totals)(
                 min(count, GRID), np.int64(count), np.int64(classes), np.int64(options.ignore_index),
-                np.int64(sample_weight is not None), (np.float64(options.keep), np.float64(options.smoothing)),
+                np.int64(sample_weight is not None), tuple(map(np.float64, numbers)),
                 totals.values, operands, (target,), outputs,
             )  # fmt: skip
         if not summed:

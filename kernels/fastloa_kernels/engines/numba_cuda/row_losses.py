@@ -3,7 +3,8 @@
 The mathematics is that of the CPU's skeleton: a row's target is t(c) = w(c) * (keep * q(c) + smoothing), its loss the
 sum of t(c) * value(c), its gradient mass * p(c) - t(c) and its Hessian's diagonal mass * p(c) * (1 - p(c)), where mass
 is the sum of t. At the label the gradient is taken apart, so that -(1 - p) keeps its digits where p is nearly 1. A
-label out of range makes its row's results NaN, and nothing is read there.
+label out of range makes its row's results NaN, and nothing is read there. A z-loss z adds z * L**2 to the row's loss,
+with L = log(sum(exp(x))) = m + value(0), and lean * p(c) with lean = 2 * z * L to its gradient.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from fastloa_kernels.sums import BLOCK
 
 
 def loss_kernel(record: RowLoss, dtype: str, form: RowForm, read: Any) -> Callable[..., None]:
-    """``kernel(rows, classes, ignore_index, sampled, (keep, smoothing), totals, operands, targets, outputs)``.
+    """``kernel(rows, classes, ignore_index, sampled, (keep, smoothing, z), totals, operands, targets, outputs)``.
 
     ``read(totals)`` are the class weights' sum and the divisor. The operands are x, the class weights and the sample
     weights, and are not read where the form, or `sampled`, does without. The outputs are the rows' losses, the gradient
@@ -68,11 +69,25 @@ def _fill(array, base, classes, value):
         j += cuda.blockDim.x
 
 
+def _z_terms(record: RowLoss, dtype: str) -> Any:
+    """``terms(z, m, rest) -> (lean, square)``: 2 * z * L and z * L**2, or zeros."""
+    loss_of, zero = bind(record.value, dtype), np.dtype(dtype).type(0.0)
+    lean, square = bind(rowwise.z_lean, "float64"), bind(rowwise.z_loss, "float64")
+
+    def terms(z, m, rest):
+        if z == 0.0:
+            return 0.0, 0.0
+        top, logarithm = np.float64(m), np.float64(loss_of(zero, rest))
+        return lean(z, top, logarithm), square(z, top, logarithm)
+
+    return device(terms)
+
+
 def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
     value, grad, hess, weighted = form.value, form.grad, form.hess, form.weighted
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     read, scalar = _reader(record, dtype), np.dtype(dtype).type
-    write = _label_derivatives(record, dtype, form)
+    write, z_terms = _label_derivatives(record, dtype, form), _z_terms(record, dtype)
     zero, nothing = scalar(0.0), scalar(np.nan)
 
     def weighted_term(x, w, base, j, statistics):
@@ -91,7 +106,7 @@ def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
     constant = device(constant)
 
     def one_row(row, classes, scale, options, operands, labels, outputs, room):
-        ignore_index, keep, smoothing, weight_sum, divisor = options
+        ignore_index, keep, smoothing, z, weight_sum, divisor = options
         high, low, seen = room
         x, w = operands[0], operands[1]
         label, base = labels[row], row * classes
@@ -104,12 +119,14 @@ def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
         own = np.float64(w[label]) if weighted else 1.0
         m, wide = read(x, base, classes, high, low, seen)
         rest = scalar(wide)
-        loss = 0.0
+        loss, (lean, square) = 0.0, z_terms(z, m, rest)
         if value:
             loss = keep * own * loss_of(distance(at_label, m), rest)
             if smoothing != 0.0:
                 total, error = all_classes(x, w, base, classes, (m, rest), high, low)
                 loss += smoothing * corrected(total, error)
+            if z != 0.0:
+                loss += square
             loss *= scale
         if grad or hess:
             write(
@@ -120,7 +137,7 @@ def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
                 label,
                 at_label,
                 (m, rest, wide),
-                (keep, smoothing, own, scale / divisor, weight_sum),
+                (keep, smoothing, own, scale / divisor, weight_sum, z, lean),
                 outputs,
             )
         return loss
@@ -132,21 +149,27 @@ def _label_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
     grad, hess, weighted = form.grad, form.hess, form.weighted
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     exponential, greatest = bind(rowwise.exponential, dtype), bind(rowwise.greatest, "float64")
-    scalar, normalised = np.dtype(dtype).type, record.normalised
+    scalar, normalised, inclined = np.dtype(dtype).type, record.normalised, bind(rowwise.inclined, dtype)
     zero = scalar(0.0)
 
     def write(x, w, base, classes, label, at_label, statistics, options, outputs):
-        (m, rest, wide), (keep, smoothing, own, scale, weight_sum) = statistics, options
-        mass = (keep * own + smoothing * weight_sum) * scale
-        factor, share = scalar(mass), scalar(mass * greatest(wide))
-        pull, e = scalar(smoothing * scale), exponential(at_label, m)
+        (m, rest, wide), (keep, smoothing, own, scale, weight_sum, z, lean) = statistics, options
+        mass, e = keep * own + smoothing * weight_sum, exponential(at_label, m)
         pulled = smoothing * (weight_sum * probability(e, rest) - own)
+        if z != 0.0:
+            mass += lean
+            pulled += lean * np.float64(probability(e, rest))
+        mass *= scale
+        factor, share = scalar(mass), scalar(mass * greatest(wide))
+        pull, bend = scalar(smoothing * scale), scalar(2.0 * z * scale)
         own_gradient = scalar(scale * (pulled - keep * own * complement(e, rest)))
         j = cuda.threadIdx.x
         while j < classes:
             e = exponential(x[base + j], m)
             if hess:
-                outputs[2][base + j] = factor * (probability(e, rest) * complement(e, rest))
+                p = probability(e, rest)
+                curve = factor * (p * complement(e, rest))
+                outputs[2][base + j] = inclined(curve, bend, p * p) if bend != zero else curve
             if grad:
                 gradient = share * e if normalised else zero
                 if pull != zero:
@@ -161,7 +184,7 @@ def _probability_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
     value, grad, hess, weighted = form.value, form.grad, form.hess, form.weighted
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     read, scalar, target = _reader(record, dtype), np.dtype(dtype).type, _target(dtype, weighted)
-    write = _probability_derivatives(record, dtype, form)
+    write, z_terms = _probability_derivatives(record, dtype, form), _z_terms(record, dtype)
     zero = scalar(0.0)
 
     def mass_term(q, w, base, j, extra):
@@ -179,19 +202,24 @@ def _probability_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
     mass_of, loss_sum = row_sum(dtype, device(mass_term)), row_sum(dtype, device(loss_term), device(added))
 
     def one_row(row, classes, scale, options, operands, q, outputs, room):
-        _, keep, smoothing, _, divisor = options
+        _, keep, smoothing, z, _, divisor = options
         high, low, seen = room
         x, w, base = operands[0], operands[1], row * classes
         numbers = scalar(keep), scalar(smoothing)
         m, wide = read(x, base, classes, high, low, seen)
         rest, loss = scalar(wide), 0.0
+        lean, square = z_terms(z, m, rest)
         if value:
-            total, error = loss_sum(x, w, base, classes, (q, m, rest, *numbers), high, low)
-            loss = scale * total
+            loss, error = loss_sum(x, w, base, classes, (q, m, rest, *numbers), high, low)
+            if z != 0.0:
+                loss += square
+            loss *= scale
         if grad or hess:
             scale = scale / divisor
             mass, error = mass_of(q, w, base, classes, numbers, high, low)
-            scaled = scalar(corrected(mass, error) * scale), scalar(keep * scale), scalar(smoothing * scale)
+            mass = corrected(mass, error)
+            factors = scalar(mass * scale), scalar((mass + lean) * scale), scalar(lean * scale)
+            scaled = *factors, scalar(2.0 * z * scale), scalar(keep * scale), scalar(smoothing * scale)
             write(x, q, w, base, classes, m, rest, scaled, outputs)
         return loss
 
@@ -212,19 +240,25 @@ def _probability_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
     grad, hess = form.grad, form.hess
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     exponential, target = bind(rowwise.exponential, dtype), _target(dtype, form.weighted)
-    gradient = bind(rowwise.share_gradient, dtype)
+    gradient, zero = bind(rowwise.share_gradient, dtype), np.dtype(dtype).type(0.0)
+    inclined, share_inclined = bind(rowwise.inclined, dtype), bind(rowwise.share_inclined, dtype)
 
     def write(x, q, w, base, classes, m, rest, scaled, outputs):
-        factor, keep, smoothing = scaled
+        factor, curve, lean, bend, keep, smoothing = scaled
         j = cuda.threadIdx.x
         while j < classes:
             e = exponential(x[base + j], m)
             p = probability(e, rest)
             if hess:
-                outputs[2][base + j] = factor * (p * complement(e, rest))
+                own = curve * (p * complement(e, rest))
+                outputs[2][base + j] = inclined(own, bend, p * p) if bend != zero else own
             if grad:
                 t = target(q, w, base, j, keep, smoothing)
-                outputs[1][base + j] = gradient(factor, t, p, complement(e, rest))
+                opposite = complement(e, rest)
+                if lean != zero:
+                    outputs[1][base + j] = share_inclined(factor, lean, curve, t, p, opposite)
+                else:
+                    outputs[1][base + j] = gradient(factor, t, p, opposite)
             j += cuda.blockDim.x
 
     return device(write)
