@@ -69,7 +69,7 @@ class RowLossOperation(LossOperation[P]):
             options_of_rows = options_of(call, targets, terms, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), rows.kind.compute)
             losses, *others = results.arrays
-            apart = targets.masked is not None and "value" in form and losses is None
+            apart = targets.skipped is not None and "value" in form and losses is None
             if apart:
                 losses = call.engine.xp.empty(len(rows.scores), rows.kind.compute)
             total = kernel(

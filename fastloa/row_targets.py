@@ -36,7 +36,7 @@ class Targets:
     target: Any
     class_weight: Any
     sample_weight: Any
-    masked: Any  # rows of probabilities that do not count; labels that do not are those to be ignored
+    skipped: Any  # rows of probabilities that do not count; labels that do not are those to be ignored
     labels: bool
     batch: tuple[int, ...]
     classes: int
@@ -44,15 +44,15 @@ class Targets:
 
     def part(self, rows: slice) -> "Targets":
         """Those of some of the rows."""
-        sample_weight, masked = (None if a is None else a[rows] for a in (self.sample_weight, self.masked))
-        return replace(self, target=self.target[rows], sample_weight=sample_weight, masked=masked)
+        sample_weight, skipped = (None if a is None else a[rows] for a in (self.sample_weight, self.skipped))
+        return replace(self, target=self.target[rows], sample_weight=sample_weight, skipped=skipped)
 
     def clear(self, *results: Any) -> None:
-        """Make the masked rows of the results 0, whatever was computed of them."""
-        if self.masked is not None:
+        """Make the rows of the results that do not count 0, whatever was computed of them."""
+        if self.skipped is not None:
             for result in results:
                 if result is not None:
-                    result[self.masked] = 0.0
+                    result[self.skipped] = 0.0
 
 
 def targets_of(
@@ -67,18 +67,18 @@ def targets_of(
     if sample_weight is not None:
         dtypes.real(function, "sample_weight", sample_weight)
         same(function, "sample_weight", sample_weight, batch)
-    masked = _masked(call, terms.mask, batch)
+    skipped = _skipped(call, terms.mask, batch)
     ready = (
         call.ready(_within_int64(call, target), "int64").reshape(-1) if labels
         else call.ready(last(target, axis), dtype).reshape(-1, classes)
     )  # fmt: skip
-    if labels and masked is not None:
-        ready, masked = call.engine.xp.where(masked, terms.ignore_index, ready), None
+    if labels and skipped is not None:
+        ready, skipped = call.engine.xp.where(skipped, terms.ignore_index, ready), None
     return Targets(
         ready,
         None if terms.weight is None else call.ready(terms.weight, dtype),
         None if sample_weight is None else call.ready(sample_weight, dtype).reshape(-1),
-        masked, labels, batch, classes, dtype,
+        skipped, labels, batch, classes, dtype,
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def options_of(call: Call, targets: Targets, terms: RowTerms, reduction: str) ->
         check_probabilities(call, ("target",), [targets.target], targets.dtype)
         if reduction == "mean":
             divisor = _weight_of_rows(call, targets)
-            if targets.masked is not None:
+            if targets.skipped is not None:
                 divisor = _divisor(call, divisor, terms, "mask must leave a row")
     return RowOptions(
         ignore_index=terms.ignore_index,
@@ -114,22 +114,22 @@ def total_of(call: Call, losses: Any, divisor: Any, dtype: Any) -> Any:
         return (total / divisor).astype(dtype)
 
 
-def _masked(call: Call, mask: Any, batch: tuple[int, ...]) -> Any:
+def _skipped(call: Call, mask: Any, batch: tuple[int, ...]) -> Any:
     if mask is None:
         return None
     if mask.dtype.kind != "b":
         raise TypeError(f"{call.function}: mask must be an array of bool, got {mask.dtype}")
     same(call.function, "mask", mask, batch)
-    return call.ready(mask, "bool").reshape(-1)
+    return ~call.ready(mask, "bool").reshape(-1)
 
 
 def _weight_of_rows(call: Call, targets: Targets) -> Any:
-    weights, masked = targets.sample_weight, targets.masked
-    if masked is None:
+    weights, skipped = targets.sample_weight, targets.skipped
+    if skipped is None:
         return float(len(targets.target)) if weights is None else _sum(call, weights, targets)
     if weights is not None:
-        return _sum(call, call.engine.xp.where(masked, weights.dtype.type(0.0), weights), targets)
-    return (~masked).sum(dtype="float64")
+        return _sum(call, call.engine.xp.where(skipped, weights.dtype.type(0.0), weights), targets)
+    return (~skipped).sum(dtype="float64")
 
 
 def _has_labels(function: str, target: Any, batch: tuple[int, ...], shape: tuple[int, ...], terms: RowTerms) -> bool:

@@ -194,7 +194,7 @@ REFUSALS = [
         "cross_entropy: mask must have shape (2,), got (3,)",
     ),
     (
-        lambda: fl.cross_entropy(X, X, mask=np.ones(2, bool), empty="raise"), ValueError,
+        lambda: fl.cross_entropy(X, X, mask=np.zeros(2, bool), empty="raise"), ValueError,
         "cross_entropy: mask must leave a row that counts, got none with a weight",
     ),
     (

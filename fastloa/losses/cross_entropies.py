@@ -166,14 +166,14 @@ def cross_entropy(
     z_loss : float, default 0.0
         The factor, 0 or more, of the squared logarithm that is added to each row's loss; class weights leave it alone.
     mask : bool array, shape (...), optional
-        True for rows that count for nothing, and have a gradient of 0.
+        True for rows that count, as optax's ``where``; all others are treated as those with the label to be ignored.
     axis : int, default -1
         The axis of the classes (PyTorch has it at 1).
     sample_weight : array, shape (...), optional
         The weight of each row; the mean divides by the sum of its product with the labels' weights.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What the mean of labelled rows gives where all are ignored, or none is there, and of masked rows where all are
-        masked. On a GPU "raise" waits for the device.
+        What the mean of labelled rows gives where all are ignored, or none is there, and with a mask that lets
+        no row count. On a GPU "raise" waits for the device.
     check : bool, default False
         On a GPU: wait for the device and raise for a label out of range, which otherwise gives NaN.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional

@@ -44,14 +44,14 @@ def linear_cross_entropy(
     z_loss : float, default 0.0
         The factor, 0 or more, of log(sum(exp(z)))^2, which is added to each row's loss; class weights leave it alone.
     mask : bool array, shape (...), optional
-        True for rows that count for nothing, as those with the label to be ignored.
+        True for rows that count, as optax's ``where``; all others are treated as those with the label to be ignored.
     sample_weight : array, shape (...), optional
         The weight of each row; the mean divides by the sum of its product with the labels' weights.
     batch_chunk_size : int, optional
         How many rows to take at a time; by default as many as have 8,388,608 logits, and at least one.
     empty : {"nan", "zero", "raise"}, default "nan"
-        What the mean of labelled rows gives where all are ignored, or none is there, and of masked rows where all are
-        masked. On a GPU "raise" waits for the device.
+        What the mean of labelled rows gives where all are ignored, or none is there, and with a mask that lets
+        no row count. On a GPU "raise" waits for the device.
     check : bool, default False
         On a GPU: wait for the device and raise for a label out of range, which otherwise gives NaN.
     backend : {"auto", "cpu", "cuda", "cupy"}, optional

@@ -123,7 +123,7 @@ def row_loss(
     rows, classes = x.reshape(-1, x.shape[-1]).tolist(), x.shape[-1]
     weights = [mpf(w) for w in (np.ones(classes) if weight is None else weight).tolist()]
     samples = [mpf(s) for s in (np.ones(len(rows)) if sample_weight is None else sample_weight).reshape(-1).tolist()]
-    labels, masked = target.ndim < x.ndim, (np.zeros(len(rows), bool) if mask is None else mask.reshape(-1)).tolist()
+    labels, masked = target.ndim < x.ndim, (np.zeros(len(rows), bool) if mask is None else ~mask.reshape(-1)).tolist()
     values, grads, hessians, divisor, smoothing = [], [], [], mpf(0), mpf(label_smoothing)
     for row, own, scale, out in zip(rows, target.reshape(len(rows), -1).tolist(), samples, masked, strict=True):
         if out or (labels and own[0] == ignore_index):
