@@ -216,7 +216,7 @@ def _uncopied(form: Form, arrays: tuple[Any, ...], axis: Any, out: Any, paramete
         for array in (*grads, x, out)
     ]
     starts = length * np.arange(rows + 1)
-    form.kernels[x.dtype].over_arrays(np.ascontiguousarray(np.concatenate(places)), starts, parameters)
+    form.kernels[x.dtype].over_arrays(np.ascontiguousarray(np.concatenate(places)), starts, (), parameters)
     return out
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from fastloa_kernels.engines.numba_cpu import launching, threads
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
-from fastloa_kernels.engines.numba_cpu.launching import LENT, SHARE, Kernel, array
+from fastloa_kernels.engines.numba_cpu.kinds import array
+from fastloa_kernels.engines.numba_cpu.launching import LENT, SHARE, Kernel
 from numba.core import types
 
 UNIT = 64

@@ -40,7 +40,7 @@ def step(case, options):
         operation(p, g, *(state and next(left) for state in states), step=3, **given)
         return p, *others
 
-    return Subject(case.name, "step", call, (), arrays, (), options)
+    return Subject(case.name, "step", call, (), arrays, (), options, whole=not case.alone)
 
 
 LOSSES = (cases.LossCase, cases.RowLossCase)

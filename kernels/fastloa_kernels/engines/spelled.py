@@ -56,3 +56,20 @@ def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
 def as_tuple(outputs: int) -> Callable[..., Any]:
     """A formula with one output returns it bare; this makes it a tuple like the others."""
     return _written("as_tuple", ["def as_tuple(values):", f"    return {'(values,)' if outputs == 1 else 'values'}"])
+
+
+def stub(count: int, call: Callable[..., Any], name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """A function of `count` arguments that does nothing, and one that gives them to `call` as a tuple."""
+    names = _numbered("a", count)
+    made = [
+        _written("made", [f"def made({', '.join(names)}):", f"    {line}"], call=call)
+        for line in ("pass", f"return call(({', '.join(names)},))")
+    ]
+    for function, kind in zip(made, ("stub", "call"), strict=True):
+        function.__qualname__ = f"{kind}_{name}"
+    return made[0], made[1]
+
+
+def always(count: int, result: Any) -> Callable[..., Any]:
+    """A function of `count` arguments that gives the same result whatever they are."""
+    return _written("always", [f"def always({', '.join(_numbered('a', count))}):", "    return result"], result=result)

@@ -21,8 +21,8 @@ def call_loop(loop: int, numbers: Any, arrays: tuple[Any, ...]) -> None:
     """
 
 
-def run_alone(kernel: int, count: int, arguments: tuple[Any, ...], room: Any) -> None:
-    """Run the kernel of `sharing.in_parts` at an address, as one part; in compiled code only, and likewise.
+def call_rows(rows: int, arguments: tuple[Any, ...], first: int, last: int, room: Any) -> None:
+    """Call the skeleton of rows at an address; in compiled code only, and likewise.
 
     `room` may be the address of a room.
     """
@@ -56,18 +56,18 @@ def _call_loop(typingctx, loop, numbers, arrays):
 
 
 @intrinsic
-def _run_alone(typingctx, kernel, count, arguments, room):
+def _call_rows(typingctx, rows, arguments, first, last, room):
     kind = types.Array(types.float64, 1, "C")
-    taken = (*[types.int64] * 4, arguments, kind)
+    taken = (arguments, types.int64, types.int64, kind)
 
     def lower(context, builder, signature, args):
-        address, count, arguments, room = args
-        if isinstance(signature.args[3], types.Integer):
+        address, arguments, first, last, room = args
+        if isinstance(signature.args[4], types.Integer):
             room = _array_at(context, builder, kind, room, INDEX(LENT))
-        _call(context, builder, address, taken, [INDEX(0), INDEX(1), count, count, arguments, room])
+        _call(context, builder, address, taken, [arguments, first, last, room])
         return context.get_dummy_value()
 
-    return Signature(types.void, (types.int64, types.int64, arguments, room), None), lower
+    return Signature(types.void, (types.int64, arguments, types.int64, types.int64, room), None), lower
 
 
 @intrinsic
@@ -115,9 +115,9 @@ def _call_loop_overload(loop, numbers, arrays):
     return lambda loop, numbers, arrays: _call_loop(loop, numbers, arrays)
 
 
-@overload(run_alone, jit_options=LINKED)
-def _run_alone_overload(kernel, count, arguments, room):
-    return lambda kernel, count, arguments, room: _run_alone(kernel, count, arguments, room)
+@overload(call_rows, jit_options=LINKED)
+def _call_rows_overload(rows, arguments, first, last, room):
+    return lambda rows, arguments, first, last, room: _call_rows(rows, arguments, first, last, room)
 
 
 @overload(call_loop_at, jit_options=LINKED)

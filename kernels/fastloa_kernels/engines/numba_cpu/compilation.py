@@ -68,17 +68,19 @@ def jitable(function: Callable[..., Any], **options: Any) -> Any:
     return _known[key]
 
 
-def _named(function: Callable[..., Any], *content: Any) -> None:
+def named(function: Callable[..., Any], *content: Any) -> str:
+    """The name of a function and of what its machine code follows from besides, which is then its own."""
     prefix = f"{PREFIX}_{VERSION}_"
     if not function.__qualname__.startswith(prefix):
         function.__qualname__ = prefix + _digest(function, *map(str, content), _processor())
+    return function.__qualname__
 
 
 def dispatcher(
     function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True, from_python: bool = True
 ) -> Any:
     """`function`, compiled for `signature`, with an entry point for Python unless none is wanted."""
-    _named(function, signature, nogil, from_python)
+    named(function, signature, nogil, from_python)
     options: Any = {"nogil": nogil, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
     options["no_cpython_wrapper"] = not from_python
     try:
@@ -100,19 +102,19 @@ def entries(
     function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True
 ) -> tuple[Callable[..., Any], int]:
     """The entry point for Python, and the address at which compiled code calls the function; both last forever."""
-    return _entries(dispatcher(function, signature, nogil=nogil))
+    return entry_of(dispatcher(function, signature, nogil=nogil))
 
 
 def address_of(function: Callable[..., Any], signature: tuple[Any, ...]) -> int:
     """The address at which compiled code calls `function`, which nothing else does: that is soon compiled."""
-    _named(function, signature, True, False)
-    name = function.__qualname__
+    name = named(function, signature, True, False)
     if name not in _addresses:
-        _addresses[name] = _entries(dispatcher(function, signature, from_python=False))[1]
+        _addresses[name] = entry_of(dispatcher(function, signature, from_python=False))[1]
     return _addresses[name]
 
 
-def _entries(made: Any) -> tuple[Callable[..., Any], int]:
+def entry_of(made: Any) -> tuple[Callable[..., Any], int]:
+    """The same two of what a `dispatcher` has compiled."""
     (overload,) = made.overloads.values()
     _kept.append(overload)
     return overload.entry_point, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)
@@ -124,7 +126,7 @@ _addresses: dict[str, int] = {}
 
 def c_function(function: Callable[..., None], signature: Any) -> CFunc:
     """`function`, whose loops may be parallel, as C calls it: its ``address`` lasts as long as it does."""
-    _named(function, signature)
+    named(function, signature)
     made = CFunc(function, (signature.args, signature.return_type), {}, {"nopython": True, "parallel": True})
     with contextlib.suppress(RuntimeError):  # numba found no directory that it may write to
         made.enable_caching()

@@ -13,7 +13,8 @@ from fastloa_kernels.engines import spelled
 from fastloa_kernels.engines.numba_cpu import maps, small, summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
-from fastloa_kernels.engines.numba_cpu.launching import NOTHING, NUMBER, PARALLEL, SCRATCH, Kernel, array, with_room
+from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.launching import NOTHING, PARALLEL, SCRATCH, Kernel, with_room
 from fastloa_kernels.sums import BLOCK
 
 HUGE = 2.0**127  # rounded to float32, no number below overflows

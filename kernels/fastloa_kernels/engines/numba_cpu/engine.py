@@ -25,14 +25,9 @@ from fastloa_kernels.engines.numba_cpu.elementwise import (
     partials,
     rounded,
 )
-from fastloa_kernels.engines.numba_cpu.launching import (
-    LOCKED,
-    NUMBER,
-    SCRATCH,
-    Kernel,
-    array,
-    with_room,
-)
+from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.launching import LOCKED, SCRATCH, with_room
+from fastloa_kernels.engines.numba_cpu.over_rows import Rows
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK
@@ -49,16 +44,16 @@ class RowKernel:
             wide: functools.partial(getattr(skeletons, f"rowwise_{form}"), record, dtype)
             for wide, skeletons in ((True, rows), (False, narrow))
         }
-        self._variants: dict[tuple[bool, int], Kernel] = {}
+        self._variants: dict[tuple[bool, int], Rows] = {}
         self._smalls = small.RowKernels()
 
-    def _variant(self, wide: bool, place: int) -> Kernel:
+    def _variant(self, wide: bool, place: int) -> Rows:
         """The kernel whose result is the array at `place`, which may be an input's."""
         if (wide, place) not in self._variants:
             count = max(self._inputs, place + 1)
             arrays = types.Tuple([array(NUMBER[self._dtype], 2, written=i == place) for i in range(count)])
             unit = 1 if wide else rows.HEIGHT
-            self._variants[wide, place] = Kernel(self._run[wide](place), arrays, unit=unit, scratch=True)
+            self._variants[wide, place] = Rows(self._run[wide](place), arrays, unit=unit)
         return self._variants[wide, place]
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
@@ -82,7 +77,7 @@ class RowLossKernel:
 
     def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
         self._record, self._form, self._dtype, self._total = record, form, dtype, total
-        self._kernels: dict[tuple[bool, bool], Kernel] = {}
+        self._kernels: dict[tuple[bool, bool], Rows] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
         self._smalls = small.RowKernels()
@@ -95,7 +90,7 @@ class RowLossKernel:
             return narrow_losses.rows_of(self._record, self._dtype, **results)
         return row_losses.rows_of(self._record, self._dtype, **results, labels=form.labels, general=general)
 
-    def _kernel(self, general: bool, tiled: bool) -> Kernel:
+    def _kernel(self, general: bool, tiled: bool) -> Rows:
         """Class weights, smoothed labels and z-losses share a kernel, or there would be eight of each to compile."""
         if (general, tiled) not in self._kernels:
             number, matrix = NUMBER[self._dtype], array(NUMBER[self._dtype], 2, written=True)
@@ -103,7 +98,7 @@ class RowLossKernel:
             options = types.Tuple([types.int64, *[types.float64] * 5])
             read = array(number, 2), target, array(number), array(number), options
             arguments, unit = types.Tuple([*read, PARTIALS, matrix, matrix]), rows.HEIGHT if tiled else 1
-            self._kernels[general, tiled] = Kernel(self._run(general, tiled), arguments, unit=unit, scratch=True)
+            self._kernels[general, tiled] = Rows(self._run(general, tiled), arguments, unit=unit)
         return self._kernels[general, tiled]
 
     def small(self) -> Callable[..., tuple[bool, float]]:

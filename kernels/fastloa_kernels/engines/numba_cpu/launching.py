@@ -10,18 +10,13 @@ from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu import sharing
 from fastloa_kernels.engines.numba_cpu.compilation import entries
+from fastloa_kernels.engines.numba_cpu.kinds import array
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.threads import enter, leave
 from fastloa_kernels.sums import BLOCK
 
 PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it,
 SHARE = 1 << 13  # and that each of them takes at least
-NUMBER = {"float32": types.float32, "float64": types.float64}
-
-
-def array(dtype: Any, ndim: int = 1, *, written: bool = False) -> types.Array:
-    """The type of a C-contiguous array."""
-    return types.Array(dtype, ndim, "C", readonly=not written)
 
 
 # Kernels that hold the interpreter's lock, where there is one, cannot meet each other: they keep scratch of their own.
@@ -69,7 +64,7 @@ class Kernel:
 
     @property
     def address(self) -> int:
-        """Where compiled code calls it, by `calling.run_alone`."""
+        """Where compiled code calls it."""
         return self._compiled()[1]
 
     def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:

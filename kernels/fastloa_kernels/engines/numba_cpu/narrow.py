@@ -4,12 +4,16 @@ A tile holds the classes of its rows one after the other, each class for all row
 the tree that adds it up is cut into the same pairs, for all rows of the tile at once.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
+from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.outlining import outlined
 from fastloa_kernels.engines.numba_cpu.rows import CLOSE, HEIGHT, ordering
 from fastloa_kernels.engines.numba_cpu.summation import added, compensated_tree, corrected
 from fastloa_kernels.formulas import rowwise
@@ -95,6 +99,7 @@ def _compensated_tree(values, high, low, columns):
     compensated_tree(high, low, size, HEIGHT)
 
 
+@functools.cache
 def sums_of(dtype: str) -> Any:
     """``sums(values, high, low, columns)`` leaves the rows' sums and errors in ``high[:HEIGHT]``, ``low[:HEIGHT]``.
 
@@ -107,9 +112,11 @@ def sums_of(dtype: str) -> Any:
         for i in range(HEIGHT):
             high[i], low[i] = added(0.0, 0.0, high[i], low[i])
 
-    return jitable(sums)
+    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
+    return outlined(sums, (number, wide, wide, types.int64))
 
 
+@functools.cache
 def statistics(dtype: str, *, in_place: bool) -> Any:
     """``read(x, e, spare, sums, numbers, columns)`` leaves exp(x - m) in `e`, or in place in `x`, which `e` then is.
 
@@ -174,7 +181,8 @@ def statistics(dtype: str, *, in_place: bool) -> Any:
             wide[i] = rest_of(wide[i], np.float64(maxima[i]))
             rest[i] = scalar(wide[i])
 
-    return jitable(read)
+    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
+    return outlined(read, (*[number] * 3, types.Tuple([wide] * 2), types.Tuple([number, number, wide]), types.int64))
 
 
 def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
@@ -210,7 +218,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
             write(tile, numbers[0], numbers[1], columns)
             store(tile, out, start, stop)
 
-    return jitable(run)
+    return run
 
 
 def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
@@ -246,4 +254,4 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
             write(g, y, totals, columns)
             store(g, out, start, stop)
 
-    return jitable(run)
+    return run

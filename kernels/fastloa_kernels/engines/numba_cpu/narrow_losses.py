@@ -102,4 +102,4 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
                 clear(e, some, ignore_index, columns)
                 store(e, dx, start, stop)
 
-    return jitable(run)
+    return run

@@ -17,7 +17,7 @@ import numpy as np
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
-from fastloa_kernels.engines.numba_cpu.rows import row_sum, statistics
+from fastloa_kernels.engines.numba_cpu.rows import row_sum, rows_read, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
@@ -41,7 +41,7 @@ def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, lab
             if value:
                 out[row] = loss
 
-    return jitable(run)
+    return run
 
 
 def label_weights(*, weighted: bool) -> Callable[..., int]:
@@ -113,7 +113,8 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     greatest = bind(rowwise.greatest, "float64")
-    read, hessian, scalar = _reader(record, dtype, grad), _hessian(record, dtype, general), np.dtype(dtype).type
+    read, of, hessian = _reader(record, dtype, grad), rows_read(stored=grad), _hessian(record, dtype, general)
+    scalar = np.dtype(dtype).type
     normalised, z_terms = record.normalised, _z_terms(record, dtype)
 
     def weighted_term(x, w, statistics):
@@ -143,7 +144,7 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
         at_label = x[label]
         own = np.float64(class_weight[label]) if general else 1.0
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
-        m, wide = read((x, dx[row] if grad else x), values, upper, lower)
+        m, wide = read(of((x, dx[row] if grad else x)), values, upper, lower)
         rest, d = scalar(wide), distance(at_label, m)
         loss, lean, square = 0.0, 0.0, 0.0
         if general and z != 0.0:
@@ -177,7 +178,8 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     share_gradient, hessian = bind(rowwise.share_gradient, dtype), _hessian(record, dtype, general)
-    read, scalar, z_terms = _reader(record, dtype, grad), np.dtype(dtype).type, _z_terms(record, dtype)
+    read, of, z_terms = _reader(record, dtype, grad), rows_read(stored=grad), _z_terms(record, dtype)
+    scalar = np.dtype(dtype).type
     share_inclined, zero = bind(rowwise.share_inclined, dtype), scalar(0.0)
 
     @jitable
@@ -197,7 +199,7 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
             out[i] = scalar(0.0) if t == scalar(0.0) else term  # 0 * log 0 = 0
 
     losses = jitable(losses)
-    leaf = summation.leaf(dtype)
+    leaf = summation.outlined_leaf(dtype)
 
     def loss_sum(x, q, class_weight, m, rest, keep, smoothing, values, upper, lower):
         total = 0.0
@@ -228,7 +230,7 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
         values, upper, lower = room
         keep, smoothing = scalar(options[1]), scalar(options[2])
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
-        m, wide = read((x, dx[row] if grad else x), values, upper, lower)
+        m, wide = read(of((x, dx[row] if grad else x)), values, upper, lower)
         rest, loss, lean, square = scalar(wide), 0.0, 0.0, 0.0
         if general and options[5] != 0.0:
             lean, square = z_terms(options[5], m, rest)

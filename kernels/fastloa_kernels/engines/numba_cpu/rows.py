@@ -3,13 +3,17 @@
 A row's bits depend on nothing but the row: it is summed in the blocks and trees of `fastloa_kernels.sums`.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
+from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.outlining import outlined
 from fastloa_kernels.engines.numba_cpu.summation import added, corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.records import Rowwise
@@ -54,7 +58,7 @@ def _maximum(dtype: str) -> Any:
 
 def row_sum(dtype: str, term: Any) -> Any:
     """``whole(a, b, extra, values, upper, lower) -> (sum, error)`` of term(a[i], b[i], extra) over a row."""
-    leaf = summation.leaf(dtype)
+    leaf = summation.outlined_leaf(dtype)
 
     def fill(a, b, extra, values):
         for i in range(a.size):
@@ -94,11 +98,13 @@ def _stored_sum(dtype: str) -> Any:
     return jitable(whole)
 
 
+@functools.cache
 def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
     """``read(rows, values, upper, lower) -> (m, rest)``: the maximum m of ``rows[0]`` and sum(exp(x - m)) - 1.
 
-    With `stored`, exp(x - m) is left in ``rows[place]``.
+    With `stored`, exp(x - m) is left in ``rows[place]``; else there is the one row.
     """
+    place = place if stored else 0
     greatest, exponential = _maximum(dtype), bind(rowwise.exponential, dtype)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
     narrow = dtype == "float32"
@@ -133,7 +139,9 @@ def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
             without_largest = True
         return m, rest(excess, np.float64(m))
 
-    return jitable(read)
+    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
+    given = types.Tuple([array(NUMBER[dtype], written=stored and i == place) for i in range(place + 1)])
+    return outlined(read, (given, number, wide, wide))
 
 
 @uncounted
@@ -158,6 +166,16 @@ def _rows_of(inputs: int, place: int) -> Any:
 @uncounted
 def _as_it_is(rows):
     return rows
+
+
+@uncounted
+def _alone(rows):
+    return (rows[0],)
+
+
+def rows_read(*, stored: bool) -> Any:
+    """``of(rows)``: those of a row and its result that `statistics` takes."""
+    return _as_it_is if stored else _alone
 
 
 def _row_of_scores(record: Rowwise, dtype: str, place: int) -> Any:
@@ -188,7 +206,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     stored, scalar = record.of_exponential, np.dtype(dtype).type
     rows_of, split, scores = _rows_of(1, place), summation.split(dtype), _row_of_scores(record, dtype, place)
     place = place if record.score is None else 0
-    read = statistics(dtype, stored=stored, place=place)
+    read, of = statistics(dtype, stored=stored, place=place), rows_read(stored=stored)
 
     def from_score(rows, m, rest):
         for i in range(rows[0].size):
@@ -204,13 +222,13 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
         values, upper, lower = split(room)
         for row in range(first, last):
             rows = scores(rows_of(arrays, row))
-            m, rest = read(rows, values, upper, lower)
+            m, rest = read(of(rows), values, upper, lower)
             if stored:
                 from_exponential(rows[place], scalar(rest))
             else:
                 from_score(rows, m, scalar(rest))
 
-    return jitable(run)
+    return run
 
 
 def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
@@ -236,7 +254,7 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
             total, error = whole(rows[0], rows[1], scalar(0.0), values, upper, lower)
             write(rows, scalar(corrected(total, error)))
 
-    return jitable(run)
+    return run
 
 
 def tiled(shape: tuple[int, ...]) -> bool:

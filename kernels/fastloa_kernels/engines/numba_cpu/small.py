@@ -17,9 +17,10 @@ from numba.extending import intrinsic, overload
 
 from fastloa_kernels.engines import SMALL
 from fastloa_kernels.engines.numba_cpu import rows, summation
-from fastloa_kernels.engines.numba_cpu.calling import address_at, call_loop, run_alone
+from fastloa_kernels.engines.numba_cpu.calling import address_at, call_loop, call_rows
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
-from fastloa_kernels.engines.numba_cpu.launching import NUMBER, SCRATCH, array, take_rooms
+from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.launching import SCRATCH, take_rooms
 from fastloa_kernels.engines.numba_cpu.maps import found
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.summation import corrected
@@ -122,7 +123,7 @@ def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[
 
 
 class RowKernels:
-    """Where the `Kernel` of a function of rows are: that for any rows, and that for rows computed side by side.
+    """Where the `Rows` of an operation are: those for any rows, and that for rows computed side by side.
 
     What is at `place` is read by compiled code: their addresses, 0 until they are compiled, and that of their `room`,
     which nobody else may have.
@@ -164,7 +165,7 @@ def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
         shape, (x, out) = (out.size // out.shape[-1], out.shape[-1]), packed((x, out))
         address = chosen(place, shape, True)
         if address != 0:
-            run_alone(address, shape[0], (x.reshape(shape), out.reshape(shape)), room_at(place))
+            call_rows(address, (x.reshape(shape), out.reshape(shape)), 0, shape[0], room_at(place))
         return address != 0
 
     def two(place, g, y, out, parameters):
@@ -173,7 +174,7 @@ def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
         shape, (g, y, out) = (out.size // out.shape[-1], out.shape[-1]), packed((g, y, out))
         address = chosen(place, shape, True)
         if address != 0:
-            run_alone(address, shape[0], (g.reshape(shape), y.reshape(shape), out.reshape(shape)), room_at(place))
+            call_rows(address, (g.reshape(shape), y.reshape(shape), out.reshape(shape)), 0, shape[0], room_at(place))
         return address != 0
 
     operands = *[given(number, ndim)] * inputs, given(number, ndim, written=True)
@@ -208,7 +209,7 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int, tiled: bool) -> 
                 counted += 1.0
         divisor = counted if mean else 1.0
         options, (x, labels) = (ignore_index, 1.0, 0.0, np.float64(classes), divisor, 0.0), packed((x, labels))
-        run_alone(address, count, (x, labels, none, none, options, slots, dx, h), room)
+        call_rows(address, (x, labels, none, none, options, slots, dx, h), 0, count, room)
         if not value:
             return True, 0.0
         total, error = leaf(slots, count, upper, lower)

@@ -7,8 +7,11 @@ vectorised.
 from typing import Any
 
 import numpy as np
+from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
+from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.outlining import outlined
 from fastloa_kernels.sums import BLOCK, LANES
 
 
@@ -94,6 +97,17 @@ def leaf(dtype: str) -> Any:
     `high` and `low` are overwritten, and so are float64 `values`, which must have room up to the next power of two.
     """
     return _leaf32 if dtype == "float32" else _leaf64
+
+
+def outlined_leaf(dtype: str) -> Any:
+    """The same, which kernels do not hold."""
+    inlined = leaf(dtype)
+
+    def run(values, count, high, low):
+        return inlined(values, count, high, low)
+
+    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
+    return outlined(run, (number, types.int64, wide, wide))
 
 
 def split(dtype: str) -> Any:

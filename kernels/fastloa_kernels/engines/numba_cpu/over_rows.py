@@ -1,0 +1,39 @@
+"""Skeletons of rows as they are launched: machine code of their own, which one kernel for all calls by address."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import types
+
+from fastloa_kernels.engines.numba_cpu.calling import call_rows
+from fastloa_kernels.engines.numba_cpu.compilation import address_of, jitable
+from fastloa_kernels.engines.numba_cpu.launching import SCRATCH, Kernel
+
+
+class Rows:
+    """Runs ``run(arguments, first, last, room)`` over rows, by all threads where that is worth it.
+
+    Parts are whole units. It is compiled when it is first needed.
+    """
+
+    def __init__(self, run: Callable[..., None], arguments: types.Tuple, *, unit: int) -> None:
+        self._run, self._arguments, self._unit = run, arguments, unit
+
+    @property
+    def address(self) -> int:
+        """Where compiled code calls it, by `calling.call_rows`."""
+        return address_of(self._run, (self._arguments, types.int64, types.int64, SCRATCH))
+
+    def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
+        """Run it for `count` rows, that hold `size` elements."""
+        _kernel(self._arguments, self._unit)(size, count, (self.address, arguments))
+
+
+@functools.cache
+def _kernel(arguments: types.Tuple, unit: int) -> Kernel:
+    def run(both, first, last, room):
+        rows, operands = both
+        call_rows(rows, operands, first, last, room)
+
+    return Kernel(jitable(run), types.Tuple([types.int64, arguments]), unit=unit, scratch=True)
