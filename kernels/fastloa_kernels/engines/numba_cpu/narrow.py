@@ -12,7 +12,7 @@ from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
-from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
+from fastloa_kernels.engines.numba_cpu.kinds import array
 from fastloa_kernels.engines.numba_cpu.outlining import outlined
 from fastloa_kernels.engines.numba_cpu.rows import CLOSE, HEIGHT, ordering
 from fastloa_kernels.engines.numba_cpu.summation import added, compensated_tree, corrected
@@ -21,6 +21,7 @@ from fastloa_kernels.records import Rowwise
 from fastloa_kernels.sums import BLOCK
 
 ROOM = 6 * BLOCK  # three tiles, the sums and their errors, and numbers for each row
+ROOMS = array(types.float64, written=True)  # what lies in it goes to a function as one argument: few are soon passed
 
 
 def split(dtype: str) -> Any:
@@ -99,7 +100,6 @@ def _compensated_tree(values, high, low, columns):
     compensated_tree(high, low, size, HEIGHT)
 
 
-@functools.cache
 def sums_of(dtype: str) -> Any:
     """``sums(values, high, low, columns)`` leaves the rows' sums and errors in ``high[:HEIGHT]``, ``low[:HEIGHT]``.
 
@@ -112,20 +112,31 @@ def sums_of(dtype: str) -> Any:
         for i in range(HEIGHT):
             high[i], low[i] = added(0.0, 0.0, high[i], low[i])
 
-    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
-    return outlined(sums, (number, wide, wide, types.int64))
+    return jitable(sums)
+
+
+@functools.cache
+def _added_up(dtype: str) -> Any:
+    """``add_up(room, columns)``: the `sums_of` the third tile, which kernels do not hold."""
+    sums, cut = sums_of(dtype), split(dtype)
+
+    def add_up(room, columns):
+        tiles, (high, low), _ = cut(room)
+        sums(tiles[2], high, low, columns)
+
+    return outlined(add_up, (ROOMS, types.int64))
 
 
 @functools.cache
 def statistics(dtype: str, *, in_place: bool) -> Any:
-    """``read(x, e, spare, sums, numbers, columns)`` leaves exp(x - m) in `e`, or in place in `x`, which `e` then is.
+    """``read(room, columns)`` leaves exp(x - m) of the first tile x in the second, or in place.
 
-    `numbers` takes the rows' m, their rest in the dtype, and that in float64.
+    The numbers in the room take the rows' m, their rest in the dtype, and that in float64.
     """
     integer, least, flip = ordering(dtype)
     exponential, other = bind(rowwise.exponential, dtype), bind(rowwise.other, dtype)
     rest_of, scalar, narrow = bind(rowwise.rest, "float64"), np.dtype(dtype).type, dtype == "float32"
-    add_up = sums_of(dtype)
+    add_up, cut = sums_of(dtype), split(dtype)
 
     def greatest(x, maxima, columns):
         keys = maxima.view(integer)
@@ -163,8 +174,9 @@ def statistics(dtype: str, *, in_place: bool) -> Any:
 
     without_largest = jitable(without_largest)
 
-    def read(x, e, spare, sums, numbers, columns):
-        (high, low), (maxima, rest, wide) = sums, numbers
+    def read(room, columns):
+        (x, second, spare), (high, low), (maxima, rest, wide) = cut(room)
+        e = x if in_place else second
         greatest(x, maxima, columns)
         if in_place:
             in_their_place(x, maxima, columns)
@@ -181,8 +193,7 @@ def statistics(dtype: str, *, in_place: bool) -> Any:
             wide[i] = rest_of(wide[i], np.float64(maxima[i]))
             rest[i] = scalar(wide[i])
 
-    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
-    return outlined(read, (*[number] * 3, types.Tuple([wide] * 2), types.Tuple([number, number, wide]), types.int64))
+    return outlined(read, (ROOMS, types.int64))
 
 
 def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
@@ -206,7 +217,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     in_scores = jitable(in_scores)
 
     def run(arrays, first, last, room):
-        tiles, sums, numbers = cut(room)
+        tiles, _, numbers = cut(room)
         x, out, tile = arrays[0], arrays[place], tiles[0]
         columns = x.shape[1]
         for start in range(first, last, HEIGHT):
@@ -214,7 +225,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
             load(x, start, stop, tile)
             if scored:
                 in_scores(tile[: columns * HEIGHT])
-            read(tile, tile if stored else tiles[1], tiles[2], sums, numbers, columns)
+            read(room, columns)
             write(tile, numbers[0], numbers[1], columns)
             store(tile, out, start, stop)
 
@@ -224,7 +235,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
 def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
     """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first two to the one at `place`."""
     summand, backward = bind(record.summand, dtype), bind(record.backward, dtype)
-    add_up, cut, scalar = sums_of(dtype), split(dtype), np.dtype(dtype).type
+    add_up, cut, scalar = _added_up(dtype), split(dtype), np.dtype(dtype).type
 
     def terms(g, y, out):
         for i in range(out.size):
@@ -248,7 +259,7 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
             load(arrays[0], start, stop, g)
             load(arrays[1], start, stop, y)
             terms(g[:size], y[:size], products[:size])
-            add_up(products, high, low, columns)
+            add_up(room, columns)
             for i in range(HEIGHT):
                 totals[i] = scalar(corrected(high[i], low[i]))
             write(g, y, totals, columns)

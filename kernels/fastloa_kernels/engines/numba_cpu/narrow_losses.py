@@ -67,7 +67,7 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
     def run(arguments, first, last, room):
         x, labels, _, sample_weight, options, out, dx, h = arguments
         ignore_index, _, _, weight_sum, divisor, _ = options
-        (tile, e, spare), sums, (maxima, rest, wide) = cut(room)
+        (tile, e, spare), _, (maxima, rest, wide) = cut(room)
         above = 5 * BLOCK + 3 * HEIGHT
         scale, slots = room[above : above + HEIGHT], room[above + HEIGHT : above + 2 * HEIGHT]
         picked = room[above + 2 * HEIGHT : above + 3 * HEIGHT].view(scalar)[:HEIGHT]
@@ -80,7 +80,7 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
             some = labels[start:stop]
             load(x, start, stop, tile)
             gather(tile, some, ignore_index, picked)
-            read(tile, e, spare, sums, (maxima, rest, wide), columns)
+            read(room, columns)
             if sample_weight.size:
                 for i in range(some.size):
                     scale[i] = sample_weight[start + i]

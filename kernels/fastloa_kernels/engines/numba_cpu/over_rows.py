@@ -19,15 +19,23 @@ class Rows:
 
     def __init__(self, run: Callable[..., None], arguments: types.Tuple, *, unit: int) -> None:
         self._run, self._arguments, self._unit = run, arguments, unit
+        self._made: tuple[int, Kernel] | None = None
+
+    def _compiled(self) -> tuple[int, Kernel]:
+        if self._made is None:
+            address = address_of(self._run, (self._arguments, types.int64, types.int64, SCRATCH))
+            self._made = address, _kernel(self._arguments, self._unit)
+        return self._made
 
     @property
     def address(self) -> int:
         """Where compiled code calls it, by `calling.call_rows`."""
-        return address_of(self._run, (self._arguments, types.int64, types.int64, SCRATCH))
+        return self._compiled()[0]
 
     def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
         """Run it for `count` rows, that hold `size` elements."""
-        _kernel(self._arguments, self._unit)(size, count, (self.address, arguments))
+        address, kernel = self._compiled()
+        kernel(size, count, (address, arguments))
 
 
 @functools.cache
