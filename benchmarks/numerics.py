@@ -14,7 +14,8 @@ from fastloa.cli.accuracy_table import functions
 from fastloa.cli.bench import DTYPES
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.gated_operations import GatedActivation, SplitActivation
-from fastloa.operations import Activation, RowActivation
+from fastloa.operations import Activation
+from fastloa.row_operations import RowActivation
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "benchmarks" / "results" / "accuracy.json"

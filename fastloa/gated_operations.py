@@ -10,7 +10,8 @@ from numpy import empty, may_share_memory, ndarray  # looked up on every call
 
 from fastloa import backends, dtypes
 from fastloa.calls import Call, check_apart
-from fastloa.operations import NATIVE, Array, Form, Operation, Parameters, Variant, native, normal_axis
+from fastloa.operations import NATIVE, Array, Form, Operation, Parameters, Variant, native
+from fastloa.row_operations import normal_axis
 
 P = ParamSpec("P")
 LONG = 64  # elements of a half from which its address is sooner found than it is copied

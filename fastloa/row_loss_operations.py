@@ -18,7 +18,8 @@ from fastloa.loss_operations import (
     results_like,
     take_buffers,
 )
-from fastloa.operations import NATIVE, Array, Found, normal_axis
+from fastloa.operations import NATIVE, Array, Found
+from fastloa.row_operations import normal_axis
 from fastloa.row_targets import RowTerms, last, options_of, row_form, targets_of, total_of
 
 P = ParamSpec("P")

@@ -2,7 +2,8 @@
 
 from fastloa_kernels.formulas import rowwise
 
-from fastloa.operations import Array, Parameters, row_activation
+from fastloa.operations import Array, Parameters
+from fastloa.row_operations import row_activation
 
 __all__ = [
     "log_softmax",

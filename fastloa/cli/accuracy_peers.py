@@ -10,7 +10,7 @@ from fastloa.cli.accuracy_table import Function
 from fastloa.cli.bench_torch import Torch
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.loss_operations import LossOperation
-from fastloa.operations import RowActivation
+from fastloa.row_operations import RowActivation
 
 Array = Any
 Call = Callable[..., Array]

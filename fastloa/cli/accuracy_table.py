@@ -19,8 +19,9 @@ from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.exact_losses import row_parts
 from fastloa.gated_operations import GatedActivation, SplitActivation
 from fastloa.loss_operations import Loss
-from fastloa.operations import Activation, RowActivation
+from fastloa.operations import Activation
 from fastloa.row_loss_operations import RowLossOperation
+from fastloa.row_operations import RowActivation
 
 Array = Any
 Draw = Callable[[np.random.Generator, int, Any], tuple[Array, ...]]

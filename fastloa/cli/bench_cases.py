@@ -17,10 +17,11 @@ from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor
 from fastloa.gated_operations import GatedActivation, SplitActivation
 from fastloa.loss_operations import Loss
-from fastloa.operations import Activation, RowActivation
+from fastloa.operations import Activation
 from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
 from fastloa.row_loss_operations import RowLossOperation
+from fastloa.row_operations import RowActivation
 
 Arrays = list[Any]
 Shape = tuple[int, ...]
