@@ -78,7 +78,7 @@ MAKING = """
 import os, signal, threading
 import numpy as np
 import fastloa as fl
-from fastloa_kernels.engines.numba_cpu import elementwise, launching
+from fastloa_kernels.engines.numba_cpu import elementwise, launching, over_rows
 
 x, made, asked = np.ones(9), threading.Event(), threading.Event()
 
@@ -91,7 +91,8 @@ def waiting(original):
         return found
     return slow
 
-elementwise.address_of, launching.entries = waiting(elementwise.address_of), waiting(launching.entries)
+elementwise.address_of = over_rows.address_of = waiting(elementwise.address_of)
+launching.entries = waiting(launching.entries)
 for first, second in ((fl.tanh, fl.sigmoid), (fl.softmax, fl.log_softmax)):
     made.clear(), asked.clear()
     thread = threading.Thread(target=first, args=(x,))
