@@ -18,6 +18,7 @@ import fastloa as fl
 from tests import cases
 from tests import references as ref
 from tests.harness import PRECISION, exact
+from tests.samples import common_hard, grid, magnitudes, matrix, points_of, rng_for, stratified, with_gradient
 
 DTYPES = ("float32", "float64")
 # A derivative's 2 ulp and the rounding of what it is multiplied with.
@@ -76,46 +77,6 @@ class Subject:
         return exact(values, dtype, shape, scales)
 
 
-def rng_for(*names):
-    return np.random.default_rng(zlib.crc32("-".join(names).encode()))
-
-
-def stratified(rng, low, high, count, dtype):
-    """Give one number of each of `count` equal parts of the domain, in random order, and both ends."""
-    inner = low + (high - low) * (np.arange(count) + rng.random(count)) / count
-    return np.concatenate([rng.permutation(inner), [low, high]]).astype(dtype)
-
-
-def magnitudes(rng, low, high, count, dtype):
-    """Give numbers of all magnitudes, as far as they lie in the domain."""
-    info = np.finfo(dtype)
-    size = 2.0 ** rng.uniform(info.minexp - info.nmant, np.log2(max(abs(low), abs(high))), count)
-    points = (size * rng.choice([-1.0, 1.0], count)).astype(dtype)
-    return points[(points >= low) & (points <= high)]
-
-
-def common_hard(dtype):
-    """Give the points at which every elementwise function is asked."""
-    info = np.finfo(dtype)
-    ends = (
-        0.0,
-        info.smallest_subnormal,
-        info.tiny,
-        info.eps,
-        1.0,
-        np.nextafter(info.dtype.type(1), 2),
-        info.max,
-        np.inf,
-    )
-    return [*ends, *(-x for x in ends)]
-
-
-def points_of(rng, domain, dtype, count, hard=()):
-    """Give a sample of a domain, and the hard points."""
-    inside = [stratified(rng, *domain, count, dtype), magnitudes(rng, *domain, count // 2, dtype)]
-    return np.concatenate([*inside, np.array(hard, dtype)])
-
-
 def rounded(options, dtype):
     """Give options with their numbers as the dtype has them; words and None stay."""
     return {k: mpf(float(np.dtype(dtype).type(v))) if isinstance(v, float) else v for k, v in options.items()}
@@ -133,11 +94,6 @@ def lifted(function, options):
 
 def times_gradient(function):
     return lambda g, x, **options: ref.times(function(x, **options), g)
-
-
-def with_gradient(name, x, dtype):
-    g = rng_for(name, "gradient", dtype).uniform(0.5, 2.0, x.size)
-    return (g * np.where(np.arange(x.size) % 3, 1.0, -1.0)).astype(dtype), x
 
 
 def activation_subjects(case):
@@ -197,10 +153,6 @@ def paired(operation):
         return operation.backward(g, a, b, out=(out_a, out_b), **more)
 
     return operation, backward
-
-
-def grid(*axes):
-    return [axis.reshape(-1) for axis in np.meshgrid(*axes)]
 
 
 def gated_subjects(case):
@@ -280,19 +232,6 @@ def loss_subjects(case):
                 tuple(output(tail, lift) for _, tail in results),
                 pairs, tuple(buffer for buffer, _ in results), given,
             )  # fmt: skip
-
-
-def matrix(dtype):
-    """Give rows whose differences are exact, of all widths; well classified rows; and rows with infinities."""
-    rng, info, inf = rng_for("matrix", dtype), np.finfo(dtype), np.inf
-    wide = 80.0 if dtype == "float32" else 700.0
-    rows = [np.round(rng.normal(size=7) * scale * 64) / 64 for scale in (0.05, 0.5, 1, 2, 5, 10, 20, 40) * 3]
-    rows += [np.roll([0.0, gap, gap - 1, gap / 2, -gap, 1, 2], i) for i, gap in enumerate((17, 20, 40, wide, 2 * wide))]
-    rows += [
-        [1.5] * 7, [0.0] * 7, [-inf, 0, 1, -inf, 2, 0, 0], [inf, 0, 1, -inf, 2, 0, 0], [inf, inf, 0, 0, 0, 0, 0],
-        [-inf] * 7, [inf] * 7, [float(info.max), float(-info.max), 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 0, -inf],
-    ]  # fmt: skip
-    return np.array(rows, dtype)
 
 
 def by_row(function):

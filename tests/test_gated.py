@@ -8,7 +8,8 @@ import pytest
 import fastloa as fl
 from fastloa import gated_operations
 from tests import cases, harness
-from tests.subjects import DTYPES, SUBJECTS, group, rng_for
+from tests.samples import rng_for
+from tests.subjects import DTYPES, SUBJECTS, group
 from tests.test_arrays import LAYOUTS
 
 CASES = [case for case in cases.CASES if isinstance(case, cases.GatedCase)]

@@ -9,7 +9,8 @@ import pytest
 
 import fastloa as fl
 from tests import cases, harness
-from tests.subjects import DTYPES, SUBJECTS, Subject, by_kernel, group, rng_for, walk
+from tests.samples import rng_for
+from tests.subjects import DTYPES, SUBJECTS, Subject, by_kernel, group, walk
 
 FEW, MANY, THREADS = 3_000, 1_000_000, 8
 LONG = 1 << 18  # so that calls large enough for all threads are drawn as well

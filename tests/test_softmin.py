@@ -5,7 +5,8 @@ import pytest
 
 import fastloa as fl
 from tests.harness import check_same_bits
-from tests.subjects import DTYPES, group, matrix
+from tests.samples import matrix
+from tests.subjects import DTYPES, group
 
 SHAPES = [(7,), (40, 10), (3, 70), (20, 5000), (300, 3)]
 

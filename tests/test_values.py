@@ -9,7 +9,8 @@ from fastloa_kernels.formulas import losses
 
 import fastloa as fl
 from tests import cases, harness
-from tests.subjects import DTYPES, RESULTS, SUBJECTS, group, rng_for, walk
+from tests.samples import rng_for
+from tests.subjects import DTYPES, RESULTS, SUBJECTS, group, walk
 
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 ACTIVATIONS = [case for case in cases.CASES if isinstance(case, cases.ActivationCase)]

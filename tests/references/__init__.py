@@ -11,5 +11,6 @@ from tests.references.focal import *  # noqa: F403
 from tests.references.gated import *  # noqa: F403
 from tests.references.limits import *  # noqa: F403
 from tests.references.losses import *  # noqa: F403
+from tests.references.margins import *  # noqa: F403
 from tests.references.optimizers import *  # noqa: F403
 from tests.references.rows import *  # noqa: F403

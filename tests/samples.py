@@ -1,0 +1,67 @@
+"""What operands the tests draw: the same in every run, of all sizes, and with the points at which things go wrong."""
+
+import zlib
+
+import numpy as np
+
+
+def rng_for(*names):
+    return np.random.default_rng(zlib.crc32("-".join(names).encode()))
+
+
+def stratified(rng, low, high, count, dtype):
+    """Give one number of each of `count` equal parts of the domain, in random order, and both ends."""
+    inner = low + (high - low) * (np.arange(count) + rng.random(count)) / count
+    return np.concatenate([rng.permutation(inner), [low, high]]).astype(dtype)
+
+
+def magnitudes(rng, low, high, count, dtype):
+    """Give numbers of all magnitudes, as far as they lie in the domain."""
+    info = np.finfo(dtype)
+    size = 2.0 ** rng.uniform(info.minexp - info.nmant, np.log2(max(abs(low), abs(high))), count)
+    points = (size * rng.choice([-1.0, 1.0], count)).astype(dtype)
+    return points[(points >= low) & (points <= high)]
+
+
+def common_hard(dtype):
+    """Give the points at which every elementwise function is asked."""
+    info = np.finfo(dtype)
+    ends = (
+        0.0,
+        info.smallest_subnormal,
+        info.tiny,
+        info.eps,
+        1.0,
+        np.nextafter(info.dtype.type(1), 2),
+        info.max,
+        np.inf,
+    )
+    return [*ends, *(-x for x in ends)]
+
+
+def points_of(rng, domain, dtype, count, hard=()):
+    """Give a sample of a domain, and the hard points."""
+    inside = [stratified(rng, *domain, count, dtype), magnitudes(rng, *domain, count // 2, dtype)]
+    return np.concatenate([*inside, np.array(hard, dtype)])
+
+
+def with_gradient(name, x, dtype):
+    g = rng_for(name, "gradient", dtype).uniform(0.5, 2.0, x.size)
+    return (g * np.where(np.arange(x.size) % 3, 1.0, -1.0)).astype(dtype), x
+
+
+def grid(*axes):
+    return [axis.reshape(-1) for axis in np.meshgrid(*axes)]
+
+
+def matrix(dtype):
+    """Give rows whose differences are exact, of all widths; well classified rows; and rows with infinities."""
+    rng, info, inf = rng_for("matrix", dtype), np.finfo(dtype), np.inf
+    wide = 80.0 if dtype == "float32" else 700.0
+    rows = [np.round(rng.normal(size=7) * scale * 64) / 64 for scale in (0.05, 0.5, 1, 2, 5, 10, 20, 40) * 3]
+    rows += [np.roll([0.0, gap, gap - 1, gap / 2, -gap, 1, 2], i) for i, gap in enumerate((17, 20, 40, wide, 2 * wide))]
+    rows += [
+        [1.5] * 7, [0.0] * 7, [-inf, 0, 1, -inf, 2, 0, 0], [inf, 0, 1, -inf, 2, 0, 0], [inf, inf, 0, 0, 0, 0, 0],
+        [-inf] * 7, [inf] * 7, [float(info.max), float(-info.max), 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 0, -inf],
+    ]  # fmt: skip
+    return np.array(rows, dtype)
