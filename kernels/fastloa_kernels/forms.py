@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastloa_kernels.formulas.folded import descent
-from fastloa_kernels.formulas.optimizer_schedule_free import towards
+from fastloa_kernels.formulas.optimizers import towards
 from fastloa_kernels.records import Elementwise, Formula, Gated, PairwiseLoss, Step
 
 Record = Elementwise | Gated | PairwiseLoss | Step

@@ -5,7 +5,7 @@ With a logarithmic link the prediction z stands for exp(z). Terms that cancel ar
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, product, two_sum
 from fastloa_kernels.formulas.elementary import exp, exp_pair
-from fastloa_kernels.formulas.residuals import among
+from fastloa_kernels.formulas.everyday import among
 from fastloa_kernels.formulas.wide import divided, divided_pair, log_pair, total_of, weighted_exp
 from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss

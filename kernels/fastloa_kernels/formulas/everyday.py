@@ -1,4 +1,4 @@
-"""Functions of everyday Python as formulas: NaN in any operand reaches the result."""
+"""Functions of everyday use, as Python and NumPy have them: NaN in any operand reaches the result."""
 
 from fastloa_kernels.formulas.elementary import power
 from fastloa_kernels.primitives import copysign, nan, round_even
@@ -12,7 +12,17 @@ def lesser(a, b):
     return a if a < b else (b if a > b else (a if a == b else a + b))
 
 
+def clipped(x, low, high):
+    return low if x < low else (high if x > high else x)
+
+
+def among(x, value):
+    """The value, or x where that is NaN."""
+    return value if x == x else x
+
+
 def sign(x):
+    """1, -1, or x itself where it is 0 or NaN."""
     return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
 
 

@@ -1,6 +1,6 @@
 """What every optimizer's step may do to its gradient before it follows it."""
 
-from fastloa_kernels.formulas.optimizer_signs import clipped
+from fastloa_kernels.formulas.everyday import clipped
 from fastloa_kernels.records import Elementwise
 
 

@@ -13,8 +13,8 @@ from fastloa_kernels.formulas.elementary import (
     normal_tail_slope_parts,
     normalised,
 )
+from fastloa_kernels.formulas.everyday import among
 from fastloa_kernels.formulas.gates import CUBIC, CUBIC_REST, bent, limited, slope_over
-from fastloa_kernels.formulas.residuals import among
 from fastloa_kernels.primitives import copysign, fma, inf
 from fastloa_kernels.records import Gated
 

@@ -1,7 +1,6 @@
 """Steps that keep a mean of the parameters they went through: ASGD, and Lookahead's of another optimizer's steps."""
 
-from fastloa_kernels.formulas.optimizer_schedule_free import towards
-from fastloa_kernels.formulas.optimizers import decayed, drawn, shrunk
+from fastloa_kernels.formulas.optimizers import decayed, drawn, shrunk, towards
 from fastloa_kernels.records import Step
 
 

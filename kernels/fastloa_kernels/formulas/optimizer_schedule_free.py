@@ -1,13 +1,8 @@
 """Steps that average instead of following a schedule: the parameter lies between z, which steps, and its average."""
 
-from fastloa_kernels.formulas.optimizers import decayed, mean_square
+from fastloa_kernels.formulas.optimizers import decayed, mean_square, towards
 from fastloa_kernels.primitives import sqrt
 from fastloa_kernels.records import Step
-
-
-def towards(y, z, share):
-    gap = z - y if z != y else 0.0  # two equal infinities have none
-    return y + share * gap if share < 0.5 else z - (1.0 - share) * gap
 
 
 def schedule_free_sgd(p, g, z, lr, share, pull, weight_decay, sign):

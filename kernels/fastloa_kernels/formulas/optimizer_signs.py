@@ -3,13 +3,10 @@
 `sign` is -1 to climb instead of to descend; the sign of a number, 0 for 0 and NaN for NaN, is its `direction`.
 """
 
+from fastloa_kernels.formulas.everyday import clipped
+from fastloa_kernels.formulas.everyday import sign as direction
 from fastloa_kernels.formulas.optimizers import drawn, shrunk
-from fastloa_kernels.formulas.residuals import sign as direction
 from fastloa_kernels.records import Step
-
-
-def clipped(x, low, high):
-    return low if x < low else (high if x > high else x)
 
 
 def rprop(p, g, prev, step_size, shrinking, growing, least, most, sign):

@@ -34,6 +34,12 @@ def drawn(m, d, rest):
     return m + rest * (d - m) if rest < 0.5 else d - (1.0 - rest) * (d - m)
 
 
+def towards(y, z, share):
+    """Between two parameters: y for a share of 0, z for 1."""
+    gap = z - y if z != y else 0.0  # two equal infinities have none
+    return y + share * gap if share < 0.5 else z - (1.0 - share) * gap
+
+
 def mean_square(v, d, decay, rest):
     return decay * v + rest * d * d  # not d**2 as such: it may be too large for a number
 

@@ -6,6 +6,7 @@ r NaN, which is in the arm of every branch that no comparison leads to.
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, times, two_sum
 from fastloa_kernels.formulas.elementary import expm1_pair, log1p, tanh
+from fastloa_kernels.formulas.everyday import among, sign
 from fastloa_kernels.formulas.logistic import over, sech_squared
 from fastloa_kernels.formulas.wide import LN2, LN2_REST, divided, divided_pair, log_beyond
 from fastloa_kernels.primitives import copysign, fma, inf, nan, sqrt
@@ -26,16 +27,6 @@ def residual(p, t):
 def half_residual(p, t):
     """r / 2, which is finite where r may not be."""
     return 0.5 * p - 0.5 * t
-
-
-def sign(r):
-    """1, -1, or r itself where it is 0 or NaN."""
-    return 1.0 if r > 0.0 else (-1.0 if r < 0.0 else r)
-
-
-def among(r, value):
-    """The value, or r where it is NaN."""
-    return value if r == r else r
 
 
 def beyond(p, t, bound):
