@@ -95,26 +95,19 @@ def dispatcher(
 
 def compiled(function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True) -> Callable[..., Any]:
     """The compiled entry point of `function` for exactly `signature`, which trusts its arguments."""
-    return entries(function, signature, nogil=nogil)[0]
-
-
-def entries(
-    function: Callable[..., Any], signature: tuple[Any, ...], *, nogil: bool = True
-) -> tuple[Callable[..., Any], int]:
-    """The entry point for Python, and the address at which compiled code calls the function; both last forever."""
-    return entry_of(dispatcher(function, signature, nogil=nogil))
+    return entries(dispatcher(function, signature, nogil=nogil))[0]
 
 
 def address_of(function: Callable[..., Any], signature: tuple[Any, ...]) -> int:
     """The address at which compiled code calls `function`, which nothing else does: that is soon compiled."""
     name = named(function, signature, True, False)
     if name not in _addresses:
-        _addresses[name] = entry_of(dispatcher(function, signature, from_python=False))[1]
+        _addresses[name] = entries(dispatcher(function, signature, from_python=False))[1]
     return _addresses[name]
 
 
-def entry_of(made: Any) -> tuple[Callable[..., Any], int]:
-    """The same two of what a `dispatcher` has compiled."""
+def entries(made: Any) -> tuple[Callable[..., Any], int]:
+    """Of what a `dispatcher` has compiled: the entry point for Python, and the address for compiled code, for ever."""
     (overload,) = made.overloads.values()
     _kept.append(overload)
     return overload.entry_point, overload.library.get_pointer_to_function(overload.fndesc.llvm_func_name)

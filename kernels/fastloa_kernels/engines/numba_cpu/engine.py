@@ -69,7 +69,7 @@ class RowKernel:
         if not LOCKED:
             return (lambda *_: False), 0
         self._smalls.put(self._variant(True, self._inputs).address, tiled=False)
-        return small.rows_kernel(self._inputs, self._dtype, ndim), self._smalls.place
+        return small.rows_kernel(self._inputs, self._dtype, ndim), self._smalls.ready()
 
 
 class RowLossKernel:
@@ -108,7 +108,8 @@ class RowLossKernel:
         self._smalls.put(self._kernel(False, False).address, tiled=False)
         form, tiled = self._form, self._may_be_tiled
         kernel = small.row_losses_kernel(self._dtype, value=form.value, results=form.grad + form.hess, tiled=tiled)
-        return functools.partial(kernel, self._smalls.room, self._smalls.place)
+        place = self._smalls.ready()
+        return functools.partial(kernel, self._smalls.room, place)
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any

@@ -9,7 +9,7 @@ import numpy as np
 from numba.core import types
 
 from fastloa_kernels.engines.numba_cpu import sharing
-from fastloa_kernels.engines.numba_cpu.compilation import entries
+from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.kinds import array
 from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.threads import enter, leave
@@ -50,22 +50,11 @@ class Kernel:
         self._function, self._unit, self._scratch = sharing.in_parts(run, LENT), unit, scratch
         self._signature = (*[types.int64] * 4, arguments, SCRATCH)
         self.run = self._first_run
-        self._entries: tuple[Callable[..., Any], int] | None = None
 
     def _first_run(self, *arguments: Any) -> None:
-        self.run, _ = self._compiled()
+        # Without `functools.cached_property`, whose lock a child would wait for that forks meanwhile.
+        self.run = compiled(self._function, self._signature)
         self.run(*arguments)
-
-    def _compiled(self) -> tuple[Callable[..., Any], int]:
-        """Its entries; without `functools.cached_property`, whose lock a child would wait for that forks meanwhile."""
-        if self._entries is None:
-            self._entries = entries(self._function, self._signature)
-        return self._entries
-
-    @property
-    def address(self) -> int:
-        """Where compiled code calls it."""
-        return self._compiled()[1]
 
     def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
         """Run it for `count` elements or rows, that hold `size` elements."""

@@ -14,7 +14,7 @@ from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
 from fastloa_kernels.engines import spelled
-from fastloa_kernels.engines.numba_cpu.compilation import LINKED, dispatcher, entry_of, named
+from fastloa_kernels.engines.numba_cpu.compilation import LINKED, dispatcher, entries, named
 
 _outlined: dict[str, Callable[..., Any]] = {}
 
@@ -28,7 +28,7 @@ def outlined(function: Callable[..., Any], taken: tuple[Any, ...]) -> Any:
     if name not in _outlined:
         made = dispatcher(function, taken, from_python=False)
         (compiled,) = made.overloads.values()
-        llvmlite.binding.add_symbol(name, entry_of(made)[1])
+        llvmlite.binding.add_symbol(name, entries(made)[1])
         _outlined[name] = _stub(name, taken, compiled.signature.return_type)
     return _outlined[name]
 
@@ -40,9 +40,8 @@ def _stub(name: str, taken: tuple[Any, ...], result: Any) -> Callable[..., Any]:
     def call(typingctx, given):
         def lower(context, builder, signature, args):
             convention = context.call_conv
-            called = cgutils.get_or_insert_function(
-                builder.module, convention.get_function_type(result, taken), name
-            )  # fmt: skip
+            function_type = convention.get_function_type(result, taken)
+            called = cgutils.get_or_insert_function(builder.module, function_type, name)
             values = zip(cgutils.unpack_tuple(builder, args[0]), signature.args[0], taken, strict=True)
             values = [context.cast(builder, value, own, wanted) for value, own, wanted in values]
             _, found = convention.call_function(builder, called, result, taken, values)

@@ -123,16 +123,22 @@ def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[
 
 
 class RowKernels:
-    """Where the `Rows` of an operation are: those for any rows, and that for rows computed side by side.
+    """Where the `Rows` of an operation are: those for any rows, and those for rows computed side by side.
 
-    What is at `place` is read by compiled code: their addresses, 0 until they are compiled, and that of their `room`,
-    which nobody else may have.
+    Compiled code reads it at the place that `ready` gives: their addresses, 0 until they are compiled, and that of
+    their `room`, which nobody else may have.
     """
 
     def __init__(self) -> None:
-        self.room, self._addresses = take_rooms(), np.zeros(3, np.int64)
-        self._addresses[2] = self.room.ctypes.data
-        self.place = self._addresses.ctypes.data
+        self._addresses = np.zeros(3, np.int64)
+        self.room: Any = None
+
+    def ready(self) -> int:
+        """Take the room, and say where all that is read, as long as this is kept."""
+        if self.room is None:
+            self.room = take_rooms()
+            self._addresses[2] = self.room.ctypes.data
+        return int(self._addresses.ctypes.data)
 
     def put(self, address: int, *, tiled: bool) -> None:
         """Say where one of them is."""
