@@ -31,7 +31,8 @@ This page is written by `python benchmarks/numerics.py` from `benchmarks/results
     fastloa accuracy --exhaustive --points 1e7 --json benchmarks/results/accuracy.json
 
 ({hours}, two cores of an {cpu}; Python {python}, NumPy {numpy}, numba {numba}, PyTorch {torch}, SciPy {scipy}). An
-interrupted run goes on with the same command. `fastloa accuracy` alone takes minutes, on a million points.
+interrupted run goes on with the same command, which keeps what the file has: to measure a function again, remove its
+rows, each of which names the kernels that it is of. `fastloa accuracy` alone takes minutes, on a million points.
 
 The exact results are the textbook's formulas in float64, or for float64 in NumPy's longdouble
 (`fastloa/cli/exact_*.py`; the tests hold them to mpmath). Elementwise activations and their derivatives are
