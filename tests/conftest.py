@@ -12,6 +12,12 @@ ENGINES = ("cpu", "cupy", "cuda")
 AVAILABLE, LEFT = pytest.StashKey(), pytest.StashKey()
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--engine", action="append", choices=ENGINES, help="run only the rows of this engine, and no other test"
+    )
+
+
 def pytest_configure(config):
     if hasattr(config, "workerinput"):
         config.stash[AVAILABLE] = config.workerinput["backends"]
@@ -26,9 +32,10 @@ def pytest_configure_node(node):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out the rows of engines that are not there; what is not run costs no time."""
-    there = config.stash[AVAILABLE]
-    left = [item for item in items if engine_of(item) not in (None, *there)]
+    """Leave out the rows of engines that are not there, or not asked for; what is not run costs no time."""
+    asked = config.getoption("engine") or (None, *ENGINES)
+    there = {name for name in asked if name in (None, *config.stash[AVAILABLE])}
+    left = [item for item in items if engine_of(item) not in there]
     if left:
         chosen = set(left)
         items[:] = [item for item in items if item not in chosen]
@@ -39,7 +46,8 @@ def pytest_collection_modifyitems(config, items):
 def engine_of(item):
     """Give the engine whose row a test is, or None."""
     given = getattr(item, "callspec", None)
-    return next((given.params[name] for name in ("engine", "gpu") if name in given.params), None) if given else None
+    named = (given.params[name] for name in ("engine", "gpu") if name in given.params) if given else ()
+    return next((name for name in named if name in ENGINES), None)
 
 
 @pytest.fixture(params=ENGINES)

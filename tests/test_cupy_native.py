@@ -1,4 +1,4 @@
-"""The CUDA C++ engine where there is no GPU: the very text of its kernels, built by g++, against the CPU engine."""
+"""The CUDA C++ engine against the CPU engine, bit for bit: the very text of its kernels, built by g++, or on a GPU."""
 
 import sys
 from types import SimpleNamespace
@@ -14,11 +14,13 @@ from fastloa_kernels.formulas.losses import MSE_LOSS
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, Step
 
+from tests.mirrored import Mirrored
 from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
 from tests.shim.driver import ShimDriver
 
-pytestmark = [needs_compiler, pytest.mark.xdist_group("cupy_native")]  # one worker builds its kernels, once
+pytestmark = pytest.mark.xdist_group("cupy_native")  # one worker builds its kernels, once
+ENGINES = [pytest.param("shim", marks=needs_compiler), "cupy"]
 
 SIZES = (0, 1, 31, 32, 33, 1023, 1025, 5000)
 RUNS = [(0, size) for size in SIZES] + [(1, 5000)]  # how far after a multiple of 16 bytes arrays begin, and how long
@@ -27,13 +29,19 @@ DENSE = {Elementwise: "backward", Gated: "backward", PairwiseLoss: "weighted_val
 
 
 @pytest.fixture(scope="module")
-def engine():
+def shim():
     """The engine on NumPy arrays, with the kernels of this file built in large pieces."""
     driver = ShimDriver()
     for dtype in catalogue.DTYPES:
         driver.prepare([*catalogue.map_sources(dtype), *catalogue.other_sources(dtype)])
     driver.prepare(text for record in SHAPES.values() for text in dense_and_strided(record))
     return Engine(driver)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request):
+    """The shim's engine, and a GPU's."""
+    return Mirrored(engines.load_engine("cupy")) if request.param == "cupy" else request.getfixturevalue("shim")
 
 
 def shapes():
@@ -190,11 +198,11 @@ def test_sums_of_hard_numbers_are_the_cpus(engine, dtype, values):
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 31, 1023, 1024, 1025, 3000])
-def test_partial_sums_of_many_blocks_are_put_together_in_the_cpus_order(engine, blocks):
+def test_partial_sums_of_many_blocks_are_put_together_in_the_cpus_order(shim, blocks):
     rng = np.random.default_rng(blocks)
     partials = rng.normal(size=2 * blocks) * 10.0 ** rng.integers(-8, 8, 2 * blocks)
     partials[blocks:] *= 1e-18
-    got = Finish(engine._driver, "float64")(partials, blocks, 1.0)
+    got = Finish(shim._driver, "float64")(partials, blocks, 1.0)
     same(got, np.float64(numba_cpu.finished(partials[:blocks].copy(), partials[blocks:].copy())))
 
 
@@ -244,9 +252,9 @@ def test_an_input_may_be_the_output(engine, record, dtype):
         same(arrays[1 - place], other)
 
 
-def test_what_the_engine_takes_is_brought_to_its_library(engine):
-    assert (engine.name, engine.library, engine.xp, engine.strided) == ("cupy", "numpy", np, True)
-    np.testing.assert_array_equal(engine.bring([1.0, 2.0]), [1.0, 2.0])
+def test_what_the_engine_takes_is_brought_to_its_library(shim):
+    assert (shim.name, shim.library, shim.xp, shim.strided) == ("cupy", "numpy", np, True)
+    np.testing.assert_array_equal(shim.bring([1.0, 2.0]), [1.0, 2.0])
 
 
 def test_without_cupy_the_engine_says_so(monkeypatch):

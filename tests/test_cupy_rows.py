@@ -1,18 +1,19 @@
-"""The CUDA C++ engine's rows where there is no GPU: the very text of its kernels, built by g++, against the CPU."""
+"""The CUDA C++ engine's rows against the CPU, bit for bit: the very text of its kernels, built by g++, or on a GPU."""
 
 import numpy as np
 import pytest
-from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines import RowForm, RowOptions, load_engine
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
 from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY
 from fastloa_kernels.records import RowLoss, Rowwise
 
+from tests.mirrored import Mirrored
 from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
 from tests.shim.driver import ShimDriver
 
-pytestmark = needs_compiler
+ENGINES = [pytest.param("shim", marks=needs_compiler), "cupy"]
 
 LABELLED = [
     pytest.param(record, labels, id=f"{name}-{'labels' if labels else 'probabilities'}")
@@ -25,9 +26,11 @@ def everything(labels):
     return RowForm(value=True, grad=True, hess=True, labels=labels, weighted=True)
 
 
-@pytest.fixture(scope="module")
-def engine():
-    """The engine on NumPy arrays, with the kernels of this file built in large pieces."""
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request):
+    """The engine on NumPy arrays; in the shim, with the kernels of this file built in large pieces."""
+    if request.param == "cupy":
+        return Mirrored(load_engine("cupy"))
     driver = ShimDriver()
     for dtype in catalogue.DTYPES:
         of_losses = (

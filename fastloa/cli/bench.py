@@ -151,13 +151,13 @@ def point(case: Case, shape: Shape, dtype: Any, backend: str, settings: Settings
             inputs = case.inputs(np.random.default_rng(0), shape, dtype)
             made = Point(case, shape, str(dtype), backend, case.size(inputs))
             ours = case.ours(inputs, place)
-            expected = _host(ours.outcome())
+            expected = on_host(ours.outcome())
         except (TypeError, ValueError, RuntimeError, MemoryError) as error:
             return Point(case, shape, str(dtype), backend, 0, notes={"fastloa": f"{error}"})
         competitors = {"fastloa": ours, **copies(place.xp, made.size, place.wait)}
         with np.errstate(all="ignore"):
             for name, other in _others(case, inputs, place, settings, made.notes).items():
-                note = _disagreement(expected, other, TOLERANCE[dtype.itemsize])
+                note = disagreement(expected, other, TOLERANCE[dtype.itemsize])
                 if note is None:
                     competitors[name] = other
                 else:
@@ -186,10 +186,10 @@ def _torch(place: Place) -> Torch:
     return Torch(gpu=place.gpu, threads=numba.get_num_threads())
 
 
-def _disagreement(expected: list[Any], other: Competitor, tolerance: float) -> str | None:
+def disagreement(expected: list[Any], other: Competitor, tolerance: float) -> str | None:
     """Why somebody's results are not ours, or None."""
     try:
-        results = _host(other.outcome())
+        results = on_host(other.outcome())
     except (TypeError, ValueError, RuntimeError, MemoryError) as error:
         return f"failed: {' '.join(str(error).split())}"
     for ours, theirs in zip(expected, results, strict=True):
@@ -200,7 +200,7 @@ def _disagreement(expected: list[Any], other: Competitor, tolerance: float) -> s
     return None
 
 
-def _host(results: Any) -> list[Any]:
+def on_host(results: Any) -> list[Any]:
     """Results of whatever library as NumPy's float64 arrays."""
     arrays = []
     for result in results:

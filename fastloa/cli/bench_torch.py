@@ -26,11 +26,10 @@ class Torch:
         self.torch.set_num_threads(threads)
 
     def tensor(self, array: Any) -> Any:
-        """A copy of a NumPy array."""
+        """A copy of an array of NumPy's or CuPy's."""
         if array.dtype.name == "bfloat16":
-            bits = self.torch.from_numpy(array.view(np.int16).copy())
-            return bits.view(self.torch.bfloat16).to(self._device)
-        return self.torch.from_numpy(array.copy()).to(self._device)
+            return self.tensor(array.view(np.int16)).view(self.torch.bfloat16)
+        return self.torch.from_dlpack(array).to(self._device, copy=True)
 
     def activation(
         self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool

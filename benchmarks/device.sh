@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one go of at most ten minutes: tests on the device, bits against the CPU, and what
+# operations cost beside PyTorch and CuPy. Results and logs go to $OUT.
+#
+#     benchmarks/device.sh [--dry-run] [STAGE ...]      stages: machine tables tests sanitizer (all by default)
+#
+# It runs from a checkout with the python3 that has CuPy; with --dry-run the tables walk through every row at tiny sizes
+# on a machine without a GPU, with kernels built by g++.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export OUT=${OUT:-benchmarks/results/device} PYTHONPATH=.:kernels PYTHONUNBUFFERED=1
+export FASTLOA_CACHE_DIR=${FASTLOA_CACHE_DIR:-$OUT/../cubins}
+python=${PYTHON:-python3} tests=${TESTS_SECONDS:-240}
+mkdir -p "$OUT"
+
+dry=() stages=()
+for word in "$@"; do
+  if [ "$word" = --dry-run ]; then dry=(--dry-run); else stages+=("$word"); fi
+done
+[ ${#stages[@]} -gt 0 ] || stages=(machine tables tests sanitizer)
+
+run_tests() {
+  [ ${#dry[@]} -eq 0 ] || set -- --collect-only -q
+  timeout -s INT "$tests" "$python" -m pytest -q -p no:cacheprovider --engine cupy --engine cuda -n "$(nproc)" \
+    --dist worksteal --no-header -ra "$@" >"$OUT/tests.log" 2>&1
+  echo "tests: exit status $?"
+  grep -aE "^(FAILED|ERROR)" "$OUT/tests.log" | cut -c1-200 | head -60
+  tail -n 1 "$OUT/tests.log"
+}
+
+for stage in "${stages[@]}"; do
+  echo "== $stage"
+  started=$SECONDS
+  case $stage in
+    tests) run_tests tests/test_device.py tests/test_cupy_native.py tests/test_cupy_rows.py tests ;;
+    sanitizer)
+      if command -v compute-sanitizer >/dev/null; then
+        timeout 120 compute-sanitizer --error-exitcode 9 "$python" -m benchmarks.device smoke >"$OUT/sanitizer.log" 2>&1
+        echo "compute-sanitizer: exit status $?"
+        tail -n 3 "$OUT/sanitizer.log"
+      else
+        echo "compute-sanitizer is not installed"
+      fi ;;
+    *) "$python" -m benchmarks.device "$stage" "${dry[@]}" ;;
+  esac
+  echo "== $stage took $((SECONDS - started)) s"
+done

@@ -1,0 +1,287 @@
+"""The tables: each measures fastloa's GPU engines beside a copy, CuPy as people write it, and PyTorch."""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import fastloa as fl
+from benchmarks.device.place import Device, ends, tiled
+from benchmarks.device.timing import Clock, measure
+from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, on_host
+from fastloa.cli.bench_cases import Case, cases
+from fastloa.cli.bench_torch import Torch
+from fastloa.cli.timing import Competitor, Time
+
+TILE = 1 << 16  # elements that are drawn, of which arrays are made
+# Optimizers' classes do what the steps on bare arrays do, which PyTorch has not.
+CLASSES = ("SGD.step", "SGD(momentum=0.9).step", "Adam.step", "AdamW.step", "Adagrad.step", "RMSprop.step",
+           "NAdam.step", "Lion.step")  # fmt: skip
+HALVES = ("relu", "gelu", "sigmoid", "tanh", "silu", "elu", "softplus", "mish", "mse_loss", "huber_loss",
+          "binary_cross_entropy_with_logits", "adamw_step", "sgd_step(momentum=0.9)")  # fmt: skip
+CALLS = ("relu", "gelu", "sigmoid.backward_from_output", "mse_loss.value_and_grad", "softmax",
+         "softmax.backward_from_output", "cross_entropy.value_and_grad", "SGD(momentum=0.9).step",
+         "AdamW.step")  # fmt: skip
+COMPILED = ("relu", "gelu", "sigmoid", "mish", "softplus", "mse_loss.value_and_grad", "huber_loss.value_and_grad",
+            "binary_cross_entropy_with_logits.value_and_grad", "softmax", "cross_entropy.value_and_grad")  # fmt: skip
+CLASSES_OF_ROWS = (10, 100, 1000, 4096, 32_768, 131_072, 262_144, 1_000_000)
+ARRAYS, LENGTH = 1000, 1000
+
+
+@dataclass
+class Row:
+    """One line of a table."""
+
+    table: str
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    times: dict[str, Time] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def share(self) -> float | None:
+        """What a copy of as many bytes takes, as a part of what fastloa takes."""
+        if "copy" not in self.times or "fastloa" not in self.times:
+            return None
+        return self.times["copy"].median / self.times["fastloa"].median
+
+    def ratio(self, name: str) -> float | None:
+        """How many times as long somebody takes."""
+        if name not in self.times or "fastloa" not in self.times:
+            return None
+        return self.times[name].median / self.times["fastloa"].median
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, how large, and beside whom."""
+
+    dry: bool
+    size: int = 1 << 27  # bytes of an array, over 2: 2**26 float32
+    samples: int = 7
+    compiled: bool = False
+    engines: tuple[str, ...] = ("cupy", "cuda")
+    dtypes: tuple[str, ...] = ("float32", "float64", "float16", "bfloat16")
+    operations: tuple[str, ...] = ()  # all of them
+
+    def cases(self) -> Iterator[Case]:
+        """What there is to measure."""
+        for case in cases().values():
+            if not self.operations or case.operation in self.operations:
+                yield case
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(Device("cupy", dry=self.dry).xp)
+
+    def device(self, engine: str, *, allocate: bool = False) -> Device:
+        return Device(engine, allocate, self.dry)
+
+
+def bandwidth(plan: Plan) -> Iterator[Row]:
+    """Elementwise work and steps, on arrays that no cache holds."""
+    for dtype in plan.dtypes:
+        for case in plan.cases():
+            optimizer = isinstance(case.public, type)
+            wanted = case.operation in {name.partition(".")[0] for name in HALVES} or case.name in HALVES
+            if case.rows or (optimizer and case.name not in CLASSES) or (dtype[-2:] == "16" and not wanted):
+                continue
+            if case.form == "backward_from_output" and not wanted:
+                continue
+            count = max(plan.size // (TILE * np.dtype(dtype_of(dtype)).itemsize), 1) if not plan.dry else 1
+            yield of_case(plan, "bandwidth", case, (TILE if not plan.dry else plan.size,), count, dtype_of(dtype))
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """Softmax and cross entropy over short and long rows."""
+    total = plan.size // 4
+    for dtype in plan.dtypes:
+        for case in plan.cases():
+            if not case.rows or case.form == "backward":
+                continue
+            for classes in CLASSES_OF_ROWS if dtype == "float32" else CLASSES_OF_ROWS[2:6:3]:
+                if plan.dry:
+                    yield of_case(plan, "rows", case, (3, min(classes, 300)), 1, dtype_of(dtype))
+                    continue
+                drawn = max(1, min(TILE // classes, total // classes))
+                yield of_case(plan, "rows", case, (drawn, classes), total // (drawn * classes), dtype_of(dtype))
+
+
+def launches(plan: Plan) -> Iterator[Row]:
+    """Calls on one element, or one row of three, by the host's clock."""
+    for case in plan.cases():
+        if case.name in CALLS:
+            shape = (1, 3) if case.rows else (1,)
+            for allocate in (False, True):
+                yield of_case(plan, "launches", case, shape, 1, np.dtype("float32"), host=True, allocate=allocate)
+
+
+def arrays(plan: Plan) -> Iterator[Row]:
+    """A step of an optimizer over many small arrays."""
+    count, length = (7, 5) if plan.dry else (ARRAYS, LENGTH)
+    for case in plan.cases():
+        if isinstance(case.public, type) and case.name in CLASSES:
+            yield _many(plan, case, count, length)
+
+
+TABLES: dict[str, Callable[[Plan], Iterator[Row]]] = {
+    "launches": launches, "rows": rows, "bandwidth": bandwidth, "arrays": arrays,
+}  # fmt: skip
+
+
+def of_case(
+    plan: Plan, table: str, case: Case, shape: tuple[int, ...], count: int, dtype: Any, *, host: bool = False,
+    allocate: bool = False,
+) -> Row:  # fmt: skip
+    """Measure one operation; whoever fails or disagrees is noted, and not timed."""
+    place = plan.device("cupy", allocate=allocate)
+    name = case.name + (" (new)" if allocate else "")
+    row = Row(table, name, str(dtype), (shape[0] * count, *shape[1:]), 0)
+    try:
+        with np.errstate(all="ignore"), fl.use_backend("cpu"):
+            drawn = case.inputs(np.random.default_rng(0), shape, dtype)
+        inputs = [tiled(place.xp, x, count) for x in drawn]
+        row.bytes = case.size(inputs)
+        competitors = _competitors(plan, place, case, inputs, row.notes, host=host)
+        row.times.update(_timed(plan, row, competitors, TOLERANCE[dtype.itemsize], host=host))
+    except Exception as error:  # a row that fails must not cost the others their time on the device
+        row.notes["fastloa"] = _reason(error)
+    return row
+
+
+def _timed(
+    plan: Plan, row: Row, competitors: dict[str, Callable[[], Competitor | None]], tolerance: float, *, host: bool
+) -> dict[str, Time]:
+    """Make, check and time the competitors, of whom the first is fastloa."""
+    made: dict[str, Competitor] = {}
+    expected: list[Any] = []
+    for name, make in competitors.items():
+        try:
+            found = make()
+            if found is None:
+                continue
+            checked = Competitor(found.run, functools.partial(_ends_of, found.results), found.wait)
+            if name == "fastloa":
+                expected = on_host(checked.outcome())
+            note = None if name in ("fastloa", "copy") else disagreement(expected, checked, tolerance)
+        except Exception as error:  # whatever others raise is theirs, and is told
+            if name == "fastloa":
+                raise
+            note = _reason(error)
+        if note is None:
+            made[name] = found
+        else:
+            row.notes[name] = note
+    clock = plan.clock
+    return measure(clock.host if host else clock.device, made, plan.samples)
+
+
+def _ends_of(results: Callable[[Any], Any], returned: Any) -> list[Any]:
+    return [ends(x) if hasattr(x, "reshape") else x for x in results(returned)]
+
+
+def _competitors(
+    plan: Plan, place: Device, case: Case, inputs: list[Any], notes: dict[str, str], *, host: bool
+) -> dict[str, Callable[[], Competitor | None]]:  # fmt: skip
+    xp = place.xp
+
+    def of_engine(engine: str) -> Competitor:
+        there = plan.device(engine, allocate=place.allocate)
+        with fl.use_backend(engine):
+            ours = case.ours(inputs, there)
+        # CuPy's arrays go to the cupy engine by themselves.
+        natural = engine == "cupy" and not plan.dry
+        return ours if natural else Competitor(there.inside(ours.run), ours.results, ours.wait)
+
+    def copy() -> Competitor:
+        size = max(case.size(inputs) // 2, 1)
+        source, target = xp.ones(size, np.uint8), xp.empty(size, np.uint8)
+        return Competitor(functools.partial(xp.copyto, target, source))
+
+    def torch(form: str) -> Competitor | None:
+        try:
+            made = Torch(gpu=not plan.dry, threads=1)
+        except ModuleNotFoundError as error:
+            notes["PyTorch"] = f"{error.name} is not installed"
+            return None
+        if form == "eager":
+            return case.torch(made, inputs, place)
+        return compiled(made, case, inputs)
+
+    found: dict[str, Callable[[], Competitor | None]] = {"fastloa": lambda: of_engine("cupy")}
+    if not host:
+        found["copy"] = copy
+    if "cuda" in plan.engines:
+        found["numba_cuda"] = lambda: of_engine("cuda")
+    found["CuPy"] = lambda: case.plain(inputs, place)
+    found["PyTorch"] = lambda: torch("eager")
+    if plan.compiled and case.name in COMPILED and not plan.dry:
+        found["torch.compile"] = lambda: torch("compiled")
+    return found
+
+
+def compiled(torch: Torch, case: Case, inputs: list[Any]) -> Competitor | None:
+    """PyTorch's function, and a loss's gradient, compiled."""
+    library = torch.torch
+    function = getattr(library.nn.functional, case.operation, None)
+    if function is None:
+        return None
+    tensors, options = [torch.tensor(x) for x in inputs], dict(case.row.options)
+    if case.form == "value":
+        once = library.compile(functools.partial(function, **({"dim": -1} if case.rows else options)))
+        return Competitor(functools.partial(once, *tensors))
+
+    def value_and_grad(x: Any, target: Any) -> tuple[Any, Any]:
+        value, pull = library.func.vjp(lambda z: function(z, target, **options), x)
+        return value, pull(library.ones_like(value))[0]
+
+    return Competitor(functools.partial(library.compile(value_and_grad), *tensors))
+
+
+def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
+    """Steps over `count` arrays of fastloa, and of PyTorch's variants."""
+    place, rng = plan.device("cupy"), np.random.default_rng(0)
+    xp = place.xp
+    drawn = rng.standard_normal((2, count, length), np.float32)
+    states = len(case.public(drawn[0, 0].copy(), **case.row.options).state_dict()["states"][0])
+    row = Row("arrays", case.name, "float32", (count, length), drawn.nbytes // 2 * (2 * (1 + states) + 1))
+
+    def of_engine(engine: str) -> Competitor:
+        with fl.use_backend(engine):
+            params, grads = ([xp.array(x) for x in half] for half in drawn)
+            optimizer = case.public(params, **case.row.options)
+        return Competitor(plan.device(engine).inside(lambda: optimizer.step(grads)), lambda _: params[:2] + params[-2:])
+
+    def torch(**variant: bool) -> Competitor | None:
+        try:
+            made = Torch(gpu=not plan.dry, threads=1)
+        except ModuleNotFoundError as error:
+            row.notes["PyTorch"] = f"{error.name} is not installed"
+            return None
+        optimizer = getattr(made.torch.optim, case.operation, None)
+        if optimizer is None:
+            return None
+        params, grads = ([made.tensor(np.array(x)) for x in half] for half in drawn)
+        for p, g in zip(params, grads, strict=True):
+            p.grad = g
+        return Competitor(optimizer(params, **case.row.options, **variant).step, lambda _: params[:2] + params[-2:])
+
+    competitors: dict[str, Callable[[], Competitor | None]] = {
+        **{("fastloa" if engine == "cupy" else "numba_cuda"): functools.partial(of_engine, engine)
+           for engine in plan.engines},
+        "PyTorch fused": lambda: torch(fused=True),
+        "PyTorch foreach": lambda: torch(foreach=True),
+        "PyTorch": lambda: torch(foreach=False),
+    }  # fmt: skip
+    try:
+        row.times.update(_timed(plan, row, competitors, TOLERANCE[4], host=True))
+    except Exception as error:
+        row.notes["fastloa"] = _reason(error)
+    return row
+
+
+def _reason(error: Exception) -> str:
+    return f"failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
