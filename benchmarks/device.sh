@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in one go of at most ten minutes: tests on the device, bits against the CPU, and what
 # operations cost beside PyTorch and CuPy. Results and logs go to $OUT.
 #
-#     benchmarks/device.sh [--dry-run] [STAGE ...]      stages: machine tables tests sanitizer (all by default)
+#     benchmarks/device.sh [--dry-run] [STAGE ...]      stages: machine tables kernels numba_cuda tests sanitizer (all by default)
 #
 # It runs from a checkout with the python3 that has CuPy; with --dry-run the tables walk through every row at tiny sizes
 # on a machine without a GPU, with kernels built by g++.
@@ -17,22 +17,24 @@ dry=() stages=()
 for word in "$@"; do
   if [ "$word" = --dry-run ]; then dry=(--dry-run); else stages+=("$word"); fi
 done
-[ ${#stages[@]} -gt 0 ] || stages=(machine tables tests sanitizer)
+[ ${#stages[@]} -gt 0 ] || stages=(machine tables kernels numba_cuda tests sanitizer)
 
 run_tests() {
-  [ ${#dry[@]} -eq 0 ] || set -- --collect-only -q
-  timeout -s INT "$tests" "$python" -m pytest -q -p no:cacheprovider --engine cupy --engine cuda -n "$(nproc)" \
-    --dist worksteal --no-header -ra "$@" >"$OUT/tests.log" 2>&1
-  echo "tests: exit status $?"
-  grep -aE "^(FAILED|ERROR)" "$OUT/tests.log" | cut -c1-200 | head -60
-  tail -n 1 "$OUT/tests.log"
+  local log=$OUT/$1.log
+  timeout -s INT "$2" "$python" -m pytest -q -p no:cacheprovider -p no:benchmark -n "$(nproc)" --dist load --no-header \
+    -ra "${@:3}" >"$log" 2>&1
+  echo "$1: exit status $?"
+  grep -aE "^(FAILED|ERROR)" "$log" | cut -c1-200 | head -60
+  tail -n 1 "$log"
 }
 
 for stage in "${stages[@]}"; do
   echo "== $stage"
   started=$SECONDS
   case $stage in
-    tests) run_tests tests/test_device.py tests/test_cupy_native.py tests/test_cupy_rows.py tests ;;
+    kernels) run_tests kernels "$tests" --engine cupy --engine cuda tests/test_{device,cupy_native,cupy_rows}.py ;;
+    numba_cuda) run_tests numba_cuda "$tests" tests/simulated ;;
+    tests) run_tests tests "$tests" --engine cupy --engine cuda tests ;;
     sanitizer)
       if command -v compute-sanitizer >/dev/null; then
         timeout 120 compute-sanitizer --error-exitcode 9 "$python" -m benchmarks.device smoke >"$OUT/sanitizer.log" 2>&1

@@ -36,9 +36,9 @@ def engine(request):
         of_losses = (
             source.row_loss_source(record, everything(labels), dtype, team)
             for record, labels in (parameter.values for parameter in LABELLED)
-            for team in source.loss_teams(dtype)
+            for team in source.loss_teams(dtype, labels=labels)
         )
-        short = catalogue.row_loss_sources(dtype, ("warp",))
+        short = catalogue.row_loss_sources(dtype, ("lanes1", "lanes4", "lanes32"))
         driver.prepare([*catalogue.row_sources(dtype), *of_losses, *short, *catalogue.other_sources(dtype)])
     return Engine(driver)
 
@@ -59,7 +59,7 @@ def scores(classes, dtype):
     return x.astype(dtype)
 
 
-CLASSES = (1, 2, 31, 100, 129, 200, 300, 600, 1100, 2047, 2048, 2049, 5000, 9000)
+CLASSES = (1, 2, 10, 31, 50, 100, 129, 200, 300, 600, 1100, 2047, 2048, 2049, 4500, 9000, 30_000)
 
 
 @parametrize(Rowwise)

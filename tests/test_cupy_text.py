@@ -68,8 +68,8 @@ def test_every_part_of_a_formula_has_its_counterpart():
 
     assert emitted(parts, 2, "float64") == (
         "static __device__ __forceinline__ auto f64_parts(double x_, double y_) {\n"
-        "  const auto values_1 = ((((0x0p+0 < x_) && (x_ <= 0x1p+0)) && (!(y_ < 0x1p+0))) ? "
-        "fastloa::Values<double, 2>{x_, y_} : fastloa::Values<double, 2>{y_, x_});\n"
+        "  const auto values_1 = fastloa::either((((0x0p+0 < x_) && (x_ <= 0x1p+0)) && (!(y_ < 0x1p+0))), "
+        "fastloa::Values<double, 2>{x_, y_}, fastloa::Values<double, 2>{y_, x_});\n"
         "  auto high_ = values_1.at[0];\n"
         "  x_ = (-fastloa::primitives::absolute(high_));\n"
         "  return fastloa::Values<double, 2>{x_, y_};\n"

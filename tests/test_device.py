@@ -5,6 +5,10 @@ What the results are is asked elsewhere of NumPy's arrays, which a GPU engine ta
 
 import numpy as np
 import pytest
+from fastloa_kernels import forms
+from fastloa_kernels.engines.cupy_native.driver import CupyDriver
+from fastloa_kernels.engines.cupy_native.maps import MapKernel
+from fastloa_kernels.primitives import reciprocal
 
 import fastloa as fl
 from tests.harness import check_same_bits
@@ -24,6 +28,10 @@ def cupy(gpu):
     module = pytest.importorskip("cupy")
     with fl.use_backend(gpu):
         yield module
+
+
+def inverted(x):
+    return reciprocal(x)
 
 
 def numbers(shape=N, dtype="float32", seed=0):
@@ -230,6 +238,20 @@ def test_more_elements_than_32_bits_count(cupy, shift):
     assert grad[-4:].get().tolist() == [0.0, -1.0, -1.0, -1.0]
     del x, y, grad, value
     cupy.get_default_memory_pool().free_all_blocks()
+
+
+@pytest.mark.parametrize("engine", ["cupy"])
+@pytest.mark.parametrize("exponent", [-120, -37, 0, 1, 119])
+def test_reciprocals_are_rounded_correctly(engine, exponent):
+    """Over every significand: the device's estimate and one Newton step have no branch for what they get wrong."""
+    driver, form = CupyDriver(), forms.Form(inverted, 1, 1)
+    words = np.arange(1 << 23, dtype=np.uint32) | np.uint32(127 + exponent << 23)
+    x = driver.xp.asarray(words.view(np.float32))
+    got = driver.xp.empty_like(x)
+    MapKernel(driver, "reciprocal", form, 0, "float32")((x,), (got,), (), ())
+    check_same_bits(got.get(), np.float32(1.0) / words.view(np.float32))
+    MapKernel(driver, "reciprocal", form, 0, "float32")((-x,), (got,), (), ())
+    check_same_bits(got.get(), np.float32(-1.0) / words.view(np.float32))
 
 
 def test_arrays_of_two_libraries_are_refused(cupy):

@@ -61,6 +61,12 @@ def sqrt(x: Real) -> Real:
         return type(x)(np.sqrt(x))
 
 
+def reciprocal(x: Real) -> Real:
+    """1 / x for an |x| from 2**-120 to 2**120, and of NaN; meaningless beyond, which a GPU then need not look for."""
+    kind, _, _, _ = _bits(x)
+    return cast(Real, kind(1.0) / x if not abs(x) > 2.0**120 and not abs(x) < 2.0**-120 else kind(math.nan))
+
+
 def copysign(x: Real, y: Real) -> Real:
     """|x| with the sign bit of y."""
     return type(x)(np.copysign(x, y))

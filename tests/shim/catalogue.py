@@ -76,7 +76,7 @@ def row_loss_sources(dtype, suffixes=None):
     """Give the text of every form of every row loss, for the teams of these suffixes or for all."""
     for record in records(RowLoss).values():
         for form in row_loss_forms(record):
-            for team in source.loss_teams(dtype):
+            for team in source.loss_teams(dtype, labels=form.labels):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.row_loss_source(record, form, dtype, team)
 

@@ -17,6 +17,7 @@ from fastloa_kernels.engines.cupy_native import source
 SHIM = Path(__file__).with_name("shim.hpp")
 FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-gnu-unique", "-shared", "-fPIC", "-pthread", "-w")
 WRONG = {1: "the arguments are not laid out as the kernel's struct", 2: "a barrier is not reached by all threads"}
+SHARED = 100_000  # bytes of a row that fit shared memory: fewer than on any device, so that rows of tests are longer
 BATCH = 24  # texts in one translation unit: most of the time goes to starting the compiler and reading its headers
 
 
@@ -59,11 +60,14 @@ class ShimDriver:
     def pointer(self, array):
         return array.ctypes.data
 
+    def shared_memory(self):
+        return SHARED
+
     def _add(self, sources, library):
         loaded = ctypes.CDLL(str(library))
         for name in (name for s in sources for name in s.names):
             run = loaded[f"run_{name}"]
-            run.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_char_p, ctypes.c_ulong]
+            run.argtypes = [ctypes.c_uint, ctypes.c_uint, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_ulong]
             self._launches[name] = _launch(name, run)
 
     def _built(self, sources):
@@ -90,8 +94,8 @@ def _names(sources):
 
 def _entry(name):
     return (
-        f'extern "C" int run_{name}(unsigned blocks, unsigned threads, const void* arguments, unsigned long size) '
-        f"{{ return shim::launch({name}, blocks, threads, arguments, size); }}"
+        f'extern "C" int run_{name}(unsigned blocks, unsigned threads, const void* arguments, unsigned long size, '
+        f"unsigned long shared) {{ return shim::launch({name}, blocks, threads, arguments, size, shared); }}"
     )
 
 
@@ -107,8 +111,8 @@ def _compile(text, flags, folder):
 
 
 def _launch(name, run):
-    def launch(blocks, threads, arguments):
-        wrong = run(blocks, threads, arguments, len(arguments))
+    def launch(blocks, threads, arguments, shared=0):
+        wrong = run(blocks, threads, arguments, len(arguments), shared)
         if wrong:
             raise RuntimeError(f"{name}: {WRONG[wrong]}")
 

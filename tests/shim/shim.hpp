@@ -21,6 +21,7 @@
 #define SHIM_LOCAL static
 #endif
 
+#define FASTLOA_SHIM
 #define __host__
 #define __device__
 #define __global__
@@ -62,24 +63,29 @@ inline double __dsqrt_rn(double x) { return std::sqrt(x); }
 
 namespace shim {
 
-constexpr unsigned WARP = 32;
+constexpr unsigned WARP = 32, LOGARITHM = 5;
+
+// Of 1, 2, 4, ... lanes.
+inline unsigned place(unsigned size) { return size < 2 ? 0 : 1 + place(size / 2); }
 
 struct Block;
 static Block* block = nullptr;
+static char* staged = nullptr;  // shared memory beside what kernels declare
 
 #ifdef SHIM_THREADS
 
 struct Block {
   std::barrier<> all;
-  std::vector<std::unique_ptr<std::barrier<>>> warps;
+  std::vector<std::unique_ptr<std::barrier<>>> lanes_of[LOGARITHM + 1];
   std::vector<unsigned long long> lanes;
 
   explicit Block(unsigned threads) : all(threads), lanes(threads) {
-    for (unsigned first = 0; first < threads; first += WARP)
-      warps.push_back(std::make_unique<std::barrier<>>(threads - first < WARP ? threads - first : WARP));
+    for (unsigned size = 1; size <= WARP; size *= 2)
+      for (unsigned first = 0; first < threads; first += size)
+        lanes_of[place(size)].push_back(std::make_unique<std::barrier<>>(threads - first < size ? threads - first : size));
   }
   void wait() { all.arrive_and_wait(); }
-  void wait_for_warp() { warps[threadIdx.x / WARP]->arrive_and_wait(); }
+  void wait_for_lanes(unsigned size) { lanes_of[place(size)][threadIdx.x / size]->arrive_and_wait(); }
 
   template <class Kernel>
   bool run(unsigned threads, Kernel kernel) {
@@ -122,13 +128,14 @@ static bool moved = false;
 
 struct Block {
   Gate all;
-  std::vector<Gate> warps;
+  std::vector<Gate> lanes_of[LOGARITHM + 1];
   std::vector<unsigned long long> lanes;
 
   explicit Block(unsigned threads) : lanes(threads) {
     all.expected = threads;
-    for (unsigned first = 0; first < threads; first += WARP)
-      warps.push_back({threads - first < WARP ? threads - first : WARP});
+    for (unsigned size = 1; size <= WARP; size *= 2)
+      for (unsigned first = 0; first < threads; first += size)
+        lanes_of[place(size)].push_back({threads - first < size ? threads - first : size});
   }
   static void pass(Gate& gate) {
     const unsigned turn = gate.turn;
@@ -147,7 +154,7 @@ struct Block {
     swapcontext(&origin, &fiber.start);
   }
   void wait() { pass(all); }
-  void wait_for_warp() { pass(warps[threadIdx.x / WARP]); }
+  void wait_for_lanes(unsigned size) { pass(lanes_of[place(size)][threadIdx.x / size]); }
 
   static void enter() {
     body(closure);
@@ -189,21 +196,26 @@ struct Block {
 
 #endif
 
+// Between the neighbours that the mask names, of whom there are 1, 2, 4, ... or all; waits for no other.
 template <class T>
-T shuffled(T value, unsigned lane) {
+T shuffled(unsigned mask, T value, unsigned lane) {
   static_assert(sizeof value <= 8);
-  const unsigned first = threadIdx.x / WARP * WARP;
+  const unsigned first = threadIdx.x / WARP * WARP, size = static_cast<unsigned>(__builtin_popcount(mask));
   std::memcpy(&block->lanes[threadIdx.x], &value, sizeof value);
-  block->wait_for_warp();
-  if (lane < WARP) std::memcpy(&value, &block->lanes[first + lane], sizeof value);
-  block->wait_for_warp();
+  block->wait_for_lanes(size);
+  if (lane < WARP && (mask >> lane & 1) != 0) std::memcpy(&value, &block->lanes[first + lane], sizeof value);
+  block->wait_for_lanes(size);
   return value;
 }
 
 // 0; 1 where the struct is not `size` bytes long; 2 where a barrier is not reached by all.
 template <class Arguments>
-int launch(void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, unsigned long size) {
+int launch(
+    void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, unsigned long size,
+    unsigned long shared) {
   if (size != sizeof(Arguments)) return 1;
+  const std::unique_ptr<char[]> room(new char[shared + 1]);  // to the byte, for a sanitizer to see what is beyond
+  staged = room.get();
   alignas(16) std::remove_const_t<Arguments> a;
   std::memcpy(&a, arguments, size);
   for (unsigned i = 0; i < blocks; ++i) {
@@ -219,14 +231,14 @@ int launch(void (*kernel)(Arguments), unsigned blocks, unsigned threads, const v
 
 inline void __syncthreads() { shim::block->wait(); }
 template <class T>
-T __shfl_sync(unsigned, T value, int lane) {
-  return shim::shuffled(value, static_cast<unsigned>(lane));
+T __shfl_sync(unsigned mask, T value, int lane) {
+  return shim::shuffled(mask, value, static_cast<unsigned>(lane));
 }
 template <class T>
-T __shfl_down_sync(unsigned, T value, unsigned distance) {
-  return shim::shuffled(value, threadIdx.x % shim::WARP + distance);
+T __shfl_down_sync(unsigned mask, T value, unsigned distance) {
+  return shim::shuffled(mask, value, threadIdx.x % shim::WARP + distance);
 }
 template <class T>
-T __shfl_xor_sync(unsigned, T value, unsigned mask) {
-  return shim::shuffled(value, (threadIdx.x % shim::WARP) ^ mask);
+T __shfl_xor_sync(unsigned mask, T value, unsigned bits) {
+  return shim::shuffled(mask, value, (threadIdx.x % shim::WARP) ^ bits);
 }

@@ -1,6 +1,6 @@
 """Activations: value, derivative, and the derivative from the output where that is all it needs."""
 
-from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, times, two_sum
+from fastloa_kernels.formulas.compensated import fast_two_sum, fraction, product, times, two_sum
 from fastloa_kernels.formulas.elementary import decay, exp_pair, expm1, expm1_pair, shrink_reduced, sigmoid, tanh
 from fastloa_kernels.formulas.logistic import over, scaled, sech_squared, share, softened
 from fastloa_kernels.primitives import copysign, fma, inf
@@ -115,7 +115,7 @@ def tanhshrink(x):
     h, h_low = shrink_reduced(square)
     whole, part = beyond_three(square, square_low, h, h_low)
     e = decay(-2.0 * a, 0.0)
-    ratio = quotient(cube if near else 2.0 * e, cube_low if near else 0.0, whole if near else 1.0, part if near else e)
+    ratio = fraction(cube if near else 2.0 * e, cube_low if near else 0.0, whole if near else 1.0, part if near else e)
     base, base_low = fast_two_sum(a, -1.0)
     return x if a == inf else copysign(ratio if near else base + (base_low + ratio), x)
 
@@ -137,7 +137,7 @@ def tanhshrink_derivative(x):
     whole, part = (whole if near else one), (part if near else one_low)
     high, low = product(high, low, high, low)
     whole, part = product(whole, part, whole, part)
-    return quotient(high, low, whole, part)
+    return fraction(high, low, whole, part)
 
 
 def softcap(x, cap):
@@ -146,7 +146,7 @@ def softcap(x, cap):
     high, low, _ = expm1_pair(-2.0 * z)
     low = fma(-2.0 * z_low, 1.0 + high, low)
     product = -high * cap
-    value = quotient(product, fma(-high, cap, -product) + cap * fma(low, high, -low), 2.0, high)
+    value = fraction(product, fma(-high, cap, -product) + cap * fma(low, high, -low), 2.0, high)
     return x if z < TINY else copysign(value, x)
 
 

@@ -3,7 +3,7 @@
 Algorithms 4.3 (Fast2Sum), 4.4 (2Sum) and section 5 of Muller et al., Handbook of Floating-Point Arithmetic, 2nd ed.
 """
 
-from fastloa_kernels.primitives import fma
+from fastloa_kernels.primitives import fma, reciprocal
 
 
 def fast_two_sum(a, b):
@@ -42,7 +42,22 @@ def quotient(high, low, whole, part):
 
     For |part| <= |whole| / 2, or part = whole * e with 0 <= e <= 1: there high - whole * estimate is exact.
     """
-    reciprocal = 1.0 / (whole + part)
-    estimate = high * reciprocal
+    return by_inverse(high, low, whole, part, 1.0 / (whole + part))
+
+
+def fraction(high, low, whole, part):
+    """The same quotient, where the divisor is from 2**-120 to 2**120, or NaN: cheaper on a GPU."""
+    return by_inverse(high, low, whole, part, reciprocal(whole + part))
+
+
+def by_inverse(high, low, whole, part, inverse):
+    """The quotient by the divisor's reciprocal, and what that leaves."""
+    estimate = high * inverse
     rest = fma(-estimate, part, fma(-estimate, whole, high)) + low
-    return fma(rest, reciprocal, estimate)
+    return fma(rest, inverse, estimate)
+
+
+def divided(x, divisor, inverse):
+    """x / divisor, rounded nearly once, where the divisor's reciprocal serves many quotients."""
+    estimate = x * inverse
+    return fma(fma(-estimate, divisor, x), inverse, estimate)

@@ -4,8 +4,8 @@
 vector unit waits for the result of one step much longer than it works on it.
 """
 
-from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, times, two_sum
-from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, fraction, product, times, two_sum
+from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, reciprocal, round_even
 
 LOG2_E = 1.4426950408889634
 # ln(2) and what rounding it leaves. With fma, x - k * LN2_HIGH is exact all the same wherever it is below ln(2).
@@ -144,7 +144,7 @@ def log_pair_reduced(e, f):
     """
     # log(1 + f) = 2 * atanh(s) with s = f / (2 + f). What rounding s loses counts by the derivative, 2 / (1 - s**2).
     whole, part = fast_two_sum(2.0, f)
-    w = 1.0 / whole
+    w = reciprocal(whole)
     s = f * w
     missing = 2.0 * w * fma(-s, part, fma(-s, whole, f))
     z = s * s
@@ -235,13 +235,13 @@ def sigmoid(x):
     # exp(x) / (1 + exp(x)) below zero and 1 / (1 + exp(-x)) above: no overflow, and no digit lost on either side.
     high, low = exp_lifted(-abs(x))
     upper = x > 0.0
-    return quotient(UP if upper else high, 0.0 if upper else low, 1.0, high * DOWN) * DOWN
+    return fraction(UP if upper else high, 0.0 if upper else low, 1.0, high * DOWN) * DOWN
 
 
 def tanh(x):
     # With m = exp(-2|x|) - 1, tanh(|x|) is -m / (2 + m).
     high, low, _ = expm1_pair(-2.0 * abs(x))
-    return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)
+    return copysign(fraction(-high, fma(low, high, -low), 2.0, high), x)
 
 
 def shrink_reduced(z):
@@ -280,7 +280,7 @@ def mills_reduced(t):
 def mills(x, low):
     """high, low and w of Q(y) / exp(-y**2 / 2) = (high + low) * w at y = x + low >= 0, Q as in normal_tail."""
     whole, part = fast_two_sum(2.0, x)  # exact for a greater x as well: 2 is a multiple of the last place of the sum
-    w = 1.0 / whole
+    w = reciprocal(whole)
     t = fma(-4.0, w, 1.0)
     # What w is short of, relatively, and t, absolutely; and about how the result follows the two.
     short_w = fma(-w, part + low, fma(-w, whole, 1.0))

@@ -4,7 +4,7 @@
 vector unit waits for the result of one step much longer than it works on it.
 """
 
-from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, times, two_sum
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, fraction, product, times, two_sum
 from fastloa_kernels.primitives import copysign, exponent, fma, inf, nan, power_of_two, round_even
 
 LOG2_E = 1.4426950408889634
@@ -231,13 +231,13 @@ def sigmoid(x):
     # exp(x) / (1 + exp(x)) below zero and 1 / (1 + exp(-x)) above: no overflow, and no digit lost on either side.
     high, low = exp_lifted(-abs(x))
     upper = x > 0.0
-    return quotient(UP if upper else high, 0.0 if upper else low, 1.0, high * DOWN) * DOWN
+    return fraction(UP if upper else high, 0.0 if upper else low, 1.0, high * DOWN) * DOWN
 
 
 def tanh(x):
     # With m = exp(-2|x|) - 1, tanh(|x|) is -m / (2 + m).
     high, low, _ = expm1_pair(-2.0 * abs(x))
-    return copysign(quotient(-high, fma(low, high, -low), 2.0, high), x)
+    return copysign(fraction(-high, fma(low, high, -low), 2.0, high), x)
 
 
 def shrink_reduced(z):

@@ -4,7 +4,7 @@ A product of two or three numbers and a gate is formed of numbers from 1 to 2, a
 small one of them is, another may bring the product back. What infinities lead to is written out.
 """
 
-from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, fraction, product, quotient
 from fastloa_kernels.formulas.elementary import (
     exp_scaled,
     fading,
@@ -41,7 +41,7 @@ def sigmoid_of(high, low, n, z, z_low):
     k, odds, odds_low, e, _ = odds_parts(z, z_low)
     upper = z > 0.0
     below, below_low = product(high, low, odds, odds_low)
-    share = quotient(high if upper else below, low if upper else below_low, 1.0, e)
+    share = fraction(high if upper else below, low if upper else below_low, 1.0, e)
     return ldexp(share, n + (0.0 if upper else k))
 
 

@@ -4,7 +4,7 @@ Far from 0, x is replaced by an end of the range where anything still changes: n
 and at -inf the limit -0 is what comes out.
 """
 
-from fastloa_kernels.formulas.compensated import complement, fast_two_sum, product, quotient, times, two_sum
+from fastloa_kernels.formulas.compensated import complement, fast_two_sum, fraction, product, times, two_sum
 from fastloa_kernels.formulas.elementary import exp_pair, normal_tail, normal_tail_slope
 from fastloa_kernels.formulas.logistic import odds
 from fastloa_kernels.primitives import copysign, fma
@@ -29,7 +29,7 @@ def gated(x, u, u_low):
     # x / (1 + e) above 0, x * e / (1 + e) below.
     product = x if upper else x * high
     rest = 0.0 if upper else fma(x, low, fma(x, high, -product))
-    return copysign(quotient(product, rest, 1.0, e) * (1.0 if upper else factor), x)
+    return copysign(fraction(product, rest, 1.0, e) * (1.0 if upper else factor), x)
 
 
 def slope_over(high, low, e, e_low, u, w, w_low):
@@ -46,7 +46,7 @@ def slope_over(high, low, e, e_low, u, w, w_low):
     part = part + (one_low + left_low)
     whole, part = product(whole, part, 1.0 if upper else high, 0.0 if upper else low)
     square, rest = product(one, one_low, one, one_low)
-    return quotient(whole, part, square, rest)
+    return fraction(whole, part, square, rest)
 
 
 def gated_slope(u, u_low, w, w_low):
@@ -143,7 +143,7 @@ def mish(x):
     _, _, factor, whole, part, tail, tail_low, divisor, rest = mish_parts(z)
     upper = z > 0.0
     high, low = times(whole if upper else tail, part if upper else tail_low, z)
-    value = copysign(quotient(high, low, divisor, rest) * (1.0 if upper else factor), x)
+    value = copysign(fraction(high, low, divisor, rest) * (1.0 if upper else factor), x)
     return x if x > LIMIT else value
 
 
@@ -158,8 +158,8 @@ def mish_derivative(x):
     second, second_low = times(one, fma(low, factor, one_low), 4.0 * z)
     total, total_low = two_sum(first, second)
     total_low = total_low + (first_low + second_low)
-    below = quotient(total, total_low, divisor, rest) * quotient(high, low, divisor, rest) * factor
-    above = fma(2.0 * z * tail / divisor, one / divisor, quotient(whole, part, divisor, rest))
+    below = fraction(total, total_low, divisor, rest) * fraction(high, low, divisor, rest) * factor
+    above = fma(2.0 * z * tail / divisor, one / divisor, fraction(whole, part, divisor, rest))
     return above if z > 0.0 else below
 
 

@@ -3,7 +3,7 @@
 A rounded argument would cost exp as many units in the last place as the argument is large.
 """
 
-from fastloa_kernels.formulas.compensated import quotient
+from fastloa_kernels.formulas.compensated import fraction
 from fastloa_kernels.formulas.elementary import exp_pair, log1p_pair
 from fastloa_kernels.primitives import fma
 
@@ -32,7 +32,7 @@ def share(z, z_low):
     """value and factor of sigmoid(z + z_low) = value * factor."""
     high, low, factor = odds(z, z_low)
     upper = z > 0.0
-    return quotient(1.0 if upper else high, 0.0 if upper else low, 1.0, high * factor), (1.0 if upper else factor)
+    return fraction(1.0 if upper else high, 0.0 if upper else low, 1.0, high * factor), (1.0 if upper else factor)
 
 
 def softened(z, z_low):
@@ -55,5 +55,5 @@ def sech_squared(z, z_low):
     With e = exp(-2 * z), 1 - tanh(z) is 2 * e / (1 + e), and the result is that times 2 minus that.
     """
     high, low, factor = exp_pair(-2.0 * z)
-    half = quotient(high, fma(high, -2.0 * z_low, low), 1.0, high * factor)
+    half = fraction(high, fma(high, -2.0 * z_low, low), 1.0, high * factor)
     return fma(-2.0 * half, 2.0 * half * factor, 4.0 * half) * factor

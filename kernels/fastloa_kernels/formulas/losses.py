@@ -1,6 +1,6 @@
 """Losses of one prediction and one target: value, first and second derivative in the prediction."""
 
-from fastloa_kernels.formulas.compensated import fast_two_sum, quotient, two_sum
+from fastloa_kernels.formulas.compensated import fast_two_sum, fraction, quotient, two_sum
 from fastloa_kernels.formulas.elementary import exp_pair, log, log1p
 from fastloa_kernels.formulas.wide import LN2, LN2_REST, log_beyond
 from fastloa_kernels.primitives import fma, inf, nan
@@ -171,7 +171,7 @@ def binary_cross_entropy_with_logits_derivative(z, t, pos_weight):
     numerator, rest = two_sum(constant, product)
     rest = rest + fma(weight, high, -product)
     rest = rest + fma(weight, low, fma(weight_low * factor, high, constant_low))
-    return quotient(numerator, rest, 1.0, high * factor)
+    return fraction(numerator, rest, 1.0, high * factor)
 
 
 def binary_cross_entropy_with_logits_second(z, t, pos_weight):
@@ -180,7 +180,7 @@ def binary_cross_entropy_with_logits_second(z, t, pos_weight):
     weight, rest = two_sum(hit, miss)
     rest = rest + (hit_low + miss_low)
     high, low, factor = exp_pair(-abs(z))
-    share = quotient(high, low, 1.0, high * factor)
+    share = fraction(high, low, 1.0, high * factor)
     product = fma(-share, share * factor, share)
     product_low = fma(-share, share * factor, share - product)
     weight, rest = weight * factor, rest * factor

@@ -13,7 +13,7 @@ from fastloa_kernels.records import Formula
 
 PRIMITIVES = {
     name: getattr(primitives, name)
-    for name in ("fma", "round_even", "sqrt", "copysign", "power_of_two", "exponent", "significand")
+    for name in ("fma", "round_even", "sqrt", "reciprocal", "copysign", "power_of_two", "exponent", "significand")
 }
 BUILTINS = {"abs": abs}
 

@@ -4,9 +4,9 @@ A row is read through d = x - m <= 0, e = exp(d) and rest = sum(e) - 1, which ke
 log(sum(exp(x))) loses them: for the largest score 1 - p = rest / (1 + rest) and -log p = log1p(rest), however small.
 """
 
-from fastloa_kernels.formulas.compensated import two_sum
+from fastloa_kernels.formulas.compensated import divided, two_sum
 from fastloa_kernels.formulas.elementary import decay, exp, log1p
-from fastloa_kernels.primitives import fma, inf, nan
+from fastloa_kernels.primitives import fma, inf, nan, reciprocal
 from fastloa_kernels.records import RowLoss, Rowwise
 
 FAR = 2000.0  # more than a difference can lose where exp is not 0; what infinities lose is NaN
@@ -36,11 +36,12 @@ def rest(excess, m):
 
 
 def softmax(e, rest):
-    return e / (1.0 + rest)
+    whole = 1.0 + rest
+    return divided(e, whole, reciprocal(whole))
 
 
 def greatest(rest):
-    return 1.0 / (1.0 + rest)  # the softmax of the largest score: every other is exp(x - m) times this
+    return reciprocal(1.0 + rest)  # the softmax of the largest score: every other is exp(x - m) times this
 
 
 def softmax_summand(g, y):
@@ -110,7 +111,8 @@ def cross_entropy(d, rest):
 
 
 def cross_entropy_complement(e, rest):
-    return (rest if e == 1.0 else 1.0 + rest - e) / (1.0 + rest)
+    whole = 1.0 + rest
+    return divided(rest if e == 1.0 else whole - e, whole, reciprocal(whole))
 
 
 def nll_loss(d, rest):

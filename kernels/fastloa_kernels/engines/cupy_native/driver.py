@@ -7,6 +7,7 @@ flags of our own, and only the machine code to CuPy.
 import contextlib
 import functools
 import hashlib
+import importlib
 import os
 import sys
 import tempfile
@@ -19,11 +20,14 @@ import numpy as np
 from fastloa_kernels.engines import Unavailable
 from fastloa_kernels.engines.cupy_native.source import Source, headers
 
-Launch = Callable[[int, int, bytes], None]
-"""``launch(blocks, threads, arguments)``: runs a kernel whose one argument is a struct of those bytes."""
+Launch = Callable[..., None]
+"""``launch(blocks, threads, arguments, shared=0)``: runs a kernel whose one argument is a struct of those bytes.
+
+It has `shared` bytes of shared memory beside what it declares."""
 
 FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 CACHE = "FASTLOA_CACHE_DIR"
+DECLARED = 20 << 10  # bytes of shared memory that kernels declare, at most
 
 
 class Driver(Protocol):
@@ -39,6 +43,10 @@ class Driver(Protocol):
 
     def pointer(self, array: Any) -> int:
         """Where the array's first element lies."""
+        ...
+
+    def shared_memory(self) -> int:
+        """How many bytes a block on the current device may ask for beside what its kernel declares."""
         ...
 
 
@@ -66,6 +74,8 @@ class CupyDriver:
             ) from None
         self.xp = cupy
         self.array = cupy.ndarray
+        self._device_id = cupy.cuda.runtime.getDevice
+        self._shared: dict[int, int] = {}
 
     def load(self, source: Source) -> tuple[Launch, ...]:
         return tuple(_Kernel(self.xp, source, name) for name in source.names)
@@ -73,6 +83,14 @@ class CupyDriver:
     def pointer(self, array: Any) -> int:
         place: int = array.data.ptr
         return place
+
+    def shared_memory(self) -> int:
+        device = self._device_id()
+        found = self._shared.get(device)
+        if found is None:
+            most = int(self.xp.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"])
+            found = self._shared[device] = most - DECLARED
+        return found
 
 
 class _Kernel:
@@ -84,7 +102,7 @@ class _Kernel:
         self._functions: dict[int, Any] = {}
         self._dtypes: dict[int, Any] = {}
 
-    def __call__(self, blocks: int, threads: int, arguments: bytes) -> None:
+    def __call__(self, blocks: int, threads: int, arguments: bytes, shared: int = 0) -> None:
         device = self._device_id()
         function = self._functions.get(device)
         if function is None:
@@ -94,11 +112,16 @@ class _Kernel:
         dtype = self._dtypes.get(size)
         if dtype is None:
             dtype = self._dtypes[size] = np.dtype((np.void, size))
-        function((blocks,), (threads,), (np.frombuffer(arguments, dtype),))
+        function((blocks,), (threads,), (np.frombuffer(arguments, dtype),), shared)
 
     def _loaded(self, device: int) -> Any:
         capability = int(self._cupy.cuda.Device(device).compute_capability)
-        return _module(self._source, architecture(capability), device).get_function(self._name)
+        function = _module(self._source, architecture(capability), device).get_function(self._name)
+        if self._source.shared:
+            api = importlib.import_module("cupy_backends.cuda.api.driver")
+            most = int(self._cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]) - DECLARED
+            api.funcSetAttribute(function.ptr, api.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most)
+        return function
 
 
 @functools.cache

@@ -43,13 +43,40 @@ __device__ __forceinline__ T not_a_number() {
   return from_bits(Format<T>::NAN_BITS);
 }
 
+// The first type or the second.
+template <bool FIRST, class A, class B>
+struct Either {
+  using Type = A;
+};
+template <class A, class B>
+struct Either<false, A, B> {
+  using Type = B;
+};
+
 // What a formula with several results returns.
 template <class T, int COUNT>
 struct Values {
   T at[COUNT];
 };
 
+// A formula's `a if wanted else b`. Both are computed, as on a CPU's vectors: a branch would keep the elements that a
+// thread has from overlapping.
+template <class T>
+__device__ __forceinline__ T either(bool wanted, T a, T b) {
+  return wanted ? a : b;
+}
+
 namespace primitives {
+
+#ifndef FASTLOA_SHIM
+__device__ __forceinline__ float approximate_reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+#else
+inline float approximate_reciprocal(float x) { return 1.0f / x; }
+#endif
 
 __device__ __forceinline__ float fma(float x, float y, float z) { return __fmaf_rn(x, y, z); }
 __device__ __forceinline__ double fma(double x, double y, double z) { return __fma_rn(x, y, z); }
@@ -57,6 +84,12 @@ __device__ __forceinline__ float round_even(float x) { return ::rintf(x); }
 __device__ __forceinline__ double round_even(double x) { return ::rint(x); }
 __device__ __forceinline__ float sqrt(float x) { return __fsqrt_rn(x); }
 __device__ __forceinline__ double sqrt(double x) { return __dsqrt_rn(x); }
+// As __frcp_rn, without its branch for what is subnormal or large: an estimate within an ulp, and a Newton step.
+__device__ __forceinline__ float reciprocal(float x) {
+  const float y = approximate_reciprocal(x);
+  return __fmaf_rn(__fmaf_rn(-x, y, 1.0f), y, y);
+}
+__device__ __forceinline__ double reciprocal(double x) { return 1.0 / x; }
 __device__ __forceinline__ float copysign(float x, float y) { return ::copysignf(x, y); }
 __device__ __forceinline__ double copysign(double x, double y) { return ::copysign(x, y); }
 __device__ __forceinline__ float absolute(float x) { return ::fabsf(x); }

@@ -24,6 +24,7 @@ struct RowLossArguments {
   T* dx;
   T* h;
   long long rows, classes, ignore_index;
+  long long kept;  // as in RowArguments, of x
   double keep, smoothing, z_loss;
   Number weight_sum, divisor;
 };
@@ -43,11 +44,12 @@ template <class Row, class Team>
 __device__ __forceinline__ void fill_row(const RowLossArguments<typename Row::T>& a, const Team& team, double number) {
   using T = typename Row::T;
   if constexpr (Row::VALUE) store_loss<Row>(a, team, number);
-  spans<Team>(a.classes, [&](long long start) {
+  spans<Team>(static_cast<typename Team::Index>(a.classes), [&](typename Team::Index start) {
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + team.place(k), at = team.row() * a.classes + i;
+      const typename Team::Index i = start + team.place(k);
       if (i >= a.classes) continue;
+      const long long at = team.row() * a.classes + i;
       if constexpr (Row::GRAD) a.dx[at] = T(number);
       if constexpr (Row::HESS) a.h[at] = T(number);
     }
@@ -71,12 +73,12 @@ __device__ __forceinline__ double label_loss(
   double loss = a.keep * own * Row::value(Row::distance(at_label, scores.m), scores.rest);
   if (a.smoothing == 0.0) return loss;
   Part total{0.0, 0.0};
-  spans<Team>(scores.n, [&](long long start) {
+  spans<Team>(scores.n, [&](typename Team::Index start) {
     scores.load(start);
     Held<T, Team> terms;
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + scores.team.place(k);
+      const typename Team::Index i = start + scores.team.place(k);
       const T value = Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
       terms.at[k] = Row::WEIGHTED && i < scores.n ? a.class_weight[i] * value : value;
     }
@@ -92,11 +94,11 @@ __device__ __forceinline__ void store_derivatives(
     typename Row::T bend, Gradient gradient) {
   using T = typename Row::T;
   const long long offset = scores.team.row() * scores.n;
-  spans<Team>(scores.n, [&](long long start) {
+  spans<Team>(scores.n, [&](typename Team::Index start) {
     scores.load_exponentials(start);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + scores.team.place(k);
+      const typename Team::Index i = start + scores.team.place(k);
       if (i >= scores.n) continue;
       const T e = scores.e.at[k];
       if constexpr (Row::HESS) {
@@ -114,13 +116,17 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
   const Team team;
   const long long row = team.row();
   if (row >= a.rows) return;
+  // The row's loads go out first: they need not wait for the label.
+  Scores<Row, Team> scores(
+      team, a.x + row * a.classes, static_cast<typename Team::Index>(a.classes),
+      static_cast<typename Team::Index>(a.kept));
   const long long label = a.labels[row];
   if (label == a.ignore_index || label < 0 || label >= a.classes)
     return fill_row<Row>(a, team, label == a.ignore_index ? 0.0 : double(not_a_number<T>()));
   const T at_label = a.x[row * a.classes + label];
   const double own = Row::WEIGHTED ? double(a.class_weight[label]) : 1.0;
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
-  Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes);
+  scores.find(Row::VALUE && a.smoothing != 0.0);
   if constexpr (Row::VALUE) {
     double loss = label_loss<Row>(a, scores, at_label, own);
     if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
@@ -140,10 +146,10 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
     mass *= scale;
     const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
     const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    store_derivatives<Row, Team>(a, scores, T(mass), T(2.0 * a.z_loss * scale), [&](long long i, T e) {
-      if (i == label) return correction;
+    store_derivatives<Row, Team>(a, scores, T(mass), T(2.0 * a.z_loss * scale), [&](typename Team::Index i, T e) {
       const T p = Row::NORMALISED ? share * e : T(0);
-      return pull == T(0) ? p : p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull);
+      const T pulled = either(pull == T(0), p, p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull));
+      return either(i == label, correction, pulled);
     });
   }
 }
@@ -164,13 +170,13 @@ __device__ __forceinline__ void probability_sums(
   const T keep = T(a.keep), smoothing = T(a.smoothing);
   Part total{0.0, 0.0};
   *loss = 0.0;
-  spans<Team>(scores.n, [&](long long start) {
+  spans<Team>(scores.n, [&](typename Team::Index start) {
     scores.load(start);
     if (!Team::WHOLE) q.load(scores.team, a.probabilities + scores.team.row() * scores.n, scores.n, start);
     Held<T, Team> t, terms;
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + scores.team.place(k);
+      const typename Team::Index i = start + scores.team.place(k);
       t.at[k] = i < scores.n ? target<Row>(q.at[k], a.class_weight, i, keep, smoothing) : T(0);
       const T term = t.at[k] * Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
       terms.at[k] = t.at[k] == T(0) ? T(0) : term;  // 0 * log 0 = 0
@@ -191,7 +197,10 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<typename 
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
   Held<T, Team> q;
   if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, a.classes, 0);
-  Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes);
+  Scores<Row, Team> scores(
+      team, a.x + row * a.classes, static_cast<typename Team::Index>(a.classes),
+      static_cast<typename Team::Index>(a.kept));
+  scores.find(true);
   double loss, mass;
   probability_sums<Row>(a, scores, q, &loss, &mass);
   if constexpr (Row::VALUE) {
@@ -204,7 +213,7 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<typename 
     const double leaning = a.z_loss != 0.0 ? z_lean(a.z_loss, scores) : 0.0;
     const T factor = T(mass * scale), lean = T(leaning * scale), bend = T(2.0 * a.z_loss * scale);
     const T both = T((mass + leaning) * scale);
-    store_derivatives<Row, Team>(a, scores, both, bend, [&](long long i, T e) {
+    store_derivatives<Row, Team>(a, scores, both, bend, [&](typename Team::Index i, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
       const T t = target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
       const T p = Row::probability(e, scores.rest), complement = Row::complement(e, scores.rest);

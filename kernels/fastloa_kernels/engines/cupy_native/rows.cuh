@@ -1,5 +1,5 @@
-// Rows of class scores. A row belongs to a team of threads, which reads it for its maximum, again for its sum, and
-// writes it. Short rows are held in registers between these; a longer one is read again, from the cache.
+// Rows of class scores. A row belongs to a team of threads, which reads it once where it can: short rows are held in
+// registers, longer ones in shared memory as far as that reaches, and only what is beyond is read again.
 //
 // A `Row` is what source.py emits: the type T and the formulas of one operation. A row is summed in the blocks and
 // trees of fastloa_kernels.sums, so that its bits depend on nothing but the row, and are the CPU engine's.
@@ -12,40 +12,48 @@ namespace fastloa {
 // Below this a sum minus 1 is taken again without the 1, or float64 would leave too few digits of a float32 row.
 constexpr double CLOSE = 9.5367431640625e-07;  // 2**-20
 
-// A warp for each of the shortest rows. HELD is how many elements of a row a thread holds: what the registers allow.
-template <class T, int HELD>
-struct WarpTeam {
-  static constexpr int EACH = HELD, SPAN = WARP * EACH;
+// The greatest of the keys of LANES neighbours in a warp, in each of them.
+template <int LANES, class Key>
+__device__ __forceinline__ Key greatest_of_lanes(Key key) {
+#pragma unroll
+  for (int width = LANES / 2; width > 0; width /= 2) {
+    const Key other = __shfl_xor_sync(mask_of<LANES>(), key, width);
+    key = other > key ? other : key;
+  }
+  return key;
+}
+
+// LANES threads of a warp for each of the shortest rows. HELD is how many elements of a row a thread holds.
+template <class T, int HELD, int LANES>
+struct LaneTeam {
+  using Index = int;
+  static constexpr int EACH = HELD, SPAN = LANES * EACH;
   static constexpr bool WHOLE = true;
 
   __device__ __forceinline__ long long row() const {
-    return static_cast<long long>(blockIdx.x) * (THREADS / WARP) + threadIdx.x / WARP;
+    return static_cast<long long>(blockIdx.x) * (THREADS / LANES) + threadIdx.x / LANES;
   }
 
   // Where the k-th element that this thread holds lies in a span of the row.
-  __device__ __forceinline__ int place(int k) const { return k * WARP + static_cast<int>(threadIdx.x) % WARP; }
+  __device__ __forceinline__ int place(int k) const { return k * LANES + static_cast<int>(threadIdx.x) % LANES; }
 
   template <class Key>
   __device__ __forceinline__ Key greatest(Key key) const {
-#pragma unroll
-    for (int width = WARP / 2; width > 0; width /= 2) {
-      const Key other = __shfl_xor_sync(ALL, key, width);
-      key = other > key ? other : key;
-    }
-    return key;
+    return greatest_of_lanes<LANES>(key);
   }
 
   // Calls take(sum) for the sum over the team, in every thread of it.
   template <class Take>
   __device__ __forceinline__ void sums(Part own, Take take) const {
-    const Part total = warp_tree<sizeof(T) == 8>(own);
-    take(Part{__shfl_sync(ALL, total.high, 0), __shfl_sync(ALL, total.low, 0)});
+    take(lanes_tree<sizeof(T) == 8, LANES>(own));
   }
 };
 
-// A block of threads, in groups that each take a block of the sum, or less if that is the whole row.
+// A block of threads, in groups that each take a block of the sum, or less if that is the whole row. The row fits the
+// threads' registers, or is kept in shared memory.
 template <class T, int HELD, int BLOCK, int GROUPS, bool FITS>
 struct BlockTeam {
+  using Index = typename Either<FITS, int, long long>::Type;
   static constexpr int EACH = HELD, SIZE = BLOCK / EACH, ALL_THREADS = SIZE * GROUPS, SPAN = BLOCK * GROUPS;
   static constexpr bool WHOLE = FITS;
 
@@ -59,7 +67,7 @@ struct BlockTeam {
   template <class Key>
   __device__ __forceinline__ Key greatest(Key key) const {
     __shared__ Key keys[ALL_THREADS / WARP];
-    key = WarpTeam<T, HELD>().greatest(key);
+    key = greatest_of_lanes<WARP>(key);
     if (threadIdx.x % WARP == 0) keys[threadIdx.x / WARP] = key;
     __syncthreads();
 #pragma unroll
@@ -108,32 +116,54 @@ struct BlockTeam {
 
 // Calls body(start) for each span of a row of n elements.
 template <class Team, class Body>
-__device__ __forceinline__ void spans(long long n, Body body) {
+__device__ __forceinline__ void spans(typename Team::Index n, Body body) {
   if constexpr (Team::WHOLE)
-    body(0LL);
+    body(0);
   else
     for (long long start = 0; start < n; start += Team::SPAN) body(start);
+}
+
+// Shared memory for the elements of a row that a block keeps there; each thread reads what it has written itself.
+template <class T>
+__device__ __forceinline__ T* staged_row() {
+#ifdef FASTLOA_SHIM
+  return reinterpret_cast<T*>(shim::staged);
+#else
+  extern __shared__ __align__(16) unsigned char staged[];
+  return reinterpret_cast<T*>(staged);
+#endif
 }
 
 // The elements of a span that one thread holds.
 template <class T, class Team>
 struct Held {
+  using Index = typename Team::Index;
   T at[Team::EACH];
 
-  __device__ __forceinline__ void load(const Team& team, const T* row, long long n, long long start) {
+  // Beyond the row's end it is the last element, which changes no maximum: a condition for each load would take more
+  // predicates than there are, and keep the loads from going out together.
+  __device__ __forceinline__ void load(const Team& team, const T* row, Index n, Index start) {
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + team.place(k);
-      at[k] = i < n ? row[i] : T(0);
+      const Index i = start + team.place(k);
+      at[k] = row[i < n ? i : n - 1];
+    }
+  }
+
+  __device__ __forceinline__ void stage(const Team& team, T* room, Index n, Index start) const {
+#pragma unroll
+    for (int k = 0; k < Team::EACH; ++k) {
+      const Index i = start + team.place(k);
+      if (i < n) room[i] = at[k];
     }
   }
 
   // Calls take(sum) for each block of the sum in this span.
   template <class Take>
-  __device__ __forceinline__ void sums(const Team& team, long long n, long long start, Take take) const {
+  __device__ __forceinline__ void sums(const Team& team, Index n, Index start, Take take) const {
     Part own[Team::EACH];
 #pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) own[k] = {start + team.place(k) < n ? double(at[k]) : 0.0, 0.0};
+    for (int k = 0; k < Team::EACH; ++k) own[k] = {double(start + team.place(k) < n ? at[k] : T(0)), 0.0};
     team.sums(tree<sizeof(T) == 8, Team::EACH>(own), take);
   }
 };
@@ -142,35 +172,47 @@ struct Held {
 template <class Row, class Team>
 struct Scores {
   using T = typename Row::T;
+  using Index = typename Team::Index;
   const Team& team;
   const T* row;
-  long long n;
+  Index n, kept;  // elements of the row, and of those how many are staged: whole spans, or all
+  bool spent;     // whether the exponentials have taken the scores' place where they are staged
   Held<T, Team> x, e;
   T m, rest;
   double wide;  // rest, before it is rounded
 
-  __device__ __forceinline__ Scores(const Team& team, const T* row, long long n)
-      : team(team), row(row), n(n), m(T(0)), rest(T(0)), wide(0.0) {
+  __device__ __forceinline__ Scores(const Team& team, const T* row, Index n, Index kept)
+      : team(team), row(row), n(n), kept(Row::NORMALISED ? kept : 0), spent(false), m(T(0)), rest(T(0)), wide(0.0) {
     if (Team::WHOLE) load_scores(0);
+  }
+
+  // Finds m and rest; `reread` says that the scores themselves are asked for after that.
+  __device__ __forceinline__ void find(bool reread) {
     if constexpr (Row::NORMALISED) {
       find_maximum();
-      find_rest();
+      find_rest(!reread);
     } else if (Team::WHOLE) {
       exponentiate();
     }
   }
 
   // Makes the span's x, and exp(x - m), what this thread holds.
-  __device__ __forceinline__ void load(long long start) {
-    if (!Team::WHOLE) load_scores(start);
+  __device__ __forceinline__ void load(Index start) {
+    if (Team::WHOLE) return;
+    if (start < kept)
+      x.load(team, staged_row<T>(), n, start);
+    else
+      load_scores(start);
   }
-  __device__ __forceinline__ void load_exponentials(long long start) {
+  __device__ __forceinline__ void load_exponentials(Index start) {
+    if (Team::WHOLE) return;
+    if (spent && start < kept) return e.load(team, staged_row<T>(), n, start);
     load(start);
-    if (!Team::WHOLE) exponentiate();
+    exponentiate();
   }
 
  private:
-  __device__ __forceinline__ void load_scores(long long start) {
+  __device__ __forceinline__ void load_scores(Index start) {
     x.load(team, row, n, start);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) x.at[k] = Row::score(x.at[k]);
@@ -187,31 +229,36 @@ struct Scores {
     constexpr int PLACES = sizeof(Key) * 8 - 1;
     constexpr Key LEAST = Key(typename Format<T>::Unsigned(1) << PLACES), MAGNITUDE = ~LEAST;
     Key greatest = LEAST;
-    spans<Team>(n, [&](long long start) {
-      load(start);
+    spans<Team>(n, [&](Index start) {
+      if (!Team::WHOLE) {
+        load_scores(start);
+        if (start < kept) x.stage(team, staged_row<T>(), n, start);
+      }
 #pragma unroll
       for (int k = 0; k < Team::EACH; ++k) {
         Key key = static_cast<Key>(to_bits(x.at[k]));
         key ^= (key >> PLACES) & MAGNITUDE;
-        if (start + team.place(k) < n && key > greatest) greatest = key;
+        greatest = key > greatest ? key : greatest;
       }
     });
     greatest = team.greatest(greatest);
     m = from_bits(static_cast<typename Format<T>::Unsigned>(greatest ^ ((greatest >> PLACES) & MAGNITUDE)));
   }
 
-  __device__ __forceinline__ void find_rest() {
+  __device__ __forceinline__ void find_rest(bool replace) {
     if (Team::WHOLE) exponentiate();
     Part total{0.0, 0.0};
-    spans<Team>(n, [&](long long start) {
+    spans<Team>(n, [&](Index start) {
       load_exponentials(start);
+      if (!Team::WHOLE && replace && start < kept) e.stage(team, staged_row<T>(), n, start);
       e.sums(team, n, start, [&](Part sum) { total = added<true>(total, sum); });
     });
+    spent = replace;
     double excess = (total.high - 1.0) + total.low;
     // Written out again: a loop around both would keep more alive than 64 registers hold.
     if (sizeof(T) == 4 && excess < CLOSE) {
       total = {0.0, 0.0};
-      spans<Team>(n, [&](long long start) {
+      spans<Team>(n, [&](Index start) {
         load_exponentials(start);
         Held<T, Team> others;
 #pragma unroll
@@ -231,24 +278,29 @@ struct RowArguments {
   const T* second;
   T* out;
   long long rows, classes;
+  long long kept;  // elements of a row, of each array that is read, that shared memory holds: whole spans, or all
 };
 
 // out = value(x) for each row of x, which may be out itself.
 template <class Row, class Team>
 __device__ __forceinline__ void rowwise_value(const RowArguments<typename Row::T>& a) {
+  using Index = typename Team::Index;
   const Team team;
   if (team.row() >= a.rows) return;
-  Scores<Row, Team> scores(team, a.first + team.row() * a.classes, a.classes);
-  typename Row::T* out = a.out + team.row() * a.classes;
-  spans<Team>(a.classes, [&](long long start) {
+  const Index n = static_cast<Index>(a.classes);
+  const long long offset = team.row() * a.classes;
+  Scores<Row, Team> scores(team, a.first + offset, n, static_cast<Index>(a.kept));
+  scores.find(!Row::OF_EXPONENTIAL);
+  typename Row::T* out = a.out + offset;
+  spans<Team>(n, [&](Index start) {
     if constexpr (Row::OF_EXPONENTIAL)
       scores.load_exponentials(start);
     else
       scores.load(start);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + team.place(k);
-      if (i >= a.classes) continue;
+      const Index i = start + team.place(k);
+      if (i >= n) continue;
       if constexpr (Row::OF_EXPONENTIAL)
         out[i] = Row::value(scores.e.at[k], scores.rest);
       else
@@ -261,28 +313,36 @@ __device__ __forceinline__ void rowwise_value(const RowArguments<typename Row::T
 template <class Row, class Team>
 __device__ __forceinline__ void rowwise_backward(const RowArguments<typename Row::T>& a) {
   using T = typename Row::T;
+  using Index = typename Team::Index;
   const Team team;
   if (team.row() >= a.rows) return;
-  const long long n = a.classes, offset = team.row() * n;
+  const Index n = static_cast<Index>(a.classes), kept = static_cast<Index>(a.kept);
+  const long long offset = team.row() * a.classes;
+  const T *first = a.first + offset, *second = a.second + offset;
   Held<T, Team> g, y;
   Part total{0.0, 0.0};
-  spans<Team>(n, [&](long long start) {
-    g.load(team, a.first + offset, n, start);
-    y.load(team, a.second + offset, n, start);
+  spans<Team>(n, [&](Index start) {
+    g.load(team, first, n, start);
+    y.load(team, second, n, start);
+    if (!Team::WHOLE && start < kept) {
+      g.stage(team, staged_row<T>(), n, start);
+      y.stage(team, staged_row<T>() + kept, n, start);
+    }
     Held<T, Team> terms;
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) terms.at[k] = Row::summand(g.at[k], y.at[k]);
     terms.sums(team, n, start, [&](Part sum) { total = added<true>(total, sum); });
   });
   const T sum = T(whole(total));
-  spans<Team>(n, [&](long long start) {
+  spans<Team>(n, [&](Index start) {
     if (!Team::WHOLE) {
-      g.load(team, a.first + offset, n, start);
-      y.load(team, a.second + offset, n, start);
+      const bool staged = start < kept;
+      g.load(team, staged ? staged_row<T>() : first, n, start);
+      y.load(team, staged ? staged_row<T>() + kept : second, n, start);
     }
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const long long i = start + team.place(k);
+      const Index i = start + team.place(k);
       if (i < n) a.out[offset + i] = Row::backward(g.at[k], y.at[k], sum);
     }
   });

@@ -12,23 +12,43 @@ from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, 
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK, LANES
 
+RESERVED = 20 << 10  # bytes of shared memory that a block takes besides, and the driver for each block
+
 
 class _Teams:
-    """The kernels of one piece of work, one for each kind of team, compiled when rows of a length first ask for it."""
+    """The kernels of one piece of work, one for each kind of team, compiled when rows of a length first ask for it.
+
+    `room` is the bytes of shared memory that an element of a row takes where it is kept there.
+    """
 
     def __init__(
-        self, driver: Driver, teams: tuple[source.Team, ...], text: Callable[[source.Team], source.Source]
+        self, driver: Driver, teams: tuple[source.Team, ...], room: int, text: Callable[[source.Team], source.Source]
     ) -> None:
-        self._driver, self._text, self._teams = driver, text, teams
+        self._driver, self._text, self._room = driver, text, room
+        self._short = [team for team in teams if team.limit is not None]
+        self._sharing, self._alone = [team for team in teams if team.limit is None]
         self._launches: dict[source.Team, Launch] = {}
+        self._chosen = functools.lru_cache(self._choose)
 
-    def launch(self, rows: int, classes: int, arguments: bytes) -> None:
-        team = next(team for team in self._teams if team.limit is None or classes <= team.limit)
+    def _choose(self, classes: int, shared: int) -> tuple[source.Team, int]:
+        """The team for rows of a length, and how many elements of each are kept in that much shared memory."""
+        for team in self._short:
+            if team.limit is not None and classes <= team.limit:
+                return team, 0
+        # Two blocks on a multiprocessor: one computes while the other reads.
+        half = (shared + RESERVED) // 2 - RESERVED
+        team, bytes_of_block = (self._sharing, half) if classes * self._room <= half else (self._alone, shared)
+        most = max(0, bytes_of_block) // self._room
+        return team, classes if classes <= most else most // team.span * team.span
+
+    def launch(self, rows: int, classes: int, pack: Callable[[int], bytes]) -> None:
+        """Run the kernel; ``pack(kept)`` gives its arguments, with as many elements of a row kept."""
+        team, kept = self._chosen(classes, self._driver.shared_memory())
         launch = self._launches.get(team)
         if launch is None:
             (launch,) = self._driver.load(self._text(team))
             self._launches[team] = launch
-        launch(-(-rows // team.rows), team.threads, arguments)
+        launch(-(-rows // team.rows), team.threads, pack(kept), kept * self._room)
 
 
 class RowKernel:
@@ -36,18 +56,18 @@ class RowKernel:
 
     def __init__(self, driver: Driver, record: Rowwise, form: str, dtype: str) -> None:
         self._driver = driver
-        self._pack = struct.Struct("PPPqq").pack
+        self._pack = struct.Struct("PPPqqq").pack
         self._teams = _Teams(
-            driver, source.activation_teams(dtype), functools.partial(source.row_source, record, form, dtype)
-        )
+            driver, source.activation_teams(dtype), source.SIZES[dtype] * (1 if form == "value" else 2),
+            functools.partial(source.row_source, record, form, dtype),
+        )  # fmt: skip
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         if out.size:
             place = self._driver.pointer
             rows, classes = out.shape
-            self._teams.launch(
-                rows, classes, self._pack(place(inputs[0]), place(inputs[-1]), place(out), rows, classes)
-            )
+            places = place(inputs[0]), place(inputs[-1]), place(out)
+            self._teams.launch(rows, classes, functools.partial(self._pack, *places, rows, classes))
 
 
 class RowLossKernel:
@@ -58,10 +78,11 @@ class RowLossKernel:
     ) -> None:
         self._driver, self._form = driver, form
         self._total, self._finish = total, finish
-        self._pack = struct.Struct(f"9Pqqqddd{NUMBER}{NUMBER}").pack
+        self._pack = struct.Struct(f"9Pqqqqddd{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
-            driver, source.loss_teams(dtype), functools.partial(source.row_loss_source, record, form, dtype)
-        )
+            driver, source.loss_teams(dtype, labels=form.labels), source.SIZES[dtype],
+            functools.partial(source.row_loss_source, record, form, dtype),
+        )  # fmt: skip
 
     def __call__(
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
@@ -76,7 +97,7 @@ class RowLossKernel:
             (rows, classes), shares = x.shape, (options.keep, options.smoothing, options.z_loss)
             self._teams.launch(
                 rows, classes,
-                self._pack(*places, rows, classes, options.ignore_index, *shares, *numbers),
+                lambda kept: self._pack(*places, rows, classes, options.ignore_index, kept, *shares, *numbers),
             )  # fmt: skip
         if not summed:
             return None

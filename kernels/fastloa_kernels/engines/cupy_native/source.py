@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +22,55 @@ LONG_THREADS = 1024
 
 @dataclass(frozen=True)
 class Source:
-    """One piece of text, and the names of the kernels in it."""
+    """One piece of text, the names of its kernels, and whether they ask for more shared memory than they declare."""
 
     text: str
     names: tuple[str, ...]
+    shared: bool = False
 
 
 @dataclass(frozen=True)
 class Team:
-    """A way to share out the rows: up to `limit` classes, `rows` of them to a block of `threads`."""
+    """A way to share out the rows: up to `limit` classes, `rows` of them to a block of `threads`.
+
+    Without a limit a row is taken in pieces of `span`, and shared memory keeps what it can of it.
+    """
 
     suffix: str
     kind: str
     limit: int | None
     rows: int
     threads: int
+    span: int = 0
 
 
 @functools.cache
 def teams(dtype: str, held: int) -> tuple[Team, ...]:
     """The kinds of teams, for longer and longer rows, whose threads hold `held` elements each."""
     scalar, size = SCALAR[dtype], BLOCK // held
-    found = [Team("warp", f"WarpTeam<{scalar}, {held}>", 32 * held, THREADS // 32, THREADS)]
+    found = [
+        Team(f"lanes{lanes}", f"LaneTeam<{scalar}, {held}, {lanes}>", lanes * held, THREADS // lanes, THREADS)
+        for lanes in (1, 2, 4, 8, 16, 32)
+    ]
     span = 64 * held
-    while span <= BLOCK:
-        found.append(Team(f"span{span}", f"BlockTeam<{scalar}, {held}, {span}, 1, true>", span, 1, span // held))
+    while span <= LONG_THREADS * held:
+        block, groups = min(span, BLOCK), max(1, span // BLOCK)
+        kind = f"BlockTeam<{scalar}, {held}, {block}, {groups}, true>"
+        found.append(Team(f"span{span}", kind, span, 1, span // held))
         span *= 2
-    groups = LONG_THREADS // size
-    return *found, Team("long", f"BlockTeam<{scalar}, {held}, {BLOCK}, {groups}, false>", None, 1, LONG_THREADS)
+    for threads in (max(LONG_THREADS // 2, size), LONG_THREADS):
+        kind = f"BlockTeam<{scalar}, {held}, {BLOCK}, {threads // size}, false>"
+        found.append(Team(f"long{threads}", kind, None, 1, threads, threads * held))
+    return tuple(found)
 
 
 def activation_teams(dtype: str) -> tuple[Team, ...]:
     return teams(dtype, 32 // SIZES[dtype])
 
 
-def loss_teams(dtype: str) -> tuple[Team, ...]:
-    return teams(dtype, 16 // SIZES[dtype])  # fewer: there are the target and the weights to hold as well
+def loss_teams(dtype: str, *, labels: bool) -> tuple[Team, ...]:
+    # Fewer than of an activation where the registers do not allow more: there are targets and weights as well.
+    return teams(dtype, 8 if labels and dtype == "float32" else 16 // SIZES[dtype])
 
 
 @functools.cache
@@ -196,7 +209,7 @@ def _of_team(text: _Text, team: Team, arguments: str, call: str) -> Source:
     text.entry(
         f"_{team.suffix}", f"{arguments}<{SCALAR[text.dtype]}>", team.threads, f"{call}<{{0}}, fastloa::{team.kind}>"
     )
-    return text.source("Row")
+    return replace(text.source("Row"), shared=team.limit is None)
 
 
 def _scores(text: _Text, score: Formula, *, normalised: bool) -> None:

@@ -51,6 +51,29 @@ __device__ __forceinline__ Part tree(Part* parts) {
   return parts[0];
 }
 
+// The LANES neighbours of a thread in its warp, itself among them.
+template <int LANES>
+__device__ __forceinline__ unsigned int mask_of() {
+  if constexpr (LANES == WARP) return ALL;
+  const unsigned int first = threadIdx.x % WARP / LANES * LANES;
+  return (LANES == WARP ? ALL : (1u << LANES % WARP) - 1) << first;
+}
+
+// The same over LANES neighbours in a warp, each of which has the sum.
+template <bool COMPENSATED, int LANES>
+__device__ __forceinline__ Part lanes_tree(Part part) {
+#pragma unroll
+  for (int width = LANES / 2; width > 0; width /= 2) {
+    const double high = __shfl_xor_sync(mask_of<LANES>(), part.high, width);
+    const double low = COMPENSATED ? __shfl_xor_sync(mask_of<LANES>(), part.low, width) : 0.0;
+    const Part other{high, low};
+    // A sum does not depend on the order of its two terms; what is carried along does.
+    const bool upper = COMPENSATED && (threadIdx.x & width) != 0;
+    part = upper ? added<COMPENSATED>(other, part) : added<COMPENSATED>(part, other);
+  }
+  return part;
+}
+
 // The same over the lanes of a warp; the sum is in lane 0.
 template <bool COMPENSATED>
 __device__ __forceinline__ Part warp_tree(Part part) {

@@ -104,9 +104,19 @@ def _significand_bits(builder, x, kind, word, width, bias):
     return builder.bitcast(builder.or_(fraction, ir.Constant(word, bias << width)), kind)
 
 
+def _reciprocal_of(builder, x, kind, word, width, bias):
+    return builder.fdiv(ir.Constant(kind, 1.0), x)
+
+
 _power_of_two = _on_bits(_power_of_two_bits)
 _exponent = _on_bits(_exponent_bits)
 _significand = _on_bits(_significand_bits)
+_reciprocal = _on_bits(_reciprocal_of)
+
+
+@overload(primitives.reciprocal, inline="always")
+def _reciprocal_overload(x):
+    return lambda x: _reciprocal(x)
 
 
 @overload(primitives.power_of_two, inline="always")

@@ -40,6 +40,14 @@ def sqrt64(x):
     return libdevice.dsqrt_rn(x)
 
 
+def reciprocal32(x):
+    return libdevice.frcp_rn(x)
+
+
+def reciprocal64(x):
+    return libdevice.drcp_rn(x)
+
+
 def copysign32(x, y):
     return libdevice.copysignf(x, y)
 
