@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,13 +26,16 @@ class Part(Protocol):
     sizes: Any
     xp: Any  # the library of their sums
     on_cpu: bool
-    on_device: Any  # their device as the current one
+
+    def on_device(self) -> AbstractContextManager[Any]:
+        """Their device as the current one."""
+        ...
 
     def sums(
         self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],
         which: Any = slice(None),
     ) -> Any:  # fmt: skip
-        """The sums that a form gives for each: in float64 on the CPU, elsewhere as 0-d arrays.
+        """The sums that a form gives for each: in float64 on the CPU, elsewhere in their dtype and on the device.
 
         The form takes the `rows` of parameters, gradients and states.
         """
@@ -91,7 +95,7 @@ def trust(
             norms = [np.divide(np.sqrt(x), f) for x, f in (_in_range(part, s) for s in (of_parameters, of_measured))]
             return (rule(np, *norms),)
     with part.on_device():
-        norms = [part.xp.sqrt(sums(1.0)[0].astype("float64")) for sums in (of_parameters, of_measured)]
+        norms = [part.xp.sqrt(sums(1.0).astype("float64")) for sums in (of_parameters, of_measured)]
         return (rule(part.xp, *norms),)
 
 
@@ -117,6 +121,8 @@ def _total(parts: Sequence[Part], scale: float, limit: float, *, small: bool = F
     """The sum of all squares on a GPU, of gradients made small if it is asked for."""
     xp = parts[0].xp
     with parts[0].on_device():
-        lifts = [SCALES[part.dtype][0] if small else 1.0 for part in parts]
-        squares = [x for part, lift in zip(parts, lifts, strict=True) for x in _of_gradients(part, scale, limit)(lift)]
-        return xp.stack([x.astype("float64") for x in squares]).sum()
+        squares = [
+            _of_gradients(part, scale, limit)(SCALES[part.dtype][0] if small else 1.0).astype("float64")
+            for part in sorted(parts, key=lambda part: part.dtype)  # in one order, in one call or one by one
+        ]
+        return xp.concatenate(squares).sum()

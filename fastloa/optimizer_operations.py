@@ -116,7 +116,7 @@ class Optimizer:
         ----------
         grads : array, or list, tuple or dict of arrays
             The gradients, of the structure, shapes and dtypes of the parameters. Arrays that lie in memory as NumPy
-            makes them are stepped in one call, however many they are.
+            and CuPy make them are stepped in one call, however many they are.
 
         Raises
         ------
@@ -181,12 +181,12 @@ class Optimizer:
 
     def _taken(self, grads: Params) -> list[Together]:
         """The arrays whose steps are one call, with these gradients; nothing if they must be looked into one by one."""
-        if self._home != "numpy" or self._backend not in (None, "auto", "cpu"):
+        engine: Any = backends.choose(f"{self._name}.step", self._home, self._backend)
+        if not engine.many or engine.library != self._home:
             return []
-        if not (self._backend or backends.on_cpu or backends.look()):
-            return []
-        if self._groups is None:
-            self._groups = together(list(self._arrays.values()), [list(s.values()) for s in self._states.values()])
+        if self._groups is None or (self._groups and self._groups[0].engine is not engine):
+            states = [list(own.values()) for own in self._states.values()]
+            self._groups = together(engine, list(self._arrays.values()), states)
         own, written = self._in_order(grads) if self._groups else None, self._folds.zero_grad
         return self._groups if own is not None and all(g.take(own, written=written) for g in self._groups) else []
 

@@ -191,8 +191,8 @@ class Alone:
         with self.on_device():
             ready = tuple([self._call.ready(a, self.dtype) for a in self._arrays[rows]])
             if not self.on_cpu:
-                return [kernel(ready, (), leading, parameters)]
-            places = np.array([[engine.place_of(self.dtype, x.ndim)(x)] for x in ready])
+                return kernel(ready, (), leading, parameters).reshape(1)
+            places = np.array(engine.places_of(ready)(ready)).reshape(-1, 1)
             return kernel.over_arrays(places, np.array([self.sizes]), leading, parameters)
 
     def step(
@@ -204,7 +204,7 @@ class Alone:
             arrays = self._arrays[0], _apart_from(self._arrays, 1), *self._arrays[2:]
             ready = tuple([call.ready(a, self.dtype) for a in arrays])
             kernel = call.engine.load(record, folds.form, self.dtype)
-            trust = tuple([x.item() for x in trust]) if self.on_cpu else trust
+            trust = tuple([x.item() if self.on_cpu else x.reshape(()) for x in trust])
             kernel(ready, (), (*folds.leading(factor), *trust), parameters)
             for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
                 if (i != 1 or folds.zero_grad) and used is not own:

@@ -136,6 +136,21 @@ def test_maps_and_sums_are_lean_and_wide(key, dtype, arch):
 
 
 @both
+@every_arch
+def test_maps_and_sums_of_many_arrays_are_as_lean_and_wide_as_of_one(dtype, arch):
+    texts = {(text := catalogue.many_source(*one, dtype)): map_text(*one, dtype) for one in catalogue.many_forms()}
+    many, single = kernels_of(list(texts), arch), kernels_of(list(texts.values()), arch)
+    for text, other in texts.items():
+        figures, alone = many[text.names[0]], single[other.names[0]][3]
+        lean(text.names[0], figures)
+        # LD and ST would be of any memory: that addresses from a table are the device's, the compiler must be told.
+        for prefix in ("LDG.E.128", "STG.E.128", "LD.", "ST."):
+            assert count(figures[3], prefix) == count(alone, prefix)
+        assert count(figures[3], "LDG.E.128") > 0
+        assert float64_work(figures[3]) == float64_work(alone)
+
+
+@both
 def test_strided_maps_are_lean(dtype):
     records = catalogue.records(*catalogue.MAPPED).values()
     widest = [list(catalogue.forms_of(record))[-1] for record in records]

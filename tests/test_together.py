@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from fastloa import backends
 from fastloa.optimizer_steps import Alone
 from fastloa.together import together
+from tests.shim import catalogue
+from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler
 from tests.trajectories import CASES
 
 OPTIMIZERS = [
@@ -17,6 +20,26 @@ OPTIMIZERS = [
     for i, options in enumerate(case.options)
 ]
 SHAPES = [(3,), (), (4, 5), (1000,), (2, 3, 4), (70001,), (1,)]
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    """The CUDA C++ engine on NumPy arrays, with the kernels that most of these tests want."""
+    wanted = [one for one in catalogue.many_forms() if one[1] in ("step", "value_summed", "measured_summed")]
+    gpu()._driver.prepare(catalogue.many_source(*one, "float64") for one in wanted)
+    return gpu()
+
+
+@pytest.fixture(params=["cpu", pytest.param("cupy", marks=[needs_compiler, pytest.mark.xdist_group("cupy_native")])])
+def backend(request, monkeypatch):
+    """Each backend in turn, with NumPy arrays."""
+    if request.param == "cupy":
+        in_place_of_cupy(monkeypatch, request.getfixturevalue("cupy"))
+    with fl.use_backend(request.param):
+        yield request.param
+
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def arrays(dtypes, seed, shapes=SHAPES):
@@ -174,12 +197,13 @@ def test_states_that_are_loaded_are_stepped_from():
         np.testing.assert_array_equal(got, expected)
 
 
-def test_arrays_that_no_kernel_takes_as_they_are():
-    assert together([np.ones(3, np.float16)], [[]]) == []
-    assert together([np.ones(3), np.ones(3, np.float16)], [[], []]) == []
-    assert together([np.ones((3, 4)).T], [[]]) == []
-    assert together([np.ones(6)[::2]], [[]]) == []
-    assert together([np.ones(3), np.ones(0)], [[], []]) == []
+def test_arrays_that_no_kernel_takes_as_they_are(backend):
+    engine = backends.engine("step", backend)
+    assert together(engine, [np.ones(3, np.float16)], [[]]) == []
+    assert together(engine, [np.ones(3), np.ones(3, np.float16)], [[], []]) == []
+    assert together(engine, [np.ones((3, 4)).T], [[]]) == []
+    assert together(engine, [np.ones(6)[::2]], [[]]) == []
+    assert together(engine, [np.ones(3), np.ones(0)], [[], []]) == []
 
 
 def test_an_empty_array_has_its_gradient_checked():

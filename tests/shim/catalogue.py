@@ -56,6 +56,18 @@ def map_sources(dtype):
             yield made(source.map_label(record, name), form, len(record.parameters), dtype)
 
 
+def many_forms():
+    """Give the records and forms that kernels over many arrays are made of: what optimizers ask for."""
+    for record in records(Step).values():
+        yield from ((record, name) for name in forms_of(record))
+    yield DESCENT_SQUARE, "value_summed"
+
+
+def many_source(record, name, dtype):
+    """Give the text of a kernel over many arrays."""
+    return source.many_source(source.map_label(record, name), forms.form(record, name), len(record.parameters), dtype)
+
+
 def row_sources(dtype):
     """Give the text of every form of every row activation, for every kind of team."""
     for record in records(Rowwise).values():
@@ -84,4 +96,6 @@ def row_loss_sources(dtype, suffixes=None):
 def other_sources(dtype):
     """Give the text of the kernels that belong to no record."""
     yield source.finish_source(dtype)
+    yield source.finish_many_source(dtype)
+    yield source.put_source()
     yield source.label_weights_source(dtype)

@@ -4,10 +4,13 @@ import functools
 
 import numpy as np
 import pytest
+from fastloa_kernels.engines import load_engine
+from fastloa_kernels.engines.cupy_native.engine import Engine
 from fastloa_kernels.engines.numba_cpu import engine as numba_cpu
 
+from fastloa import backends
 from tests.shim import catalogue
-from tests.shim.driver import compiler
+from tests.shim.driver import ShimDriver, compiler
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="g++ is not installed")
 both = pytest.mark.parametrize("dtype", catalogue.DTYPES)
@@ -47,3 +50,14 @@ def same(got, expected):
     word = {4: np.uint32, 8: np.uint64}[got.dtype.itemsize]
     wrong = (got.view(word) != expected.view(word)) & ~(np.isnan(got) & np.isnan(expected))
     assert not wrong.any(), (got[wrong][:5], expected[wrong][:5]) if got.ndim else (got, expected)
+
+
+@functools.cache
+def gpu():
+    """Give the CUDA C++ engine on NumPy arrays."""
+    return Engine(ShimDriver())
+
+
+def in_place_of_cupy(monkeypatch, engine):
+    """Have the public functions find this engine under the name of CuPy's."""
+    monkeypatch.setattr(backends, "load_engine", lambda name: engine if name == "cupy" else load_engine(name))

@@ -11,6 +11,7 @@ import numpy as np
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.losses import MSE_LOSS
 from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY
 
@@ -37,6 +38,9 @@ def main(number=None):
     rng = np.random.default_rng(0)
     x, t = rng.normal(size=(2, 2100)).astype("float32")
     engine.load(MSE_LOSS, "value_and_grad_summed", "float32")((x, t), (x.copy(),), (2100.0,), ())
+    engine.over_arrays(DESCENT_SQUARE, "value_summed", "float32")(
+        engine.table(np.array([[x.ctypes.data, t.ctypes.data]]), np.array([2100, 9]), 0), 0, (), (1.0, np.inf, 1.0)
+    )
     engine.label_weights(rng.integers(0, 5, 2100), None, None, -100, 5)
     form = RowForm(value=True, grad=True, hess=True, labels=True, weighted=False)
     for dtype, classes in (("float32", 300), ("float32", 4100), ("float64", 2049)):

@@ -60,6 +60,7 @@ inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 inline double __fma_rn(double x, double y, double z) { return std::fma(x, y, z); }
 inline float __fsqrt_rn(float x) { return std::sqrt(x); }
 inline double __dsqrt_rn(double x) { return std::sqrt(x); }
+inline void* __cvta_global_to_generic(std::size_t place) { return reinterpret_cast<void*>(place); }
 
 namespace shim {
 

@@ -62,6 +62,7 @@ class Engine(Protocol):
     library: str
     xp: Any
     strided: bool  # whether maps also take arrays that are not C-contiguous
+    many: bool  # whether maps and sums also take many arrays at once, by their addresses
 
     def load(self, record: Any, form: Any, dtype: str) -> Any: ...
 

@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,6 +43,14 @@ class Driver(Protocol):
 
     def pointer(self, array: Any) -> int:
         """Where the array's first element lies."""
+        ...
+
+    def places(self, arrays: Sequence[Any]) -> list[int]:
+        """The same of each; 0 where its elements are not in order, or not on the current device."""
+        ...
+
+    def recording(self) -> bool:
+        """Whether launches are not run but recorded, to be run as often as it is wished."""
         ...
 
     def shared_memory(self) -> int:
@@ -91,6 +99,19 @@ class CupyDriver:
             most = int(self.xp.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"])
             found = self._shared[device] = most - DECLARED
         return found
+
+    def places(self, arrays: Sequence[Any]) -> list[int]:
+        here = self.xp.cuda.runtime.getDevice()
+
+        def place(x: Any) -> int:
+            data = x.data
+            found: int = data.ptr
+            return found if data.device_id == here and x.flags.c_contiguous and found % x.itemsize == 0 else 0
+
+        return [place(x) for x in arrays]
+
+    def recording(self) -> bool:
+        return bool(self.xp.cuda.get_current_stream().is_capturing())
 
 
 class _Kernel:

@@ -1,11 +1,13 @@
 """The CUDA C++ engine: kernels written from the formulas, compiled by NVRTC, launched on CuPy's current stream."""
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver
+from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
 from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel
 from fastloa_kernels.formulas.totals import IDENTITY
@@ -16,11 +18,12 @@ class Engine:
     """Kernels for CuPy's arrays; for those of another library, with another driver."""
 
     name = "cupy"
-    strided = True
+    strided = many = True
+    apart = staticmethod(apart)
 
     def __init__(self, driver: Driver | None = None) -> None:
         self._driver = CupyDriver() if driver is None else driver
-        self.library, self.xp = self._driver.library, self._driver.xp
+        self.library, self.xp, self.array = self._driver.library, self._driver.xp, self._driver.array
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
@@ -34,6 +37,20 @@ class Engine:
         if found.summed:
             return SumKernel(self._driver, label, found, parameters, dtype, self._finish(dtype))
         return MapKernel(self._driver, label, found, parameters, dtype)
+
+    @functools.cache  # noqa: B019
+    def over_arrays(self, record: Any, form: str, dtype: str) -> Any:
+        """A map or a sum of `load` over many arrays at once: ``kernel(table, row, leading, parameters)``."""
+        found = forms.form(record, form)
+        kernel = ManySum if found.summed else ManyMap
+        return kernel(self._driver, source.map_label(record, form), found, len(record.parameters), dtype)
+
+    def places_of(self, _like: Sequence[Any]) -> Callable[[Sequence[Any]], list[int]]:
+        """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
+        return self._driver.places
+
+    def table(self, places: Any, sizes: Any, varying: int) -> Table:
+        return Table(self._driver, places, sizes, varying)
 
     @functools.cache  # noqa: B019
     def _finish(self, dtype: str) -> Finish:

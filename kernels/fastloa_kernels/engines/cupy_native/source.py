@@ -18,6 +18,7 @@ THREADS = 256  # as in map.cuh
 RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
 SIZES = {"float32": 4, "float64": 8}
 LONG_THREADS = 1024
+PUT = 504  # addresses that a launch takes along: with what else it takes, 4 KB at most
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,33 @@ def finish_source(dtype: str) -> Source:
     text = _Text("finish", "sum.cuh", dtype)
     scalar = SCALAR[dtype]
     text.entry("", f"FinishArguments<{scalar}>", LANES, f"finish<{scalar}, {LANES}>")
+    return text.source("Nothing")
+
+
+def many_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
+    """The map of `form`, or the partial sums of a summed one, over many arrays."""
+    text = _Text(f"{label}_many", "many.cuh", dtype)
+    _operation(text, form, parameters)
+    rows = form.in_place or tuple(range(form.inputs, form.inputs + form.outputs - form.summed))
+    chosen = "".join(f"n == {n} ? {row} : " for n, row in enumerate(rows))
+    text.members.append(f"static __device__ __forceinline__ int row(int n) {{ return {chosen}0; }}")
+    arguments, call = ("ManySumArguments", "sum_many") if form.summed else ("ManyArguments", "map_many")
+    text.entry("", f"{arguments}<{{0}}>", THREADS, f"{call}<{{0}}, {BLOCK}>", limited=True)
+    return text.source("Operation")
+
+
+def finish_many_source(dtype: str) -> Source:
+    """One number for each of many arrays from their partial sums."""
+    text = _Text("finish_many", "many.cuh", dtype)
+    scalar = SCALAR[dtype]
+    text.entry("", f"FinishManyArguments<{scalar}>", LANES, f"finish_many<{scalar}, {LANES}>")
+    return text.source("Nothing")
+
+
+def put_source() -> Source:
+    """Addresses put into the table of many arrays."""
+    text = _Text("put", "many.cuh", "float64")
+    text.entry("", f"PutArguments<{PUT}>", THREADS, f"put<{PUT}>")
     return text.source("Nothing")
 
 

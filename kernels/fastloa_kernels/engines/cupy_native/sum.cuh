@@ -123,22 +123,28 @@ struct SumArguments {
   double* low;
 };
 
-// One block of elements: the first output's sum goes to the partials, the other outputs to their arrays.
+// The sum of the first output over BLOCK elements, in thread 0; the other outputs go to their arrays.
 template <class Operation, int BLOCK>
-__device__ __forceinline__ void sum(const SumArguments<Operation>& a) {
+__device__ __forceinline__ Part sum_of_block(
+    const MapArguments<Operation>& a, const typename Operation::T* leading, long long first) {
   using T = typename Operation::T;
   static_assert(BLOCK % tile_size<Operation>() == 0, "a block of the sum is a whole number of tiles");
   __shared__ __align__(16) T values[BLOCK];
-  const Leading<Operation> leading(a.map);
-  const long long first = static_cast<long long>(blockIdx.x) * BLOCK;
 #pragma unroll 1
   for (int start = 0; start < BLOCK; start += tile_size<Operation>()) {
     Tile<Operation> tile;
-    tile.run(a.map, leading.at, first + start);
-    tile.keep_first(a.map, first + start, values + start);
+    tile.run(a, leading, first + start);
+    tile.keep_first(a, first + start, values + start);
   }
   __syncthreads();
-  const Part total = block_sum<T, BLOCK>(values);
+  return block_sum<T, BLOCK>(values);
+}
+
+// Of each block of elements, the sum to the partials.
+template <class Operation, int BLOCK>
+__device__ __forceinline__ void sum(const SumArguments<Operation>& a) {
+  const Leading<Operation> leading(a.map);
+  const Part total = sum_of_block<Operation, BLOCK>(a.map, leading.at, static_cast<long long>(blockIdx.x) * BLOCK);
   if (threadIdx.x == 0) {
     a.high[blockIdx.x] = total.high;
     a.low[blockIdx.x] = total.low;

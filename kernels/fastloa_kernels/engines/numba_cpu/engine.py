@@ -6,7 +6,7 @@ compiled for: C-contiguous, aligned arrays of the right dtype.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,10 +149,9 @@ class Engine:
     """numba on the CPU's cores."""
 
     name = "cpu"
-    strided = False
+    strided, many = False, True
     library = "numpy"
-    xp = np
-    place_of, apart = staticmethod(small.place_of), staticmethod(small.apart)
+    xp, array = np, np.ndarray
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
@@ -162,6 +161,16 @@ class Engine:
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
         found = forms.form(record, form)
         return (SumKernel if found.summed else MapKernel)(found, len(record.parameters), dtype)
+
+    def places_of(self, like: Sequence[Any]) -> Callable[[Sequence[Any]], list[int]]:
+        """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
+        looks = [small.place_of(x.dtype.name, x.ndim) for x in like]
+        return lambda arrays: [look(x) for look, x in zip(looks, arrays, strict=True)]
+
+    @property
+    def apart(self) -> Callable[..., bool]:
+        """``apart(places, sizes, first, last)``: whether stretches of memory are known, and apart from others."""
+        return small.apart()
 
     def label_weights(
         self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int
