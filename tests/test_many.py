@@ -1,10 +1,13 @@
 """Kernels over many arrays in one launch, built by g++: the bits of single arrays, and how often something is launched."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from fastloa_kernels import forms
 from fastloa_kernels.engines import load_engine
 from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.driver import CupyDriver
 from fastloa_kernels.engines.cupy_native.engine import Engine
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.records import Step
@@ -253,20 +256,20 @@ def test_stretches_of_memory_are_apart(engine):
     assert 50 < sum(answers) < 250
 
 
-def test_what_cupys_arrays_are_asked_for():
-    """Addresses, where elements are in order and on the device at hand."""
-    from types import SimpleNamespace
-
-    from fastloa_kernels.engines.cupy_native.driver import CupyDriver
-
-    def array(place, device=1, contiguous=True, itemsize=8):
+def test_cupys_arrays_are_found_where_they_are_in_order_and_at_hand():
+    def array(place, device=1, strides=(8,), contiguous=True):
         data, flags = SimpleNamespace(ptr=place, device_id=device), SimpleNamespace(c_contiguous=contiguous)
-        return SimpleNamespace(data=data, flags=flags, itemsize=itemsize)
+        return SimpleNamespace(data=data, flags=flags, strides=strides, itemsize=8)
 
-    cuda = SimpleNamespace(runtime=SimpleNamespace(getDevice=lambda: 1))
     stream = SimpleNamespace(is_capturing=lambda: True)
-    cuda.get_current_stream = lambda: stream
-    asked = SimpleNamespace(xp=SimpleNamespace(cuda=cuda))
-    some = [array(4096), array(4096, device=0), array(4096, contiguous=False), array(4100), array(4100, itemsize=4)]
-    assert CupyDriver.places(asked, some) == [4096, 0, 0, 0, 4100]
-    assert CupyDriver.recording(asked) is True
+    runtime = SimpleNamespace(getDevice=lambda: 1)
+    cuda = SimpleNamespace(runtime=runtime, get_current_stream=lambda: stream)
+    driver = SimpleNamespace(xp=SimpleNamespace(cuda=cuda))
+    whole, single, columns = array(4096), array(8192, strides=(0,)), array(1024, strides=(16,), contiguous=False)
+    places = CupyDriver.places_of(driver, [whole, whole])
+    assert places([whole, array(8)]) == [4096, 8]
+    assert places([single, columns]) == [8192, 0]
+    assert places([array(4096, device=0), whole]) == [0, 4096]
+    assert places([array(4100), whole]) == [0, 4096]
+    assert CupyDriver.places_of(driver, [whole, columns])([whole, columns]) == [4096, 0]
+    assert CupyDriver.recording(driver) is True

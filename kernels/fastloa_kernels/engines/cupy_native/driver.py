@@ -25,6 +25,9 @@ Launch = Callable[..., None]
 
 It has `shared` bytes of shared memory beside what it declares."""
 
+Places = Callable[[Sequence[Any]], list[int]]
+"""``places(arrays)``: where the first element of each lies."""
+
 FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 CACHE = "FASTLOA_CACHE_DIR"
 DECLARED = 20 << 10  # bytes of shared memory that kernels declare, at most
@@ -45,8 +48,8 @@ class Driver(Protocol):
         """Where the array's first element lies."""
         ...
 
-    def places(self, arrays: Sequence[Any]) -> list[int]:
-        """The same of each; 0 where its elements are not in order, or not on the current device."""
+    def places_of(self, like: Sequence[Any]) -> Places:
+        """``places(arrays)`` for arrays of the shapes of these; 0 where one is not in order, or on another device."""
         ...
 
     def recording(self) -> bool:
@@ -100,15 +103,24 @@ class CupyDriver:
             found = self._shared[device] = most - DECLARED
         return found
 
-    def places(self, arrays: Sequence[Any]) -> list[int]:
-        here = self.xp.cuda.runtime.getDevice()
+    def places_of(self, like: Sequence[Any]) -> Places:
+        here, size = self.xp.cuda.runtime.getDevice(), like[0].itemsize
+        in_order = [x.strides if x.flags.c_contiguous else None for x in like]
 
         def place(x: Any) -> int:
-            data = x.data
-            found: int = data.ptr
-            return found if data.device_id == here and x.flags.c_contiguous and found % x.itemsize == 0 else 0
+            found: int = x.data.ptr
+            fits = x.data.device_id == here and x.flags.c_contiguous and found % size == 0
+            return found if fits else 0
 
-        return [place(x) for x in arrays]
+        def places(arrays: Sequence[Any]) -> list[int]:
+            # CuPy says sooner what an array's strides are than whether they are in order.
+            found, bits = [x.data.ptr for x in arrays], 0
+            for address in found:
+                bits |= address
+            fit = bits % size == 0 and all(x.data.device_id == here for x in arrays)
+            return found if fit and [x.strides for x in arrays] == in_order else [place(x) for x in arrays]
+
+        return places
 
     def recording(self) -> bool:
         return bool(self.xp.cuda.get_current_stream().is_capturing())

@@ -1,12 +1,12 @@
 """The CUDA C++ engine: kernels written from the formulas, compiled by NVRTC, launched on CuPy's current stream."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import source
-from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver
+from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver, Places
 from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
 from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel
@@ -45,9 +45,9 @@ class Engine:
         kernel = ManySum if found.summed else ManyMap
         return kernel(self._driver, source.map_label(record, form), found, len(record.parameters), dtype)
 
-    def places_of(self, _like: Sequence[Any]) -> Callable[[Sequence[Any]], list[int]]:
+    def places_of(self, like: Sequence[Any]) -> Places:
         """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
-        return self._driver.places
+        return self._driver.places_of(like)
 
     def table(self, places: Any, sizes: Any, varying: int) -> Table:
         return Table(self._driver, places, sizes, varying)

@@ -1,5 +1,5 @@
-// The maps and sums of map.cuh and sum.cuh over many arrays in one launch: each block of threads takes BLOCK elements of
-// one array, and finds it by tables that lie on the device.
+// The maps and sums of map.cuh and sum.cuh over many arrays in one launch: each block of threads takes BLOCK elements
+// of one array, and finds it by tables that lie on the device.
 //
 // The Operation has, besides, row(n): in which row of the table the address of the n-th output stands.
 #pragma once
@@ -39,7 +39,8 @@ struct ManySumArguments {
   double* low;
 };
 
-// An address from a table tells the compiler nothing of what memory it is; that it is the device's makes accesses cheaper.
+// That an address from a table is one of the device's memory, the compiler must be told: of any memory, accesses cost
+// more.
 template <class P>
 __device__ __forceinline__ void point(P& pointer, long long place) {
   pointer = static_cast<P>(__cvta_global_to_generic(static_cast<size_t>(place)));

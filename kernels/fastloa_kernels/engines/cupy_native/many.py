@@ -21,8 +21,8 @@ class Table:
     driver : Driver
         The device.
     places : array of int64, shape (operands, arrays)
-        The address of each operand of each array. It is kept: only the row `varying` may change, and what it holds when
-        a kernel is launched is what that kernel gets.
+        The address of each operand of each array. Kernels find the arrays whose addresses it holds when they are
+        launched, but only the row `varying` may change.
     sizes : array of int64, shape (arrays,)
         How many elements each array has.
     varying : int
@@ -136,7 +136,5 @@ class ManySum(_Kernel):
 
 def apart(places: Any, sizes: Any, first: Any, last: Any) -> bool:
     """Whether stretches of memory are known, and apart from others, which stand in order."""
-    before = (
-        np.searchsorted(first, places + sizes) - 1
-    )  # of each stretch, the last of the others that begins in front of its end
+    before = np.searchsorted(first, places + sizes) - 1  # the last of the others that begins before a stretch ends
     return bool(places.all() and not ((before >= 0) & (last[before] > places)).any())
