@@ -273,3 +273,48 @@ def test_cupys_arrays_are_found_where_they_are_in_order_and_at_hand():
     assert places([array(4100), whole]) == [0, 4096]
     assert CupyDriver.places_of(driver, [whole, columns])([whole, columns]) == [4096, 0]
     assert CupyDriver.recording(driver) is True
+
+
+@pytest.fixture
+def cupy():
+    real = pytest.importorskip("cupy")
+    if not real.is_available():
+        pytest.skip("no CUDA device")
+    return real
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"clip_norm": 0.5, "zero_grad": True}, ALL], ids=lambda options: "-".join(options)
+)
+@pytest.mark.parametrize("name", ["AdamW", "LAMB"])
+def test_steps_on_a_gpu_have_the_bits_of_single_arrays(cupy, monkeypatch, name, options):
+    dtypes, bring = ("float32", "float64"), lambda xs: [cupy.asarray(x) for x in xs]
+    p, q = (bring([*arrays(dtypes, 1), *thousand(1)]) for _ in range(2))
+    many, single = (getattr(fl, name)(x, **options) for x in (p, q))
+    single._groups, calls, original = [], [], Alone.step
+    monkeypatch.setattr(Alone, "step", lambda *a: (calls.append(a), original(*a)))
+    for seed in range(2, 6):  # gradients that lie elsewhere each time
+        host = [*arrays(dtypes, seed), *thousand(seed)]
+        many.step(bring(host))
+        assert not calls
+        single.step(bring(host))
+        calls.clear()
+    for a, b in zip(p, q, strict=True):
+        same(a.get(), b.get())
+
+
+def test_a_graph_on_a_gpu_follows_the_gradients_it_was_recorded_with(cupy):
+    p, g, other = ([cupy.full(5, x, "float32") for _ in range(600)] for x in (0.0, 1.0, 100.0))
+    optimizer, stream = fl.SGD(p, lr=1.0), cupy.cuda.Stream(non_blocking=True)
+    cupy.cuda.get_current_stream().synchronize()
+    with stream:
+        optimizer.step(g)
+        stream.begin_capture()
+        optimizer.step(g)
+        graph = stream.end_capture()
+        for launches, grads, expected in ((2, other, -103.0), (1, other, -204.0), (3, g, -208.0)):
+            for _ in range(launches):
+                graph.launch(stream)
+            optimizer.step(grads)
+            stream.synchronize()
+            assert {x for one in p for x in one.get().tolist()} == {expected}
