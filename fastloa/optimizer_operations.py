@@ -182,9 +182,9 @@ class Optimizer:
     def _taken(self, grads: Params) -> list[Together]:
         """The arrays whose steps are one call, with these gradients; nothing if they must be looked into one by one."""
         engine: Any = backends.choose(f"{self._name}.step", self._home, self._backend)
-        if not engine.many or engine.library != self._home:
-            return []
         if self._groups is None or (self._groups and self._groups[0].engine is not engine):
+            if not engine.many or engine.library != self._home:
+                return []
             states = [list(own.values()) for own in self._states.values()]
             self._groups = together(engine, list(self._arrays.values()), states)
         own, written = self._in_order(grads) if self._groups else None, self._folds.zero_grad

@@ -22,6 +22,8 @@ class Together:
     ) -> None:  # fmt: skip
         self.engine, self.xp = engine, engine.xp
         self._indices, self._params = indices, [params[i] for i in indices]
+        self._device = backends.device_of(self._params[0])
+        self._numpys = isinstance(self._params[0], np.ndarray)  # which may be read-only, or be resized
         self._kept = [states[i] for i in indices]
         self._dtype = self._params[0].dtype
         self.dtype = self._dtype.name
@@ -31,7 +33,7 @@ class Together:
         self._bytes = self.sizes * self._dtype.itemsize
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
         rows = [self._params, self._params, *zip(*self._kept, strict=True)]
-        with self.on_device():
+        with self._device:
             self._places = np.array([self._look(row) for row in rows], np.int64)
         self._homes = self._places[0].tolist()
         self._grads: list[Any] = []  # kept while a kernel knows their addresses
@@ -42,7 +44,7 @@ class Together:
 
     def on_device(self) -> AbstractContextManager[Any]:
         """The device of the arrays as the current one."""
-        return backends.device_of(self._params[0])
+        return self._device
 
     @property
     def fits(self) -> bool:
@@ -54,16 +56,20 @@ class Together:
         own = [grads[i] for i in self._indices]
         if set(map(type, own)) != {self.engine.array} or [g.shape for g in own] != self._shapes:
             return False
-        if not all(g.dtype is self._dtype for g in own) or not _writable(self._params):
+        if not all(g.dtype is self._dtype for g in own):
+            return False
+        if self._numpys and not all(p.flags.writeable for p in self._params):
             return False
         places = self._places[1]
-        with self.on_device():
-            if isinstance(self._params[0], np.ndarray) and self._look(self._params) != self._homes:
-                return False  # somebody has resized one
+        with self._device:
+            if self._numpys and self._look(self._params) != self._homes:
+                return False
             places[:] = self._look(own)
         if not self._apart(places, self._bytes, self._first, self._last):
             return False
-        if written and not (_writable(own) and _all_apart(places, self._bytes)):
+        if written and self._numpys and not all(g.flags.writeable for g in own):
+            return False
+        if written and not _all_apart(places, self._bytes):
             return False
         self._grads = own
         return True
@@ -87,7 +93,7 @@ class Together:
     def skip(self, folds: Folds) -> None:
         """Let the step pass."""
         if folds.zero_grad:
-            with self.on_device():
+            with self._device:
                 for g in self._grads:
                     g[...] = 0.0
         self._grads = []
@@ -110,14 +116,14 @@ class TogetherOnDevice(Together):
         which: Any = slice(None),
     ) -> Any:  # fmt: skip
         """The sums that a form gives for each array; of all of them, whichever are asked for."""
-        with self.on_device():
+        with self._device:
             return self.engine.over_arrays(record, form, self.dtype)(self._table, rows.start, leading, parameters)
 
     def step(
         self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
     ) -> None:  # fmt: skip
         """Take the step."""
-        with self.on_device():
+        with self._device:
             kernel = self.engine.over_arrays(record, folds.form, self.dtype)
             kernel(self._table, 0, (*folds.leading(factor), *trust), parameters)
         self._grads = []
@@ -126,11 +132,6 @@ class TogetherOnDevice(Together):
 def _all_apart(places: Any, sizes: Any) -> bool:
     order = np.argsort(places)
     return bool(((places + sizes)[order][:-1] <= places[order][1:]).all())
-
-
-def _writable(arrays: Sequence[Any]) -> bool:
-    """Whether all arrays can be written, as those of a GPU always can."""
-    return not isinstance(arrays[0], np.ndarray) or all(x.flags.writeable for x in arrays)
 
 
 def together(engine: Any, params: Sequence[Any], states: Sequence[Sequence[Any]]) -> list[Together]:
