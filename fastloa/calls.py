@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from fastloa import backends
+from fastloa.dtypes import Kind
 
 SOON = 10_000  # steps of NumPy's search for an element that two arrays have in common
 
@@ -45,6 +46,11 @@ class Call:
         """The device of the caller's arrays as the current one."""
         return self._device if self.home == "cupy" else nullcontext()
 
+    def stored(self, kind: Kind, compute: str) -> Any:
+        """The dtype in which maps and sums that compute in `compute` take and give arrays of a kind."""
+        as_it_is = self.engine.sixteen_bits and kind.result.itemsize == 2 and compute == "float32"
+        return kind.result if as_it_is else compute
+
     def ready(self, array: Any, dtype: Any, *, mapped: bool = False) -> Any:
         """`array` on the engine: C-contiguous, aligned, of exactly `dtype`; itself if it is all that.
 
@@ -60,15 +66,15 @@ class Call:
             return array
         return self.engine.xp.asarray(array, dtype, order="C")
 
-    def buffer(self, name: str, out: Any, shape: tuple[int, ...], result: Any, compute: Any) -> Any:
+    def buffer(self, name: str, out: Any, shape: tuple[int, ...], result: Any, stored: Any) -> Any:
         """Where the engine writes a result: the caller's own array if it fits, else a new one."""
         if out is None:
-            return self.engine.xp.empty(shape, compute)
+            return self.engine.xp.empty(shape, stored)
         check_out(self.function, name, out, shape, result)
-        fits = not self.moved and out.dtype == compute and out.flags.c_contiguous and _aligned(out)
+        fits = not self.moved and out.dtype == stored and out.flags.c_contiguous and _aligned(out)
         if fits and (type(out) is np.ndarray or self.home == "cupy") and not self._overlaps(out):
             return out
-        return self.engine.xp.empty(shape, compute)
+        return self.engine.xp.empty(shape, stored)
 
     def give(self, buffer: Any, out: Any, result: Any) -> Any:
         """The result for the caller: in `out` if there is one, in the caller's library and dtype."""

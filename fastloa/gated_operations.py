@@ -96,9 +96,9 @@ class GatedActivation(_GatedOperation[P]):
         dtypes.same_shape(function, form.names, arrays)
         kernel = form.load(call.engine, kind.compute)
         with call.on_device():
-            ready = tuple(call.ready(x, kind.compute, mapped=True) for x in arrays)
-            shape = arrays[0].shape
-            results = tuple(call.buffer(name, out, shape, kind.result, kind.compute) for name, out in given.items())
+            shape, stored = arrays[0].shape, call.stored(kind, kind.compute)
+            ready = tuple(call.ready(x, stored, mapped=True) for x in arrays)
+            results = tuple(call.buffer(name, out, shape, kind.result, stored) for name, out in given.items())
             kernel(ready, results, (), parameters)
             return tuple(call.give(result, out, kind.result) for result, out in zip(results, outs, strict=True))
 
@@ -166,8 +166,9 @@ class SplitActivation(_GatedOperation[P]):
                 raise ValueError(f"{function}: grad_output must have shape {shape}, got {tuple(grad.shape)}")
         kernel = form.load(call.engine, kind.compute)
         with call.on_device():
-            ready = tuple(call.ready(part, kind.compute, mapped=True) for part in (*grads, *_halves(x, axis)))
-            buffer = call.buffer("out", out, x.shape if grads else shape, kind.result, kind.compute)
+            stored = call.stored(kind, kind.compute)
+            ready = tuple(call.ready(part, stored, mapped=True) for part in (*grads, *_halves(x, axis)))
+            buffer = call.buffer("out", out, x.shape if grads else shape, kind.result, stored)
             results = _halves(buffer, axis) if grads else (buffer,)
             if grads and not call.engine.strided:  # its kernels write to contiguous arrays only
                 apart = tuple(call.engine.xp.empty(shape, kind.compute) for _ in results)

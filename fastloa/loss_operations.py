@@ -114,19 +114,20 @@ class Loss(LossOperation[P]):
     ) -> tuple[Any, ...]:  # fmt: skip
         function, engine, shape = call.function, call.engine, args[0].shape
         kind = dtypes.kind_of(function, self._arrays[0], args[0])
-        dtypes.real(function, self._arrays[1], args[1])
+        kinds = kind, dtypes.kind_of(function, self._arrays[1], args[1])
         dtypes.same_shape(function, self._arrays, args)
         summed = reduction != "none"
         if summed and buffers.get("out") is not None:
             raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
-        inputs = [call.ready(x, kind.compute) for x in args]
+        inputs = [call.ready(x, call.stored(own, kind.compute)) for x, own in zip(args, kinds, strict=True)]
         if terms.operand is not None:
             check_pos_weight(call, terms.operand)
             inputs.append(expanded(call, "pos_weight", terms.operand, shape, kind.compute))
         weight, divisor = self._weight(call, terms.weight, sample_weight, reduction, shape, kind.compute)
         names = [name for name in RESULTS[form] if not (name == "out" and summed)]
         targets = {name: (kind.value if name == "out" else kind.result) for name in names}
-        results = [call.buffer(name, buffers.get(name), shape, targets[name], kind.compute) for name in names]
+        stored = {name: kind.compute if name == "out" else call.stored(kind, kind.compute) for name in names}
+        results = [call.buffer(name, buffers.get(name), shape, targets[name], stored[name]) for name in names]
         if terms.probabilities:
             check_probabilities(call, self._arrays, inputs[:2], kind.compute)
         operands = tuple(inputs) if weight is None else (weight, *inputs)

@@ -177,8 +177,9 @@ class Activation(ActivationOperation[P]):
         dtypes.same_shape(function, form.names, arrays)
         kernel = form.load(call.engine, kind.compute)
         with call.on_device():
-            ready = tuple(call.ready(x, kind.compute, mapped=True) for x in arrays)
-            buffer = call.buffer("out", out, arrays[0].shape, kind.result, kind.compute)
+            stored = call.stored(kind, kind.compute)
+            ready = tuple(call.ready(x, stored, mapped=True) for x in arrays)
+            buffer = call.buffer("out", out, arrays[0].shape, kind.result, stored)
             kernel(ready, (buffer,), (), parameters)
             return call.give(buffer, out, kind.result)
 

@@ -178,6 +178,8 @@ class Alone:
         check_step(function, names, arrays, kind, zeroed=folds.zero_grad)
         check_states(function, names, arrays, record, folds)
         self._arrays = arrays
+        kinds = [dtypes.kind_of(function, name, array) for name, array in zip(names, arrays, strict=True)]
+        self._stored = [self._call.stored(own, kind.compute) for own in kinds]
         self.dtype, self.sizes, self.on_device = kind.compute, arrays[0].size, self._call.on_device
         self.xp, self.on_cpu = self._call.engine.xp, self._call.engine.name == "cpu"
 
@@ -189,7 +191,7 @@ class Alone:
         engine: Any = self._call.engine
         kernel = engine.load(record, form, self.dtype)
         with self.on_device():
-            ready = tuple([self._call.ready(a, self.dtype) for a in self._arrays[rows]])
+            ready = tuple(map(self._call.ready, self._arrays[rows], self._stored[rows]))
             if not self.on_cpu:
                 return kernel(ready, (), leading, parameters).reshape(1)
             places = np.array(engine.places_of(ready)(ready)).reshape(-1, 1)
@@ -202,7 +204,7 @@ class Alone:
         call = self._call
         with call.on_device():
             arrays = self._arrays[0], _apart_from(self._arrays, 1), *self._arrays[2:]
-            ready = tuple([call.ready(a, self.dtype) for a in arrays])
+            ready = tuple(map(call.ready, arrays, self._stored))
             kernel = call.engine.load(record, folds.form, self.dtype)
             trust = tuple([x.item() if self.on_cpu else x.reshape(()) for x in trust])
             kernel(ready, (), (*folds.leading(factor), *trust), parameters)

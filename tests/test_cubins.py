@@ -15,7 +15,7 @@ import pytest
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import driver, source
 from fastloa_kernels.engines.cupy_native.source import Source
-from fastloa_kernels.formulas import activations, losses
+from fastloa_kernels.formulas import activations, losses, totals
 
 from tests.shim import catalogue
 
@@ -104,12 +104,12 @@ MAPS = [
 ]
 
 
-def map_text(record, name, dtype, *, strided=False):
+def map_text(record, name, dtype, stored=None, *, strided=False):
     form = forms.form(record, name)
     label, count_of = source.map_label(record, name), len(record.parameters)
     if form.summed:
-        return source.sum_source(label, form, count_of, dtype)
-    return source.map_source(label, form, count_of, dtype, strided=strided)
+        return source.sum_source(label, form, count_of, dtype, stored)
+    return source.map_source(label, form, count_of, dtype, stored, strided=strided)
 
 
 both = pytest.mark.parametrize("dtype", catalogue.DTYPES)
@@ -133,6 +133,31 @@ def test_maps_and_sums_are_lean_and_wide(key, dtype, arch):
         assert count(figures[3], "STG.E.128") == vectors * (form.outputs - form.summed)
         if dtype == "float32" and not form.summed:
             assert not float64_work(figures[3])
+
+
+@pytest.mark.parametrize("key", catalogue.records(*catalogue.MAPPED))
+@pytest.mark.parametrize(("half", "arch"), [("float16", "sm_90"), ("bfloat16", "sm_80")])
+def test_maps_and_sums_of_16_bits_are_lean_and_wide(key, half, arch):
+    record = catalogue.records(*catalogue.MAPPED)[key]
+    found = catalogue.forms_of(record)
+    texts = {(n, stored): map_text(record, n, "float32", stored)
+             for n in found for stored in catalogue.halved(record, n, half)}  # fmt: skip
+    kernels = kernels_of(list(texts.values()), arch)
+    for (name, stored), text in texts.items():
+        form, figures = found[name], kernels[text.names[0]]
+        lean(text.names[0], figures)
+        lanes, vectors = 4 if form.inputs > 4 else 8, 2 if form.inputs == 1 and not form.summed else 1
+        # The rest of an array is read one by one, which shows how many are: a formula may have no use for one of them.
+        instructions, each = figures[3], lanes * vectors
+        read = instructions["LDG.E.U16"] // each, -((form.leading - instructions["LDG.E"]) // each)
+        written = [stored[form.inputs :].count(dtype) for dtype in (half, "float32")]
+        for access, (narrow, wide) in (("LDG", read), ("STG", written)):
+            whole = narrow * (lanes // 8) + wide * (lanes // 4)  # 16 bytes hold 8 of 16 bits, and 4 of float32
+            assert count(instructions, f"{access}.E.128") == vectors * whole
+            assert count(instructions, f"{access}.E.64") == narrow * (lanes == 4)
+        assert sum(read) or form.formula is totals.zero
+        if not form.summed:
+            assert not float64_work(instructions)
 
 
 @both

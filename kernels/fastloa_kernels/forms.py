@@ -33,6 +33,11 @@ class Form:
     in_place: tuple[int, ...] = ()
     weighted: "Form | None" = None
 
+    @property
+    def arrays(self) -> int:
+        """How many inputs there are, and outputs that are arrays."""
+        return self.inputs + self.outputs - self.summed
+
 
 def elementwise(record: Elementwise) -> dict[str, Form]:
     value, derivative = record.value, record.derivative

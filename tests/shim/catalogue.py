@@ -26,6 +26,20 @@ ONCE = {
 }  # fmt: skip
 
 
+def halved(record, name, half):
+    """Give what the arrays of a form hold for a caller whose own hold 16 bits; of steps, states that do and do not."""
+    form = forms_of(record)[name]
+    if isinstance(record, Step):
+        for inputs in ((half,) * form.inputs, (half, half, *("float32",) * (form.inputs - 2))):
+            yield (*inputs, *(inputs[place] for place in form.in_place))
+        return
+    weights, values = "weighted" in name, isinstance(record, PairwiseLoss) and "value" in name and not form.summed
+    yield (
+        *("float32",) * weights, *(half,) * (form.inputs - weights),
+        *("float32",) * values, *(half,) * (form.outputs - form.summed - values),
+    )  # fmt: skip
+
+
 def records(*kinds):
     """Give the records of these kinds by the names they have in the modules of formulas."""
     found = {}

@@ -47,7 +47,7 @@ def same(got, expected):
     got, expected = np.asarray(got), np.asarray(expected)
     assert got.dtype == expected.dtype
     assert got.shape == expected.shape
-    word = {4: np.uint32, 8: np.uint64}[got.dtype.itemsize]
+    word = f"u{got.dtype.itemsize}"
     wrong = (got.view(word) != expected.view(word)) & ~(np.isnan(got) & np.isnan(expected))
     assert not wrong.any(), (got[wrong][:5], expected[wrong][:5]) if got.ndim else (got, expected)
 

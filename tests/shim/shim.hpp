@@ -37,8 +37,16 @@ struct alignas(16) float4 {
 struct alignas(16) double2 {
   double x, y;
 };
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline double2 make_double2(double x, double y) { return {x, y}; }
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 struct Index {
   unsigned x, y, z;
@@ -56,6 +64,10 @@ inline int __float_as_int(float x) { return shim_cast<int>(x); }
 inline float __int_as_float(int x) { return shim_cast<float>(x); }
 inline long long __double_as_longlong(double x) { return shim_cast<long long>(x); }
 inline double __longlong_as_double(long long x) { return shim_cast<double>(x); }
+namespace fastloa {
+inline float half_to_float(unsigned short bits) { return shim_cast<_Float16>(bits); }
+inline unsigned short float_to_half(float x) { return shim_cast<unsigned short>(static_cast<_Float16>(x)); }
+}  // namespace fastloa
 inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 inline double __fma_rn(double x, double y, double z) { return std::fma(x, y, z); }
 inline float __fsqrt_rn(float x) { return std::sqrt(x); }

@@ -18,7 +18,7 @@ class Engine:
     """Kernels for CuPy's arrays; for those of another library, with another driver."""
 
     name = "cupy"
-    strided = many = True
+    strided = many = sixteen_bits = True
     apart = staticmethod(apart)
 
     def __init__(self, driver: Driver | None = None) -> None:

@@ -2,9 +2,10 @@
 //
 // An `Operation` is what source.py emits: the type T, the numbers INPUTS, OUTPUTS, LEADING and PARAMETERS, and
 // apply(leading, in, parameters), which gives the outputs of one element. SUMMED says that the first output is no array.
+// `Arrays` are the types of what the inputs hold, and then the outputs that are arrays.
 #pragma once
 
-#include "primitives.cuh"
+#include "stored.cuh"
 
 namespace fastloa {
 
@@ -22,12 +23,22 @@ struct Scalar {
 template <class Operation>
 struct MapArguments {
   using T = typename Operation::T;
-  const T* in[at_least_one(Operation::INPUTS)];
-  T* out[at_least_one(Operation::OUTPUTS - Operation::SUMMED)];
+  const void* in[at_least_one(Operation::INPUTS)];
+  void* out[at_least_one(Operation::OUTPUTS - Operation::SUMMED)];
   Scalar<T> leading[at_least_one(Operation::LEADING)];
   long long size;
   int aligned;  // every array begins at a multiple of 16 bytes
   T parameters[at_least_one(Operation::PARAMETERS)];
+
+  template <int N>
+  __device__ __forceinline__ auto input() const {
+    return static_cast<const typename Chosen<N, typename Operation::Arrays>::Type*>(in[N]);
+  }
+  template <int N>
+  __device__ __forceinline__ auto output() const {  // one that is an array
+    constexpr int PLACE = N - Operation::SUMMED;
+    return static_cast<typename Chosen<Operation::INPUTS + PLACE, typename Operation::Arrays>::Type*>(out[PLACE]);
+  }
 };
 
 template <class Operation>
@@ -50,27 +61,22 @@ struct Leading {
   }
 };
 
-template <class T>
-struct Lanes {
-  using Vector = typename Format<T>::Vector;
-  static constexpr int COUNT = sizeof(Vector) / sizeof(T);
-};
+// How many neighbours a thread takes: as many as 16 bytes hold of the narrowest array, but of many arrays no more than
+// registers hold.
+template <class Operation>
+__host__ __device__ constexpr int neighbours() {
+  return Operation::INPUTS > 4 && Operation::Arrays::lanes() > 4 ? 4 : Operation::Arrays::lanes();
+}
 
-__device__ __forceinline__ void unpack(float4 v, float* x) { x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w; }
-__device__ __forceinline__ void unpack(double2 v, double* x) { x[0] = v.x, x[1] = v.y; }
-__device__ __forceinline__ void pack(const float* x, float4* v) { *v = make_float4(x[0], x[1], x[2], x[3]); }
-__device__ __forceinline__ void pack(const double* x, double2* v) { *v = make_double2(x[0], x[1]); }
-
-// How many 16-byte accesses a thread has in flight for each array: enough bytes to cover the memory's latency, and few
-// enough registers for many threads.
+// And how many times: enough bytes in flight to cover the memory's latency, and few enough registers for many threads.
 template <class Operation>
 __host__ __device__ constexpr int vectors() {
-  return Operation::INPUTS > 1 ? 1 : 2;
+  return Operation::INPUTS > 1 || (Operation::SUMMED && neighbours<Operation>() > 4) ? 1 : 2;
 }
 
 template <class Operation>
 __host__ __device__ constexpr int each() {
-  return vectors<Operation>() * Lanes<typename Operation::T>::COUNT;
+  return vectors<Operation>() * neighbours<Operation>();
 }
 
 template <class Operation>
@@ -81,7 +87,7 @@ __host__ __device__ constexpr int tile_size() {
 template <class Operation>
 struct Tile {
   using T = typename Operation::T;
-  static constexpr int LANES = Lanes<T>::COUNT, VECTORS = vectors<Operation>(), EACH = each<Operation>();
+  static constexpr int LANES = neighbours<Operation>(), VECTORS = vectors<Operation>(), EACH = each<Operation>();
   T in[at_least_one(Operation::INPUTS)][EACH];
   T out[Operation::OUTPUTS][EACH];
 
@@ -114,7 +120,7 @@ struct Tile {
 #pragma unroll
       for (int v = 0; v < VECTORS; ++v) {
         const int place = (v * THREADS + static_cast<int>(threadIdx.x)) * LANES;
-        pack(&out[0][v * LANES], reinterpret_cast<typename Lanes<T>::Vector*>(values + place));
+        store_all<LANES>(&out[0][v * LANES], values + place);
       }
     } else {
 #pragma unroll
@@ -129,41 +135,39 @@ struct Tile {
   __device__ __forceinline__ void load_vectors(const MapArguments<Operation>& a, long long start) {
 #pragma unroll
     for (int v = 0; v < VECTORS; ++v)
-#pragma unroll
-      for (int n = 0; n < Operation::INPUTS; ++n) {
-        const T* place = a.in[n] + start + v * THREADS * LANES;
-        unpack(*reinterpret_cast<const typename Lanes<T>::Vector*>(place), &in[n][v * LANES]);
-      }
+      for_arrays<0, Operation::INPUTS>([&](auto n) {
+        constexpr int N = decltype(n)::VALUE;
+        load_all<LANES>(a.template input<N>() + start + v * THREADS * LANES, &in[N][v * LANES]);
+      });
   }
 
   __device__ __forceinline__ void load_elements(const MapArguments<Operation>& a, long long start) {
 #pragma unroll
     for (int k = 0; k < EACH; ++k)
-#pragma unroll
-      for (int n = 0; n < Operation::INPUTS; ++n) {
+      for_arrays<0, Operation::INPUTS>([&](auto n) {
+        constexpr int N = decltype(n)::VALUE;
         const long long i = start + k * THREADS;
-        in[n][k] = i < a.size ? a.in[n][i] : T(0);
-      }
+        in[N][k] = i < a.size ? get(a.template input<N>() + i) : T(0);
+      });
   }
 
   __device__ __forceinline__ void store_vectors(const MapArguments<Operation>& a, long long start) const {
 #pragma unroll
     for (int v = 0; v < VECTORS; ++v)
-#pragma unroll
-      for (int n = Operation::SUMMED; n < Operation::OUTPUTS; ++n) {
-        T* place = a.out[n - Operation::SUMMED] + start + v * THREADS * LANES;
-        pack(&out[n][v * LANES], reinterpret_cast<typename Lanes<T>::Vector*>(place));
-      }
+      for_arrays<Operation::SUMMED, Operation::OUTPUTS>([&](auto n) {
+        constexpr int N = decltype(n)::VALUE;
+        store_all<LANES>(&out[N][v * LANES], a.template output<N>() + start + v * THREADS * LANES);
+      });
   }
 
   __device__ __forceinline__ void store_elements(const MapArguments<Operation>& a, long long start) const {
 #pragma unroll
     for (int k = 0; k < EACH; ++k)
-#pragma unroll
-      for (int n = Operation::SUMMED; n < Operation::OUTPUTS; ++n) {
+      for_arrays<Operation::SUMMED, Operation::OUTPUTS>([&](auto n) {
+        constexpr int N = decltype(n)::VALUE;
         const long long i = start + k * THREADS;
-        if (i < a.size) a.out[n - Operation::SUMMED][i] = out[n][k];
-      }
+        if (i < a.size) put(out[N][k], a.template output<N>() + i);
+      });
   }
 };
 
@@ -203,15 +207,19 @@ __device__ __forceinline__ void strided_map(const StridedArguments<Operation>& a
       for (int n = 0; n < ARRAYS; ++n) places[k][n] += index * a.strides[n][d];
       i = rest;
     }
-#pragma unroll
-    for (int n = 0; n < Operation::INPUTS; ++n) in[k][n] = inside ? a.map.in[n][places[k][n]] : T(0);
+    for_arrays<0, Operation::INPUTS>([&](auto n) {
+      constexpr int N = decltype(n)::VALUE;
+      in[k][N] = inside ? get(a.map.template input<N>() + places[k][N]) : T(0);
+    });
   }
 #pragma unroll
   for (int k = 0; k < EACH; ++k) {
     if (first + k * THREADS >= a.map.size) continue;
     const Values<T, Operation::OUTPUTS> result = Operation::apply(leading.at, in[k], a.map.parameters);
-#pragma unroll
-    for (int n = 0; n < Operation::OUTPUTS; ++n) a.map.out[n][places[k][Operation::INPUTS + n]] = result.at[n];
+    for_arrays<0, Operation::OUTPUTS>([&](auto n) {
+      constexpr int N = decltype(n)::VALUE;
+      put(result.at[N], a.map.template output<N>() + places[k][Operation::INPUTS + N]);
+    });
   }
 }
 

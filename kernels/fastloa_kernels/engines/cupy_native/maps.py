@@ -1,11 +1,12 @@
 """Launches the kernels of elementwise work: maps, and sums of their first output."""
 
+import functools
 import struct
 from ctypes import c_float
 from typing import Any
 
 from fastloa_kernels.engines.cupy_native import source
-from fastloa_kernels.engines.cupy_native.driver import Driver
+from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
 from fastloa_kernels.engines.cupy_native.strides import LIMIT, collapsed
 from fastloa_kernels.forms import Form
 from fastloa_kernels.sums import BLOCK, LANES
@@ -70,11 +71,8 @@ class MapKernel:
         self._texts = label, form, parameters, dtype
         self._layout = Layout(driver, form, parameters, dtype)
         self._pack = struct.Struct(self._layout.format).pack
-        arrays = form.inputs + form.outputs
-        self._pack_strided = struct.Struct(self._layout.format + f"q{LIMIT * (1 + arrays)}q").pack
-        (self._launch,) = driver.load(source.map_source(*self._texts))
-        self._strided: Any = None
-        self._tile = tile_size(form, dtype)
+        self._pack_strided = struct.Struct(self._layout.format + f"q{LIMIT * (1 + form.arrays)}q").pack
+        self._found = functools.cache(self._load)
 
     def __call__(
         self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
@@ -93,7 +91,14 @@ class MapKernel:
     def _run(self, arrays: tuple[Any, ...], size: int, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
         leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
-        self._launch(-(-size // self._tile), source.THREADS, self._pack(*values))
+        launch, tile = self._found(tuple([x.dtype for x in arrays]))
+        launch(-(-size // tile), source.THREADS, self._pack(*values))
+
+    def _load(self, dtypes: tuple[Any, ...], *, strided: bool = False) -> tuple[Launch, int]:
+        """The kernel for arrays of these dtypes, and how many elements a block of it maps."""
+        stored = tuple([dtype.name for dtype in dtypes])
+        (launch,) = self._driver.load(source.map_source(*self._texts, stored, strided=strided))
+        return launch, 4 * source.THREADS if strided else tile_size(self._form, stored)
 
     def _run_strided(
         self, arrays: tuple[Any, ...], size: int, leading: tuple[Any, ...], parameters: tuple[Any, ...]
@@ -105,14 +110,11 @@ class MapKernel:
         if len(shape) > LIMIT:
             self._run_copies(arrays, leading, parameters)
             return
-        if self._strided is None:
-            (self._strided,) = self._driver.load(source.map_source(*self._texts, strided=True))
+        launch, tile = self._found(tuple([x.dtype for x in arrays]), strided=True)
         leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
         filled = [number for row in (shape, *strides) for number in (*row, *[0] * (LIMIT - len(row)))]
-        self._strided(
-            -(-size // (4 * source.THREADS)), source.THREADS, self._pack_strided(*values, len(shape), *filled)
-        )
+        launch(-(-size // tile), source.THREADS, self._pack_strided(*values, len(shape), *filled))
 
     def _run_copies(self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
         """For the rare layouts with more dimensions than a kernel takes."""
@@ -124,10 +126,10 @@ class MapKernel:
                 x[...] = copy
 
 
-def tile_size(form: Form, dtype: str) -> int:
+def tile_size(form: Form, stored: tuple[str, ...]) -> int:
     """How many elements a block maps, as in map.cuh."""
-    vectors = 1 if form.inputs > 1 else 2
-    return source.THREADS * vectors * (16 // source.SIZES[dtype])
+    lanes = 16 // min(source.SIZES[dtype] for dtype in stored)
+    return source.THREADS * (2 * lanes if form.inputs == 1 else min(lanes, 4) if form.inputs > 4 else lanes)
 
 
 class Finish:
@@ -153,7 +155,13 @@ class SumKernel:
         self._driver, self._finish = driver, finish
         self._layout = Layout(driver, form, parameters, dtype)
         self._pack = struct.Struct(self._layout.format + "PP").pack
-        (self._launch,) = driver.load(source.sum_source(label, form, parameters, dtype))
+        self._texts = label, form, parameters, dtype
+        self._found = functools.cache(self._load)
+
+    def _load(self, dtypes: tuple[Any, ...]) -> Launch:
+        """The kernel for arrays of these dtypes."""
+        (launch,) = self._driver.load(source.sum_source(*self._texts, tuple([dtype.name for dtype in dtypes])))
+        return launch
 
     def __call__(
         self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
@@ -171,6 +179,8 @@ class SumKernel:
         if blocks:
             high = self._driver.pointer(partials)
             leading = self._layout.narrowed(leading)
-            values = self._layout.values(inputs + outputs, size, leading, parameters)
-            self._launch(blocks, source.THREADS, self._pack(*values, high, high + 8 * blocks))
+            arrays = inputs + outputs
+            values = self._layout.values(arrays, size, leading, parameters)
+            launch = self._found(tuple([x.dtype for x in arrays]))
+            launch(blocks, source.THREADS, self._pack(*values, high, high + 8 * blocks))
         return partials, blocks

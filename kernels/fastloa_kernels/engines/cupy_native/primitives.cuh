@@ -10,7 +10,6 @@ template <>
 struct Format<float> {
   using Signed = int;
   using Unsigned = unsigned int;
-  using Vector = float4;
   static constexpr int WIDTH = 23, BIAS = 127;
   static constexpr Unsigned INFINITY_BITS = 0x7f800000u, NAN_BITS = 0x7fc00000u;
 };
@@ -19,7 +18,6 @@ template <>
 struct Format<double> {
   using Signed = long long;
   using Unsigned = unsigned long long;
-  using Vector = double2;
   static constexpr int WIDTH = 52, BIAS = 1023;
   static constexpr Unsigned INFINITY_BITS = 0x7ff0000000000000ull, NAN_BITS = 0x7ff8000000000000ull;
 };

@@ -16,7 +16,8 @@ from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS = 256  # as in map.cuh
 RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
-SIZES = {"float32": 4, "float64": 8}
+SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+STORED = {**SCALAR, "float16": "fastloa::Float16", "bfloat16": "fastloa::BFloat16"}  # what arrays may hold
 LONG_THREADS = 1024
 PUT = 504  # addresses that a launch takes along: with what else it takes, 4 KB at most
 
@@ -130,12 +131,14 @@ class _Text:
         return Source("\n".join(lines) + "\n", tuple(names))
 
 
-def _operation(text: _Text, form: Form, parameters: int) -> None:
+def _operation(text: _Text, form: Form, parameters: int, stored: tuple[str, ...] | None) -> None:
     arity = form.leading + form.inputs + parameters
     called = text.emitter.function(form.formula, text.dtype, arity)
     text.constants(
         INPUTS=form.inputs, OUTPUTS=form.outputs, LEADING=form.leading, PARAMETERS=parameters, SUMMED=form.summed
     )
+    held = stored or (text.dtype,) * form.arrays
+    text.members.append(f"using Arrays = fastloa::Types<{', '.join(STORED[dtype] for dtype in held)}>;")
     counts = (("leading", form.leading), ("in", form.inputs), ("parameters", parameters))
     call = f"{called}({', '.join(f'{name}[{i}]' for name, count in counts for i in range(count))})"
     arguments = "const T* leading, const T* in, const T* parameters"
@@ -145,10 +148,15 @@ def _operation(text: _Text, form: Form, parameters: int) -> None:
     )
 
 
-def map_source(label: str, form: Form, parameters: int, dtype: str, *, strided: bool = False) -> Source:
-    """The map of `form` over contiguous arrays, or over arrays of any layout."""
+def map_source(
+    label: str, form: Form, parameters: int, dtype: str, stored: tuple[str, ...] | None = None, *, strided: bool = False
+) -> Source:
+    """The map of `form` over contiguous arrays, or over arrays of any layout.
+
+    `stored` is what each array holds, the inputs first, where that is not always `dtype`.
+    """
     text = _Text(f"{label}_strided" if strided else label, "map.cuh", dtype)
-    _operation(text, form, parameters)
+    _operation(text, form, parameters, stored)
     if strided:
         text.entry("", "StridedArguments<{0}>", THREADS, "strided_map<{0}>")
     else:
@@ -156,10 +164,10 @@ def map_source(label: str, form: Form, parameters: int, dtype: str, *, strided: 
     return text.source("Operation")
 
 
-def sum_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
+def sum_source(label: str, form: Form, parameters: int, dtype: str, stored: tuple[str, ...] | None = None) -> Source:
     """The partial sums of a summed form."""
     text = _Text(label, "sum.cuh", dtype)
-    _operation(text, form, parameters)
+    _operation(text, form, parameters, stored)
     text.entry("", "SumArguments<{0}>", THREADS, f"sum<{{0}}, {BLOCK}>", limited=True)
     return text.source("Operation")
 

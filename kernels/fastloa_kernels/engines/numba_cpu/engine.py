@@ -149,7 +149,7 @@ class Engine:
     """numba on the CPU's cores."""
 
     name = "cpu"
-    strided, many = False, True
+    strided, many, sixteen_bits = False, True, False
     library = "numpy"
     xp, array = np, np.ndarray
 

@@ -180,7 +180,7 @@ class Engine:
     """numba-cuda on CuPy's arrays; in the simulator, on NumPy's."""
 
     name = "cuda"
-    strided = many = False
+    strided = many = sixteen_bits = False
     library = "numpy" if SIMULATED else "cupy"
 
     def __init__(self) -> None:
