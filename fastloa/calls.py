@@ -47,7 +47,7 @@ class Call:
         return self._device if self.home == "cupy" else nullcontext()
 
     def stored(self, kind: Kind, compute: str) -> Any:
-        """The dtype in which maps and sums that compute in `compute` take and give arrays of a kind."""
+        """The dtype in which kernels that compute in `compute` take and give arrays of a kind."""
         as_it_is = self.engine.sixteen_bits and kind.result.itemsize == 2 and compute == "float32"
         return kind.result if as_it_is else compute
 

@@ -149,9 +149,9 @@ class _Results:
         if out is not None:
             check_out(self._call.function, name, out, self._shape, kind.result)
             if self._last and not self._call.is_input(out):
-                return self._call.buffer(name, out, self._shape, kind.result, kind.compute)
+                return self._call.buffer(name, out, self._shape, kind.result, self._rows.scores.dtype)
         order = (*self._rows.batch, self._shape[self._rows.axis])
-        return self._call.engine.xp.empty(order, kind.compute)
+        return self._call.engine.xp.empty(order, self._rows.scores.dtype)
 
     def give(self, total: Any) -> tuple[Any, ...]:
         results = []
@@ -175,7 +175,8 @@ def _rows(call: Call, x: Any, axis: Any) -> _Rows:
     batch, classes = shape[:axis] + shape[axis + 1 :], shape[axis]
     if classes == 0:
         raise ValueError(f"{function}: input must have at least one class along axis {axis}, got shape {shape}")
-    return _Rows(call.ready(last(x, axis), kind.compute).reshape(-1, classes), batch, axis, kind)
+    scores = call.ready(last(x, axis), call.stored(kind, kind.compute))
+    return _Rows(scores.reshape(-1, classes), batch, axis, kind)
 
 
 def _first(array: Any, axis: int) -> Any:

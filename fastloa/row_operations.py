@@ -60,13 +60,14 @@ class RowActivation(ActivationOperation[P]):
         axis = normal_axis(function, axis, len(shape))
         kernel = form.load(call.engine, kind.compute)
         with call.on_device():
-            ready = [call.ready(swap_last(x, axis), kind.compute) for x in arrays]
+            stored = call.stored(kind, kind.compute)
+            ready = [call.ready(swap_last(x, axis), stored) for x in arrays]
             if axis == len(shape) - 1:
-                buffer = call.buffer("out", out, shape, kind.result, kind.compute)
+                buffer = call.buffer("out", out, shape, kind.result, stored)
             else:
                 if out is not None:
                     check_out(function, "out", out, shape, kind.result)
-                buffer = call.engine.xp.empty(ready[0].shape, kind.compute)
+                buffer = call.engine.xp.empty(ready[0].shape, stored)
             if buffer.size:
                 *inputs, target = _as_rows((*ready, buffer))
                 kernel(tuple(inputs), target)
@@ -83,18 +84,20 @@ class _RowBackward(Form):
 
     def load(self, engine: Any, dtype: str) -> Any:
         """The kernels of the output, and of the gradient from it."""
-        return _Backward(engine, *(engine.load(self.record, f, dtype) for f in ("value", "backward_from_output")))
+        return _Backward(
+            engine, dtype, *(engine.load(self.record, f, dtype) for f in ("value", "backward_from_output"))
+        )
 
 
 class _Backward:
     """From the input: the output, then the gradient from it."""
 
-    def __init__(self, engine: Any, value: Any, from_output: Any) -> None:
-        self._engine, self._value, self._from_output = engine, value, from_output
+    def __init__(self, engine: Any, dtype: str, value: Any, from_output: Any) -> None:
+        self._engine, self._dtype, self._value, self._from_output = engine, dtype, value, from_output
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         g, x = inputs
-        y = self._engine.xp.empty_like(out) if out is g else out
+        y = out if out is not g and out.dtype == self._dtype else self._engine.xp.empty(out.shape, self._dtype)
         self._value((x,), y)
         self._from_output((g, y), out)
 

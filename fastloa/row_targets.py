@@ -68,10 +68,11 @@ def targets_of(
         dtypes.real(function, "sample_weight", sample_weight)
         same(function, "sample_weight", sample_weight, batch)
     skipped = _skipped(call, terms.mask, batch)
-    ready = (
-        call.ready(_within_int64(call, target), "int64").reshape(-1) if labels
-        else call.ready(last(target, axis), dtype).reshape(-1, classes)
-    )  # fmt: skip
+    if labels:
+        ready = call.ready(_within_int64(call, target), "int64").reshape(-1)
+    else:
+        stored = call.stored(dtypes.kind_of(function, "target", target), dtype)
+        ready = call.ready(last(target, axis), stored).reshape(-1, classes)
     if labels and skipped is not None:
         ready, skipped = call.engine.xp.where(skipped, terms.ignore_index, ready), None
     return Targets(

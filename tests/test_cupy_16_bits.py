@@ -143,7 +143,7 @@ def test_numbers_are_rounded_to_the_nearest_even(engine, half):
 
 
 class Counted:
-    """An engine that counts what its kernels are given, by dtype."""
+    """An engine that counts what its kernels are given, by dtype: of maps and sums all arrays, of rows the first."""
 
     def __init__(self, engine):
         self._engine, self.given = engine, set()
@@ -154,9 +154,12 @@ class Counted:
     def load(self, *what):
         kernel = self._engine.load(*what)
 
-        def run(inputs, outputs, leading, parameters):
-            self.given |= {x.dtype for x in (*inputs, *outputs)}
-            return kernel(inputs, outputs, leading, parameters)
+        def run(first, *rest):
+            arrays = (
+                (*first, *(rest[0] if isinstance(rest[0], tuple) else ())) if isinstance(first, tuple) else (first,)
+            )
+            self.given |= {x.dtype for x in arrays}
+            return kernel(first, *rest)
 
         return run
 
@@ -248,3 +251,40 @@ def test_steps_take_16_bits_as_they_are(cupy, half, dtype_of_states, folded):
     for one, other in zip(there, here, strict=True):
         same(one, other)
     assert cupy.given == set(dtypes)
+
+
+ROWS = {"warp": 30, "span": 300, "long": 2500}  # classes, by the team that takes them
+
+
+@HALVES
+@pytest.mark.parametrize("classes", ROWS.values(), ids=ROWS)
+def test_rows_take_16_bits_as_they_are(cupy, half, classes):
+    x, g = (np.random.default_rng(seed).normal(size=(3, classes)).astype(half) for seed in (1, 2))
+    y, out = fl.softmax(x), np.empty_like(x)
+    check_calls(
+        (fl.softmax, x, {"out": out}), (fl.softmax, x.T, {"axis": 0}), (fl.softmax.backward_from_output, g, y, {})
+    )
+    assert cupy.given == {half}
+    check_calls((fl.softmax.backward, g, x, {"out": out}), (fl.softmax.backward, g.T, x.T, {"axis": 0}))
+    assert cupy.given == {half, np.dtype("float32")}  # the outputs between, which are not rounded
+    here = x.copy()
+    assert fl.softmax(here, out=here, backend="cupy") is here
+    same(here, y)
+
+
+@HALVES
+@pytest.mark.parametrize("classes", ROWS.values(), ids=ROWS)
+def test_losses_of_rows_take_16_bits_as_they_are(cupy, half, classes):
+    x, q = (np.random.default_rng(seed).normal(size=(3, classes)).astype(half) for seed in (1, 2))
+    labels, weight, share = np.array([1, -100, 2]), abs(x[0]), fl.softmax(q)
+    check_calls(
+        (fl.cross_entropy.value_and_grad, x, labels, {"grad_out": q}),
+        (fl.cross_entropy.value_and_grad, x, share, {"reduction": "none", "label_smoothing": 0.1}),
+    )
+    assert half in cupy.given
+    assert fl.cross_entropy.value_and_grad(x, labels, backend="cupy", reduction="none")[0].dtype == np.float32
+    if classes == ROWS["warp"]:
+        check_calls(
+            (fl.cross_entropy.value_and_grad, x, share.astype("float32"), {"weight": weight}),
+            (fl.cross_entropy.grad_and_hess, x.T, labels, {"axis": 0}),
+        )

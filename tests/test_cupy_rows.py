@@ -38,7 +38,7 @@ def engine(request):
             for record, labels in (parameter.values for parameter in LABELLED)
             for team in source.loss_teams(dtype, labels=labels)
         )
-        short = catalogue.row_loss_sources(dtype, ("lanes1", "lanes4", "lanes32"))
+        short = catalogue.row_loss_sources(dtype, ("1x8", "1x4", "1x2", "4x8", "4x4", "4x2"))
         driver.prepare([*catalogue.row_sources(dtype), *of_losses, *short, *catalogue.other_sources(dtype)])
     return Engine(driver)
 
@@ -59,7 +59,7 @@ def scores(classes, dtype):
     return x.astype(dtype)
 
 
-CLASSES = (1, 2, 10, 31, 50, 100, 129, 200, 300, 600, 1100, 2047, 2048, 2049, 4500, 9000, 30_000)
+CLASSES = (1, 2, 10, 31, 100, 129, 300, 1000, 1100, 2047, 2048, 2049, 9000, 30_000)
 
 
 @parametrize(Rowwise)

@@ -82,12 +82,16 @@ def many_source(record, name, dtype):
     return source.many_source(source.map_label(record, name), forms.form(record, name), len(record.parameters), dtype)
 
 
-def row_sources(dtype):
-    """Give the text of every form of every row activation, for every kind of team."""
+def row_sources(dtype, half=None):
+    """Give the text of every form of every row activation, for every kind of team; for a caller of 16 bits, if asked.
+
+    His outputs are kept in float32 for a gradient from the input.
+    """
     for record in records(Rowwise).values():
         for form in ("value", "backward_from_output"):
             for team in source.activation_teams(dtype):
-                yield source.row_source(record, form, dtype, team)
+                stored = None if half is None else (half, half if form == "value" else dtype, half)
+                yield source.row_source(record, form, dtype, team, stored)
 
 
 def row_loss_forms(record):
@@ -98,13 +102,13 @@ def row_loss_forms(record):
             yield from (RowForm(*results, labels=labels, weighted=weighted) for results in asked)
 
 
-def row_loss_sources(dtype, suffixes=None):
+def row_loss_sources(dtype, suffixes=None, half=None):
     """Give the text of every form of every row loss, for the teams of these suffixes or for all."""
     for record in records(RowLoss).values():
         for form in row_loss_forms(record):
             for team in source.loss_teams(dtype, labels=form.labels):
                 if suffixes is None or team.suffix in suffixes:
-                    yield source.row_loss_source(record, form, dtype, team)
+                    yield source.row_loss_source(record, form, dtype, team, half and (half,) * 3)
 
 
 def other_sources(dtype):

@@ -52,6 +52,7 @@ struct Index {
   unsigned x, y, z;
 };
 SHIM_LOCAL Index threadIdx, blockIdx;
+static Index blockDim;
 
 template <class To, class From>
 To shim_cast(From x) {
@@ -83,7 +84,7 @@ inline unsigned place(unsigned size) { return size < 2 ? 0 : 1 + place(size / 2)
 
 struct Block;
 static Block* block = nullptr;
-static char* staged = nullptr;  // shared memory beside what kernels declare
+static char* room = nullptr;  // shared memory beside what kernels declare
 
 #ifdef SHIM_THREADS
 
@@ -227,8 +228,9 @@ int launch(
     void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, unsigned long size,
     unsigned long shared) {
   if (size != sizeof(Arguments)) return 1;
-  const std::unique_ptr<char[]> room(new char[shared + 1]);  // to the byte, for a sanitizer to see what is beyond
-  staged = room.get();
+  const std::unique_ptr<char[]> own(new char[shared + 1]);  // to the byte, for a sanitizer to see what is beyond
+  room = own.get();
+  blockDim = {threads, 1, 1};
   alignas(16) std::remove_const_t<Arguments> a;
   std::memcpy(&a, arguments, size);
   for (unsigned i = 0; i < blocks; ++i) {

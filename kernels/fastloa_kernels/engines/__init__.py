@@ -49,8 +49,8 @@ class RowOptions:
 class Engine(Protocol):
     """Kernels take C-contiguous, aligned arrays of one compute dtype in the engine's own `library`.
 
-    Where `sixteen_bits`, those of maps and sums that compute in float32 take 16-bit arrays in any places: they round
-    once what they write there.
+    Where `sixteen_bits`, those that compute in float32 take 16-bit arrays too, and round what they write there once:
+    maps and sums in any place, rows in those of operands and results, but not of weights, nor of the rows' losses.
 
     ``load`` gives, by the record's kind and the form's:
 
@@ -66,7 +66,7 @@ class Engine(Protocol):
     xp: Any
     strided: bool  # whether maps also take arrays that are not C-contiguous
     many: bool  # whether maps and sums also take many arrays at once, by their addresses
-    sixteen_bits: bool  # whether maps and sums also take arrays of float16 and bfloat16
+    sixteen_bits: bool  # whether kernels also take arrays of float16 and bfloat16
 
     def load(self, record: Any, form: Any, dtype: str) -> Any: ...
 

@@ -30,7 +30,7 @@ Places = Callable[[Sequence[Any]], list[int]]
 
 FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
 CACHE = "FASTLOA_CACHE_DIR"
-DECLARED = 20 << 10  # bytes of shared memory that kernels declare, at most
+DECLARED = 1 << 10  # bytes of shared memory that kernels declare, at most
 
 
 class Driver(Protocol):

@@ -177,7 +177,8 @@ class _Body:
             values = ", ".join(self._expression(element) for element in node.elts)
             return f"fastloa::Values<{self._scalar}, {len(node.elts)}>{{{values}}}"
         if isinstance(node, ast.IfExp):
-            return f"fastloa::either({self._expression(node.test)}, {self._result(node.body)}, {self._result(node.orelse)})"
+            arms = ", ".join((self._expression(node.test), self._result(node.body), self._result(node.orelse)))
+            return f"fastloa::either({arms})"
         return self._expression(node)
 
     def _expression(self, node: ast.expr) -> str:

@@ -12,17 +12,18 @@
 
 namespace fastloa {
 
-template <class T>
+template <class Row>
 struct RowLossArguments {
-  const T* x;
+  using T = typename Row::T;
+  const typename Row::First* x;
   const long long* labels;
-  const T* probabilities;
+  const typename Row::Second* probabilities;
   const T* class_weight;
   const T* sample_weight;
   T* out;         // the rows' losses for the caller,
   double* slots;  // or to be summed
-  T* dx;
-  T* h;
+  typename Row::Result* dx;
+  typename Row::Result* h;
   long long rows, classes, ignore_index;
   long long kept;  // as in RowArguments, of x
   double keep, smoothing, z_loss;
@@ -30,8 +31,8 @@ struct RowLossArguments {
 };
 
 template <class Row, class Team>
-__device__ __forceinline__ void store_loss(const RowLossArguments<typename Row::T>& a, const Team& team, double loss) {
-  if (team.place(0) != 0) return;
+__device__ __forceinline__ void store_loss(const RowLossArguments<Row>& a, const Team& team, double loss) {
+  if (!team.leads()) return;
   if (a.slots != nullptr)
     a.slots[team.row()] = loss;
   else
@@ -41,17 +42,16 @@ __device__ __forceinline__ void store_loss(const RowLossArguments<typename Row::
 // One number for all that is asked of a row: 0 where the label is ignored, NaN where it is no class. A wrong label must
 // not read beyond the row, nor leave a plausible number.
 template <class Row, class Team>
-__device__ __forceinline__ void fill_row(const RowLossArguments<typename Row::T>& a, const Team& team, double number) {
+__device__ __forceinline__ void fill_row(const RowLossArguments<Row>& a, const Team& team, double number) {
   using T = typename Row::T;
   if constexpr (Row::VALUE) store_loss<Row>(a, team, number);
-  spans<Team>(static_cast<typename Team::Index>(a.classes), [&](typename Team::Index start) {
+  pieces(team, a.classes, [&](Piece piece) {
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const typename Team::Index i = start + team.place(k);
-      if (i >= a.classes) continue;
-      const long long at = team.row() * a.classes + i;
-      if constexpr (Row::GRAD) a.dx[at] = T(number);
-      if constexpr (Row::HESS) a.h[at] = T(number);
+      if (team.place(k) >= piece.left) continue;
+      const long long at = team.row() * a.classes + piece.start + team.place(k);
+      if constexpr (Row::GRAD) put(T(number), a.dx + at);
+      if constexpr (Row::HESS) put(T(number), a.h + at);
     }
   });
 }
@@ -68,62 +68,60 @@ __device__ __forceinline__ double z_lean(double z, const Scores<Row, Team>& scor
 
 template <class Row, class Team>
 __device__ __forceinline__ double label_loss(
-    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T at_label, double own) {
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, typename Row::T at_label, double own) {
   using T = typename Row::T;
   double loss = a.keep * own * Row::value(Row::distance(at_label, scores.m), scores.rest);
   if (a.smoothing == 0.0) return loss;
-  Part total{0.0, 0.0};
-  spans<Team>(scores.n, [&](typename Team::Index start) {
-    scores.load(start);
+  RowSum<T, Team> total(scores.team, scores.n);
+  pieces(scores.team, scores.n, [&](Piece piece) {
+    scores.load(piece);
     Held<T, Team> terms;
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const typename Team::Index i = start + scores.team.place(k);
+      const int i = scores.team.place(k);
       const T value = Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
-      terms.at[k] = Row::WEIGHTED && i < scores.n ? a.class_weight[i] * value : value;
+      terms.at[k] = Row::WEIGHTED && i < piece.left ? a.class_weight[piece.start + i] * value : value;
     }
-    terms.sums(scores.team, scores.n, start, [&](Part sum) { total = added<true>(total, sum); });
+    total.add(terms, piece);
   });
-  return loss + a.smoothing * whole(total);
+  return loss + a.smoothing * whole(total.total());
 }
 
 // The gradient is gradient(i, e), the Hessian's diagonal factor * (p * (1 - p)) + bend * (p * p).
 template <class Row, class Team, class Gradient>
 __device__ __forceinline__ void store_derivatives(
-    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, typename Row::T factor,
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, typename Row::T factor,
     typename Row::T bend, Gradient gradient) {
   using T = typename Row::T;
   const long long offset = scores.team.row() * scores.n;
-  spans<Team>(scores.n, [&](typename Team::Index start) {
-    scores.load_exponentials(start);
+  pieces(scores.team, scores.n, [&](Piece piece) {
+    scores.load_exponentials(piece);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const typename Team::Index i = start + scores.team.place(k);
-      if (i >= scores.n) continue;
+      if (scores.team.place(k) >= piece.left) continue;
+      const long long i = piece.start + scores.team.place(k);
       const T e = scores.e.at[k];
       if constexpr (Row::HESS) {
         const T p = Row::probability(e, scores.rest), own = factor * (p * Row::complement(e, scores.rest));
-        a.h[offset + i] = bend != T(0) ? Row::inclined(own, bend, p * p) : own;
+        put(bend != T(0) ? Row::inclined(own, bend, p * p) : own, a.h + offset + i);
       }
-      a.dx[offset + i] = gradient(i, e);
+      put(gradient(i, e), a.dx + offset + i);
     }
   });
 }
 
 template <class Row, class Team>
-__device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T>& a) {
+__device__ __forceinline__ void label_row(const RowLossArguments<Row>& a) {
   using T = typename Row::T;
   const Team team;
   const long long row = team.row();
   if (row >= a.rows) return;
   // The row's loads go out first: they need not wait for the label.
-  Scores<Row, Team> scores(
-      team, a.x + row * a.classes, static_cast<typename Team::Index>(a.classes),
-      static_cast<typename Team::Index>(a.kept));
+  Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes, a.kept);
   const long long label = a.labels[row];
   if (label == a.ignore_index || label < 0 || label >= a.classes)
     return fill_row<Row>(a, team, label == a.ignore_index ? 0.0 : double(not_a_number<T>()));
-  const T at_label = a.x[row * a.classes + label];
+  const T at_label = get(a.x + row * a.classes + label);
   const double own = Row::WEIGHTED ? double(a.class_weight[label]) : 1.0;
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
   scores.find(Row::VALUE && a.smoothing != 0.0);
@@ -146,7 +144,7 @@ __device__ __forceinline__ void label_row(const RowLossArguments<typename Row::T
     mass *= scale;
     const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
     const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    store_derivatives<Row, Team>(a, scores, T(mass), T(2.0 * a.z_loss * scale), [&](typename Team::Index i, T e) {
+    store_derivatives<Row, Team>(a, scores, T(mass), T(2.0 * a.z_loss * scale), [&](long long i, T e) {
       const T p = Row::NORMALISED ? share * e : T(0);
       const T pulled = either(pull == T(0), p, p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull));
       return either(i == label, correction, pulled);
@@ -164,42 +162,41 @@ __device__ __forceinline__ typename Row::T target(
 // The sums of t(c) * value(c), and of t(c), over a row.
 template <class Row, class Team>
 __device__ __forceinline__ void probability_sums(
-    const RowLossArguments<typename Row::T>& a, Scores<Row, Team>& scores, Held<typename Row::T, Team>& q, double* loss,
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, Held<typename Row::T, Team>& q, double* loss,
     double* mass) {
   using T = typename Row::T;
   const T keep = T(a.keep), smoothing = T(a.smoothing);
-  Part total{0.0, 0.0};
-  *loss = 0.0;
-  spans<Team>(scores.n, [&](typename Team::Index start) {
-    scores.load(start);
-    if (!Team::WHOLE) q.load(scores.team, a.probabilities + scores.team.row() * scores.n, scores.n, start);
+  RowSum<T, Team, 0> losses(scores.team, scores.n);
+  RowSum<T, Team, 1> masses(scores.team, scores.n);
+  pieces(scores.team, scores.n, [&](Piece piece) {
+    scores.load(piece);
+    if (!Team::WHOLE) q.load(scores.team, a.probabilities + scores.team.row() * scores.n, piece);
     Held<T, Team> t, terms;
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const typename Team::Index i = start + scores.team.place(k);
-      t.at[k] = i < scores.n ? target<Row>(q.at[k], a.class_weight, i, keep, smoothing) : T(0);
+      const int i = scores.team.place(k);
+      t.at[k] = i < piece.left ? target<Row>(q.at[k], a.class_weight, piece.start + i, keep, smoothing) : T(0);
       const T term = t.at[k] * Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
       terms.at[k] = t.at[k] == T(0) ? T(0) : term;  // 0 * log 0 = 0
     }
-    if constexpr (Row::VALUE)
-      terms.sums(scores.team, scores.n, start, [&](Part sum) { *loss += whole(sum); });
-    if constexpr (Row::GRAD) t.sums(scores.team, scores.n, start, [&](Part sum) { total = added<true>(total, sum); });
+    if constexpr (Row::VALUE) losses.add(terms, piece);
+    if constexpr (Row::GRAD) masses.add(t, piece);
   });
-  *mass = whole(total);
+  *loss = *mass = 0.0;
+  if constexpr (Row::VALUE) losses.finish([&](Part sum) { *loss += whole(sum); });
+  if constexpr (Row::GRAD) *mass = whole(masses.total());
 }
 
 template <class Row, class Team>
-__device__ __forceinline__ void probability_row(const RowLossArguments<typename Row::T>& a) {
+__device__ __forceinline__ void probability_row(const RowLossArguments<Row>& a) {
   using T = typename Row::T;
   const Team team;
   const long long row = team.row();
   if (row >= a.rows) return;
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
   Held<T, Team> q;
-  if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, a.classes, 0);
-  Scores<Row, Team> scores(
-      team, a.x + row * a.classes, static_cast<typename Team::Index>(a.classes),
-      static_cast<typename Team::Index>(a.kept));
+  if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, Piece{0, static_cast<int>(a.classes)});
+  Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes, a.kept);
   scores.find(true);
   double loss, mass;
   probability_sums<Row>(a, scores, q, &loss, &mass);
@@ -213,9 +210,9 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<typename 
     const double leaning = a.z_loss != 0.0 ? z_lean(a.z_loss, scores) : 0.0;
     const T factor = T(mass * scale), lean = T(leaning * scale), bend = T(2.0 * a.z_loss * scale);
     const T both = T((mass + leaning) * scale);
-    store_derivatives<Row, Team>(a, scores, both, bend, [&](typename Team::Index i, T e) {
+    store_derivatives<Row, Team>(a, scores, both, bend, [&](long long i, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
-      const T t = target<Row>(a.probabilities[row * a.classes + i], a.class_weight, i, keep, smoothing);
+      const T t = target<Row>(get(a.probabilities + row * a.classes + i), a.class_weight, i, keep, smoothing);
       const T p = Row::probability(e, scores.rest), complement = Row::complement(e, scores.rest);
       return lean != T(0) ? Row::share_inclined(factor, lean, both, t, p, complement)
                           : Row::share_gradient(factor, t, p, complement);

@@ -1,8 +1,10 @@
-// Rows of class scores. A row belongs to a team of threads, which reads it once where it can: short rows are held in
-// registers, longer ones in shared memory as far as that reaches, and only what is beyond is read again.
+// Rows of class scores. A row belongs to a team of threads, which reads it once where it can: the lanes of a warp hold a
+// short row in registers, and the warps of a block keep a longer one in shared memory as far as that reaches; only what
+// is beyond is read again.
 //
-// A `Row` is what source.py emits: the type T and the formulas of one operation. A row is summed in the blocks and
-// trees of fastloa_kernels.sums, so that its bits depend on nothing but the row, and are the CPU engine's.
+// A `Row` is what source.py emits: the type T, the types of what the operands and the results hold (First, Second and
+// Result), and the formulas of one operation. A row is summed in the blocks and trees of fastloa_kernels.sums, so that
+// its bits depend on nothing but the row, and are the CPU engine's.
 #pragma once
 
 #include "sum.cuh"
@@ -12,159 +14,198 @@ namespace fastloa {
 // Below this a sum minus 1 is taken again without the 1, or float64 would leave too few digits of a float32 row.
 constexpr double CLOSE = 9.5367431640625e-07;  // 2**-20
 
-// The greatest of the keys of LANES neighbours in a warp, in each of them.
-template <int LANES, class Key>
-__device__ __forceinline__ Key greatest_of_lanes(Key key) {
-#pragma unroll
-  for (int width = LANES / 2; width > 0; width /= 2) {
-    const Key other = __shfl_xor_sync(mask_of<LANES>(), key, width);
-    key = other > key ? other : key;
-  }
-  return key;
-}
-
-// LANES threads of a warp for each of the shortest rows. HELD is how many elements of a row a thread holds.
-template <class T, int HELD, int LANES>
+// COUNT threads of a warp for each of the shorter rows. HELD is how many elements of a row a thread holds.
+template <int HELD, int COUNT>
 struct LaneTeam {
-  using Index = int;
-  static constexpr int EACH = HELD, SPAN = LANES * EACH;
+  static constexpr int EACH = HELD, LANES = COUNT, REACH = LANES * EACH;
   static constexpr bool WHOLE = true;
 
   __device__ __forceinline__ long long row() const {
     return static_cast<long long>(blockIdx.x) * (THREADS / LANES) + threadIdx.x / LANES;
   }
 
-  // Where the k-th element that this thread holds lies in a span of the row.
+  // Whether this thread of the team writes what there is one of.
+  __device__ __forceinline__ bool leads() const { return threadIdx.x % LANES == 0; }
+
+  // Where the k-th element that this thread holds lies after the start of what the team has at a time.
   __device__ __forceinline__ int place(int k) const { return k * LANES + static_cast<int>(threadIdx.x) % LANES; }
 
   template <class Key>
   __device__ __forceinline__ Key greatest(Key key) const {
     return greatest_of_lanes<LANES>(key);
   }
-
-  // Calls take(sum) for the sum over the team, in every thread of it.
-  template <class Take>
-  __device__ __forceinline__ void sums(Part own, Take take) const {
-    take(lanes_tree<sizeof(T) == 8, LANES>(own));
-  }
 };
 
-// A block of threads, in groups that each take a block of the sum, or less if that is the whole row. The row fits the
-// threads' registers, or is kept in shared memory.
-template <class T, int HELD, int BLOCK, int GROUPS, bool FITS>
-struct BlockTeam {
-  using Index = typename Either<FITS, int, long long>::Type;
-  static constexpr int EACH = HELD, SIZE = BLOCK / EACH, ALL_THREADS = SIZE * GROUPS, SPAN = BLOCK * GROUPS;
-  static constexpr bool WHOLE = FITS;
+// A block of threads for each of the longer rows. Its warps take the BLOCKs of the sum in turn, and each adds one up by
+// itself, in steps of HELD elements a lane: nobody waits before the whole row is done.
+template <int HELD, int BLOCK>
+struct StripTeam {
+  static constexpr int EACH = HELD, LENGTH = BLOCK, STEPS = BLOCK / (WARP * HELD);
+  static constexpr int REACH = STEPS * WARP * HELD;
+  static constexpr bool WHOLE = false;
 
   __device__ __forceinline__ long long row() const { return blockIdx.x; }
+  __device__ __forceinline__ int warp() const { return static_cast<int>(threadIdx.x) / WARP; }
+  __device__ __forceinline__ bool leads() const { return threadIdx.x == 0; }
+  __device__ __forceinline__ int warps() const { return static_cast<int>(blockDim.x) / WARP; }
 
   __device__ __forceinline__ int place(int k) const {
-    const int thread = static_cast<int>(threadIdx.x);
-    return thread / SIZE * BLOCK + k * SIZE + thread % SIZE;
+    return k * (STEPS * WARP) + static_cast<int>(threadIdx.x) % WARP;
   }
 
   template <class Key>
   __device__ __forceinline__ Key greatest(Key key) const {
-    __shared__ Key keys[ALL_THREADS / WARP];
+    __shared__ Key keys[WARP];
     key = greatest_of_lanes<WARP>(key);
-    if (threadIdx.x % WARP == 0) keys[threadIdx.x / WARP] = key;
+    if (threadIdx.x % WARP == 0) keys[warp()] = key;
     __syncthreads();
-#pragma unroll
-    for (int i = 0; i < ALL_THREADS / WARP; ++i) key = keys[i] > key ? keys[i] : key;
+    for (int i = 0; i < warps(); ++i) key = keys[i] > key ? keys[i] : key;
     return key;
-  }
-
-  // Calls take(sum) for the sum of each group in turn, in every thread.
-  template <class Take>
-  __device__ __forceinline__ void sums(Part own, Take take) const {
-    constexpr bool COMPENSATED = sizeof(T) == 8;
-    constexpr int LAST = SIZE > 512 ? SIZE / 4 : SIZE;  // more than 512 at once would not fit a warp's registers
-    const int thread = static_cast<int>(threadIdx.x), group = thread / SIZE;
-    Room& room = shared_room();
-    room.parts.put(thread, own);
-    __syncthreads();
-    if constexpr (LAST < SIZE) {
-      if (thread % SIZE < LAST) {
-        Part upper[SIZE / LAST];
-#pragma unroll
-        for (int i = 0; i < SIZE / LAST; ++i) upper[i] = room.parts.get(thread + i * LAST);
-        room.parts.put(thread, tree<COMPENSATED, SIZE / LAST>(upper));
-      }
-      __syncthreads();
-    }
-    if (thread % SIZE < WARP) {
-      const Part total = shared_tree<COMPENSATED, LAST>(room.parts, group * SIZE, thread % SIZE);
-      if (thread % SIZE == 0) room.totals[group] = total;
-    }
-    __syncthreads();
-#pragma unroll
-    for (int i = 0; i < GROUPS; ++i) take(room.totals[i]);
-  }
-
- private:
-  struct Room {
-    Parts<sizeof(T) == 8, ALL_THREADS> parts;
-    Part totals[GROUPS];
-  };
-  // In a function of its own, or every call of sums() would have another.
-  static __device__ __forceinline__ Room& shared_room() {
-    __shared__ Room room;
-    return room;
   }
 };
 
-// Calls body(start) for each span of a row of n elements.
-template <class Team, class Body>
-__device__ __forceinline__ void spans(typename Team::Index n, Body body) {
-  if constexpr (Team::WHOLE)
-    body(0);
-  else
-    for (long long start = 0; start < n; start += Team::SPAN) body(start);
-}
-
-// Shared memory for the elements of a row that a block keeps there; each thread reads what it has written itself.
-template <class T>
-__device__ __forceinline__ T* staged_row() {
+// Shared memory beside what kernels declare.
+__device__ __forceinline__ unsigned char* shared_room() {
 #ifdef FASTLOA_SHIM
-  return reinterpret_cast<T*>(shim::staged);
+  return reinterpret_cast<unsigned char*>(shim::room);
 #else
-  extern __shared__ __align__(16) unsigned char staged[];
-  return reinterpret_cast<T*>(staged);
+  extern __shared__ __align__(16) unsigned char room[];
+  return room;
 #endif
 }
 
-// The elements of a span that one thread holds.
+// There, for a row of n elements: the sums of its blocks, of two sums at a time, and then the elements that are kept.
+// Each thread reads only such elements as it has written itself.
+template <class Team>
+__device__ __forceinline__ long long blocks_of(long long n) {
+  return (n + Team::LENGTH - 1) / Team::LENGTH;
+}
+template <class Team, int SLOT>
+__device__ __forceinline__ Part* block_sums(long long n) {
+  return reinterpret_cast<Part*>(shared_room()) + SLOT * blocks_of<Team>(n);
+}
+template <class T, class Team>
+__device__ __forceinline__ T* kept_elements(long long n) {
+  return reinterpret_cast<T*>(block_sums<Team, 2>(n));
+}
+
+// Part of a row: where it starts, and how many elements there are from there on, as far as that matters.
+struct Piece {
+  long long start;
+  int left;
+};
+
+// Calls body(piece) for all that a team has of a row of n elements, one part after the other.
+template <class Team, class Body>
+__device__ __forceinline__ void pieces(const Team& team, long long n, Body body) {
+  if constexpr (Team::WHOLE) {
+    body(Piece{0, static_cast<int>(n)});
+  } else {
+    for (long long block = team.warp(); block < blocks_of<Team>(n); block += team.warps()) {
+      const long long first = block * Team::LENGTH;
+      const int left = static_cast<int>(n - first < Team::LENGTH ? n - first : Team::LENGTH);
+#pragma unroll 1
+      for (int step = 0; step < Team::STEPS; ++step) {
+        // In the order in which a tree takes them: the bits of the step, reversed.
+        int turned = 0;
+#pragma unroll
+        for (int bit = 1; bit < Team::STEPS; bit *= 2) turned = turned * 2 + (step & bit ? 1 : 0);
+        body(Piece{first + turned * WARP, left - turned * WARP});
+      }
+    }
+  }
+}
+
+// The elements of a piece that one thread holds.
 template <class T, class Team>
 struct Held {
-  using Index = typename Team::Index;
   T at[Team::EACH];
 
   // Beyond the row's end it is the last element, which changes no maximum: a condition for each load would take more
   // predicates than there are, and keep the loads from going out together.
-  __device__ __forceinline__ void load(const Team& team, const T* row, Index n, Index start) {
+  template <class Stored>
+  __device__ __forceinline__ void load(const Team& team, const Stored* row, Piece piece) {
+    const Stored* from = row + piece.start;
+    if (!Team::WHOLE && piece.left >= Team::REACH) {
 #pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      const Index i = start + team.place(k);
-      at[k] = row[i < n ? i : n - 1];
+      for (int k = 0; k < Team::EACH; ++k) at[k] = get(from + team.place(k));
+    } else {
+#pragma unroll
+      for (int k = 0; k < Team::EACH; ++k) {
+        const int i = team.place(k);
+        at[k] = get(from + (i < piece.left ? i : piece.left - 1));
+      }
     }
   }
 
-  __device__ __forceinline__ void stage(const Team& team, T* room, Index n, Index start) const {
+  __device__ __forceinline__ void keep(const Team& team, T* row, Piece piece) const {
 #pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      const Index i = start + team.place(k);
-      if (i < n) room[i] = at[k];
+    for (int k = 0; k < Team::EACH; ++k)
+      if (team.place(k) < piece.left) row[piece.start + team.place(k)] = at[k];
+  }
+};
+
+// A sum over a row, to which its parts are added in turn. SLOT tells sums apart that are taken at the same time.
+template <class T, class Team, int SLOT = 0>
+struct RowSum {
+  static constexpr bool COMPENSATED = sizeof(T) == 8;
+  const Team& team;
+  long long n;
+  Part pending[5];  // of 32 steps at most
+  int step = 0;
+  long long block = 0;
+
+  __device__ __forceinline__ RowSum(const Team& team, long long n) : team(team), n(n) {}
+
+  __device__ __forceinline__ void add(const Held<T, Team>& held, Piece piece) {
+    take(folded<COMPENSATED, Team::EACH>([&](int k) {
+      return Part{double(team.place(k) < piece.left ? held.at[k] : T(0)), 0.0};
+    }));
+  }
+
+  // Calls add(sum) for the sum of each block, in order, in every thread.
+  template <class Add>
+  __device__ __forceinline__ void finish(Add add) {
+    if constexpr (Team::WHOLE) {
+      add(pending[0]);
+    } else {
+      __syncthreads();
+      for (long long i = 0; i < blocks_of<Team>(n); ++i) add(block_sums<Team, SLOT>(n)[i]);
+      __syncthreads();
     }
   }
 
-  // Calls take(sum) for each block of the sum in this span.
-  template <class Take>
-  __device__ __forceinline__ void sums(const Team& team, Index n, Index start, Take take) const {
-    Part own[Team::EACH];
-#pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) own[k] = {double(start + team.place(k) < n ? at[k] : T(0)), 0.0};
-    team.sums(tree<sizeof(T) == 8, Team::EACH>(own), take);
+  // The sum with what rounding it lost.
+  __device__ __forceinline__ Part total() {
+    Part sum{0.0, 0.0};
+    finish([&](Part one) { sum = added<true>(sum, one); });
+    return sum;
+  }
+
+ private:
+  __device__ __forceinline__ void take(Part own) {
+    if constexpr (Team::WHOLE) {
+      pending[0] = lanes_tree<COMPENSATED, Team::LANES>(own);
+    } else {
+      carry<0>(own);
+      if (++step < Team::STEPS) return;
+      step = 0;
+      block += team.warps();
+    }
+  }
+
+  // As a counter carries: a pair that is complete is added up, and so are pairs of pairs.
+  template <int LEVEL>
+  __device__ __forceinline__ void carry(Part own) {
+    if constexpr (1 << LEVEL < Team::STEPS) {
+      if (step >> LEVEL & 1)
+        carry<LEVEL + 1>(added<COMPENSATED>(pending[LEVEL], own));
+      else
+        pending[LEVEL] = own;
+    } else {
+      own = lanes_tree<COMPENSATED, WARP>(own);
+      if (threadIdx.x % WARP == 0) block_sums<Team, SLOT>(n)[team.warp() + block] = own;
+    }
   }
 };
 
@@ -172,18 +213,18 @@ struct Held {
 template <class Row, class Team>
 struct Scores {
   using T = typename Row::T;
-  using Index = typename Team::Index;
+  using First = typename Row::First;
   const Team& team;
-  const T* row;
-  Index n, kept;  // elements of the row, and of those how many are staged: whole spans, or all
-  bool spent;     // whether the exponentials have taken the scores' place where they are staged
+  const First* row;
+  long long n, kept;  // elements of the row, and of those how many shared memory keeps: whole blocks, or all
+  bool spent;     // whether the exponentials have taken the scores' place where they are kept
   Held<T, Team> x, e;
   T m, rest;
   double wide;  // rest, before it is rounded
 
-  __device__ __forceinline__ Scores(const Team& team, const T* row, Index n, Index kept)
+  __device__ __forceinline__ Scores(const Team& team, const First* row, long long n, long long kept)
       : team(team), row(row), n(n), kept(Row::NORMALISED ? kept : 0), spent(false), m(T(0)), rest(T(0)), wide(0.0) {
-    if (Team::WHOLE) load_scores(0);
+    if (Team::WHOLE) load_scores(Piece{0, static_cast<int>(n)});
   }
 
   // Finds m and rest; `reread` says that the scores themselves are asked for after that.
@@ -196,24 +237,26 @@ struct Scores {
     }
   }
 
-  // Makes the span's x, and exp(x - m), what this thread holds.
-  __device__ __forceinline__ void load(Index start) {
-    if (Team::WHOLE) return;
-    if (start < kept)
-      x.load(team, staged_row<T>(), n, start);
-    else
-      load_scores(start);
+  // Makes the part's x, and exp(x - m), what this thread holds.
+  __device__ __forceinline__ void load(Piece piece) {
+    if constexpr (!Team::WHOLE) {
+      if (piece.start < kept)
+        x.load(team, kept_elements<T, Team>(n), piece);
+      else
+        load_scores(piece);
+    }
   }
-  __device__ __forceinline__ void load_exponentials(Index start) {
-    if (Team::WHOLE) return;
-    if (spent && start < kept) return e.load(team, staged_row<T>(), n, start);
-    load(start);
-    exponentiate();
+  __device__ __forceinline__ void load_exponentials(Piece piece) {
+    if constexpr (!Team::WHOLE) {
+      if (spent && piece.start < kept) return e.load(team, kept_elements<T, Team>(n), piece);
+      load(piece);
+      exponentiate();
+    }
   }
 
  private:
-  __device__ __forceinline__ void load_scores(Index start) {
-    x.load(team, row, n, start);
+  __device__ __forceinline__ void load_scores(Piece piece) {
+    x.load(team, row, piece);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) x.at[k] = Row::score(x.at[k]);
   }
@@ -223,16 +266,21 @@ struct Scores {
     for (int k = 0; k < Team::EACH; ++k) e.at[k] = Row::exponential(x.at[k], m);
   }
 
+  __device__ __forceinline__ void keep(const Held<T, Team>& held, Piece piece) {
+    if constexpr (!Team::WHOLE)
+      if (piece.start < kept) held.keep(team, kept_elements<T, Team>(n), piece);
+  }
+
   // Floats are compared as the integers that order like them, so that NaN is the greatest, as on the CPU.
   __device__ __forceinline__ void find_maximum() {
     using Key = typename Format<T>::Signed;
     constexpr int PLACES = sizeof(Key) * 8 - 1;
     constexpr Key LEAST = Key(typename Format<T>::Unsigned(1) << PLACES), MAGNITUDE = ~LEAST;
     Key greatest = LEAST;
-    spans<Team>(n, [&](Index start) {
+    pieces(team, n, [&](Piece piece) {
       if (!Team::WHOLE) {
-        load_scores(start);
-        if (start < kept) x.stage(team, staged_row<T>(), n, start);
+        load_scores(piece);
+        keep(x, piece);
       }
 #pragma unroll
       for (int k = 0; k < Team::EACH; ++k) {
@@ -247,103 +295,104 @@ struct Scores {
 
   __device__ __forceinline__ void find_rest(bool replace) {
     if (Team::WHOLE) exponentiate();
-    Part total{0.0, 0.0};
-    spans<Team>(n, [&](Index start) {
-      load_exponentials(start);
-      if (!Team::WHOLE && replace && start < kept) e.stage(team, staged_row<T>(), n, start);
-      e.sums(team, n, start, [&](Part sum) { total = added<true>(total, sum); });
+    RowSum<T, Team> sum(team, n);
+    pieces(team, n, [&](Piece piece) {
+      load_exponentials(piece);
+      if (replace) keep(e, piece);
+      sum.add(e, piece);
     });
     spent = replace;
+    const Part total = sum.total();
     double excess = (total.high - 1.0) + total.low;
     // Written out again: a loop around both would keep more alive than 64 registers hold.
     if (sizeof(T) == 4 && excess < CLOSE) {
-      total = {0.0, 0.0};
-      spans<Team>(n, [&](Index start) {
-        load_exponentials(start);
+      RowSum<T, Team> others_sum(team, n);
+      pieces(team, n, [&](Piece piece) {
+        load_exponentials(piece);
         Held<T, Team> others;
 #pragma unroll
         for (int k = 0; k < Team::EACH; ++k) others.at[k] = Row::other(e.at[k]);
-        others.sums(team, n, start, [&](Part sum) { total = added<true>(total, sum); });
+        others_sum.add(others, piece);
       });
-      excess = total.high;
+      excess = others_sum.total().high;
     }
     wide = Row::rest(excess, double(m));
     rest = T(wide);
   }
 };
 
-template <class T>
+template <class Row>
 struct RowArguments {
-  const T* first;
-  const T* second;
-  T* out;
+  const typename Row::First* first;
+  const typename Row::Second* second;
+  typename Row::Result* out;
   long long rows, classes;
-  long long kept;  // elements of a row, of each array that is read, that shared memory holds: whole spans, or all
+  long long kept;  // elements of a row, of each array that is read, that shared memory keeps: whole blocks, or all
 };
 
 // out = value(x) for each row of x, which may be out itself.
 template <class Row, class Team>
-__device__ __forceinline__ void rowwise_value(const RowArguments<typename Row::T>& a) {
-  using Index = typename Team::Index;
+__device__ __forceinline__ void rowwise_value(const RowArguments<Row>& a) {
   const Team team;
   if (team.row() >= a.rows) return;
-  const Index n = static_cast<Index>(a.classes);
-  const long long offset = team.row() * a.classes;
-  Scores<Row, Team> scores(team, a.first + offset, n, static_cast<Index>(a.kept));
+  const long long n = a.classes, offset = team.row() * n;
+  Scores<Row, Team> scores(team, a.first + offset, n, a.kept);
   scores.find(!Row::OF_EXPONENTIAL);
-  typename Row::T* out = a.out + offset;
-  spans<Team>(n, [&](Index start) {
+  typename Row::Result* out = a.out + offset;
+  pieces(team, n, [&](Piece piece) {
     if constexpr (Row::OF_EXPONENTIAL)
-      scores.load_exponentials(start);
+      scores.load_exponentials(piece);
     else
-      scores.load(start);
+      scores.load(piece);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const Index i = start + team.place(k);
-      if (i >= n) continue;
+      if (team.place(k) >= piece.left) continue;
+      typename Row::Result* place = out + piece.start + team.place(k);
       if constexpr (Row::OF_EXPONENTIAL)
-        out[i] = Row::value(scores.e.at[k], scores.rest);
+        put(Row::value(scores.e.at[k], scores.rest), place);
       else
-        out[i] = Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
+        put(Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest), place);
     }
   });
 }
 
 // out = backward(g, y, sum of summand(g, y)) for each row of g and y, either of which may be out itself.
 template <class Row, class Team>
-__device__ __forceinline__ void rowwise_backward(const RowArguments<typename Row::T>& a) {
+__device__ __forceinline__ void rowwise_backward(const RowArguments<Row>& a) {
   using T = typename Row::T;
-  using Index = typename Team::Index;
   const Team team;
   if (team.row() >= a.rows) return;
-  const Index n = static_cast<Index>(a.classes), kept = static_cast<Index>(a.kept);
-  const long long offset = team.row() * a.classes;
-  const T *first = a.first + offset, *second = a.second + offset;
+  const long long n = a.classes, kept = a.kept, offset = team.row() * n;
   Held<T, Team> g, y;
-  Part total{0.0, 0.0};
-  spans<Team>(n, [&](Index start) {
-    g.load(team, first, n, start);
-    y.load(team, second, n, start);
-    if (!Team::WHOLE && start < kept) {
-      g.stage(team, staged_row<T>(), n, start);
-      y.stage(team, staged_row<T>() + kept, n, start);
-    }
+  RowSum<T, Team> summands(team, n);
+  pieces(team, n, [&](Piece piece) {
+    g.load(team, a.first + offset, piece);
+    y.load(team, a.second + offset, piece);
+    if constexpr (!Team::WHOLE)
+      if (piece.start < kept) {
+        g.keep(team, kept_elements<T, Team>(n), piece);
+        y.keep(team, kept_elements<T, Team>(n) + kept, piece);
+      }
     Held<T, Team> terms;
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) terms.at[k] = Row::summand(g.at[k], y.at[k]);
-    terms.sums(team, n, start, [&](Part sum) { total = added<true>(total, sum); });
+    summands.add(terms, piece);
   });
-  const T sum = T(whole(total));
-  spans<Team>(n, [&](Index start) {
-    if (!Team::WHOLE) {
-      const bool staged = start < kept;
-      g.load(team, staged ? staged_row<T>() : first, n, start);
-      y.load(team, staged ? staged_row<T>() + kept : second, n, start);
+  const T sum = T(whole(summands.total()));
+  pieces(team, n, [&](Piece piece) {
+    if constexpr (!Team::WHOLE) {
+      if (piece.start < kept) {
+        g.load(team, kept_elements<T, Team>(n), piece);
+        y.load(team, kept_elements<T, Team>(n) + kept, piece);
+      } else {
+        g.load(team, a.first + offset, piece);
+        y.load(team, a.second + offset, piece);
+      }
     }
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
-      const Index i = start + team.place(k);
-      if (i < n) a.out[offset + i] = Row::backward(g.at[k], y.at[k], sum);
+      if (team.place(k) >= piece.left) continue;
+      put(Row::backward(g.at[k], y.at[k], sum), a.out + offset + piece.start + team.place(k));
     }
   });
 }

@@ -12,7 +12,7 @@ from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, 
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK, LANES
 
-RESERVED = 20 << 10  # bytes of shared memory that a block takes besides, and the driver for each block
+SUM = 32  # bytes of shared memory that the sums over a block of a row take
 
 
 class _Teams:
@@ -22,33 +22,36 @@ class _Teams:
     """
 
     def __init__(
-        self, driver: Driver, teams: tuple[source.Team, ...], room: int, text: Callable[[source.Team], source.Source]
+        self, driver: Driver, teams: tuple[source.Team, ...], room: int, text: Callable[..., source.Source]
     ) -> None:
-        self._driver, self._text, self._room = driver, text, room
-        self._short = [team for team in teams if team.limit is not None]
-        self._sharing, self._alone = [team for team in teams if team.limit is None]
-        self._launches: dict[source.Team, Launch] = {}
-        self._chosen = functools.lru_cache(self._choose)
+        self._driver, self._teams, self._room, self._text = driver, teams, room, text
+        self._shape, self._found = functools.lru_cache(self._shape_for), functools.cache(self._load)
 
-    def _choose(self, classes: int, shared: int) -> tuple[source.Team, int]:
-        """The team for rows of a length, and how many elements of each are kept in that much shared memory."""
-        for team in self._short:
+    def _shape_for(self, classes: int, shared: int) -> tuple[source.Team, int, int, int]:
+        """The team for rows of a length, its threads, the elements that shared memory keeps, and what that takes of it."""
+        for team in self._teams:
             if team.limit is not None and classes <= team.limit:
-                return team, 0
-        # Two blocks on a multiprocessor: one computes while the other reads.
-        half = (shared + RESERVED) // 2 - RESERVED
-        team, bytes_of_block = (self._sharing, half) if classes * self._room <= half else (self._alone, shared)
-        most = max(0, bytes_of_block) // self._room
-        return team, classes if classes <= most else most // team.span * team.span
+                return team, team.threads, 0, 0
+        blocks = -(-classes // BLOCK)
+        turns = -(-blocks * source.WARP // team.threads)
+        most = (shared - blocks * SUM) // self._room
+        kept = classes if classes <= most else max(0, most) // BLOCK * BLOCK
+        return team, source.WARP * -(-blocks // turns), kept, blocks * SUM + kept * self._room
 
-    def launch(self, rows: int, classes: int, pack: Callable[[int], bytes]) -> None:
-        """Run the kernel; ``pack(kept)`` gives its arguments, with as many elements of a row kept."""
-        team, kept = self._chosen(classes, self._driver.shared_memory())
-        launch = self._launches.get(team)
-        if launch is None:
-            (launch,) = self._driver.load(self._text(team))
-            self._launches[team] = launch
-        launch(-(-rows // team.rows), team.threads, pack(kept), kept * self._room)
+    def _load(self, team: source.Team, *dtypes: Any) -> Launch:
+        """The kernel of a team for operands of these dtypes."""
+        (launch,) = self._driver.load(self._text(team, tuple([dtype.name for dtype in dtypes])))
+        return launch
+
+    def launch(self, first: Any, second: Any, result: Any, pack: Callable[[int], bytes]) -> None:
+        """Run on the rows of two operands, which may be one, and of a result.
+
+        ``pack(kept)`` gives the kernel's arguments, with as many elements of a row kept in shared memory.
+        """
+        rows, classes = first.shape
+        team, threads, kept, shared = self._shape(classes, self._driver.shared_memory())
+        launch = self._found(team, first.dtype, second.dtype, result.dtype)
+        launch(-(-rows // team.rows), threads, pack(kept), shared)
 
 
 class RowKernel:
@@ -65,9 +68,9 @@ class RowKernel:
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         if out.size:
             place = self._driver.pointer
-            rows, classes = out.shape
-            places = place(inputs[0]), place(inputs[-1]), place(out)
-            self._teams.launch(rows, classes, functools.partial(self._pack, *places, rows, classes))
+            first, second = inputs[0], inputs[-1]
+            pack = functools.partial(self._pack, place(first), place(second), place(out), *out.shape)
+            self._teams.launch(first, second, out, pack)
 
 
 class RowLossKernel:
@@ -94,10 +97,10 @@ class RowLossKernel:
             arrays = x, labels, probabilities, class_weight, sample_weight, out, slots, dx, h
             places = [0 if array is None else self._driver.pointer(array) for array in arrays]
             numbers = number(self._driver, options.weight_sum) + number(self._driver, options.divisor)
-            (rows, classes), shares = x.shape, (options.keep, options.smoothing, options.z_loss)
+            shares = options.keep, options.smoothing, options.z_loss
             self._teams.launch(
-                rows, classes,
-                lambda kept: self._pack(*places, rows, classes, options.ignore_index, kept, *shares, *numbers),
+                x, x if self._form.labels else target, x if dx is None else dx,
+                lambda kept: self._pack(*places, *x.shape, options.ignore_index, kept, *shares, *numbers),
             )  # fmt: skip
         if not summed:
             return None

@@ -14,7 +14,7 @@ from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.records import Formula, RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK, LANES
 
-THREADS = 256  # as in map.cuh
+THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
 RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
 SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 STORED = {**SCALAR, "float16": "fastloa::Float16", "bfloat16": "fastloa::BFloat16"}  # what arrays may hold
@@ -33,9 +33,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Team:
-    """A way to share out the rows: up to `limit` classes, `rows` of them to a block of `threads`.
+    """A way to share out the rows: up to `limit` classes, `rows` of them to a block of at most `threads`.
 
-    Without a limit a row is taken in pieces of `span`, and shared memory keeps what it can of it.
+    Without a limit a block has one row, and a warp for each `sums.BLOCK` of it.
     """
 
     suffix: str
@@ -43,36 +43,33 @@ class Team:
     limit: int | None
     rows: int
     threads: int
-    span: int = 0
 
 
 @functools.cache
-def teams(dtype: str, held: int) -> tuple[Team, ...]:
-    """The kinds of teams, for longer and longer rows, whose threads hold `held` elements each."""
-    scalar, size = SCALAR[dtype], BLOCK // held
-    found = [
-        Team(f"lanes{lanes}", f"LaneTeam<{scalar}, {held}, {lanes}>", lanes * held, THREADS // lanes, THREADS)
-        for lanes in (1, 2, 4, 8, 16, 32)
+def teams(held: int, most: int, threads: int) -> tuple[Team, ...]:
+    """The kinds of teams, for longer and longer rows.
+
+    A thread holds `held` elements of a row, or up to `most` where a warp has one; blocks with one have `threads`.
+    """
+    shapes = [(held, lanes) for lanes in (1, 2, 4, 8, 16, 32)]
+    while shapes[-1][0] < most:
+        shapes.append((2 * shapes[-1][0], 32))
+    short = [
+        Team(f"{lanes}x{count}", f"LaneTeam<{count}, {lanes}>", lanes * count, THREADS // lanes, THREADS)
+        for count, lanes in shapes
     ]
-    span = 64 * held
-    while span <= LONG_THREADS * held:
-        block, groups = min(span, BLOCK), max(1, span // BLOCK)
-        kind = f"BlockTeam<{scalar}, {held}, {block}, {groups}, true>"
-        found.append(Team(f"span{span}", kind, span, 1, span // held))
-        span *= 2
-    for threads in (max(LONG_THREADS // 2, size), LONG_THREADS):
-        kind = f"BlockTeam<{scalar}, {held}, {BLOCK}, {threads // size}, false>"
-        found.append(Team(f"long{threads}", kind, None, 1, threads, threads * held))
-    return tuple(found)
+    return *short, Team("strip", f"StripTeam<{held}, {BLOCK}>", None, 1, threads)
 
 
 def activation_teams(dtype: str) -> tuple[Team, ...]:
-    return teams(dtype, 32 // SIZES[dtype])
+    return teams(8, 32, LONG_THREADS) if dtype == "float32" else teams(4, 16, LONG_THREADS // 2)
 
 
 def loss_teams(dtype: str, *, labels: bool) -> tuple[Team, ...]:
-    # Fewer than of an activation where the registers do not allow more: there are targets and weights as well.
-    return teams(dtype, 8 if labels and dtype == "float32" else 16 // SIZES[dtype])
+    """With fewer elements a thread where registers do not allow more: there are targets and weights as well."""
+    if dtype == "float32":
+        return teams(8, 32, LONG_THREADS) if labels else teams(4, 8, LONG_THREADS // 2)
+    return teams(2, 8, LONG_THREADS // 2) if labels else teams(2, 4, LONG_THREADS // 2)
 
 
 @functools.cache
@@ -207,8 +204,13 @@ def put_source() -> Source:
     return text.source("Nothing")
 
 
-def row_source(record: Rowwise, form: str, dtype: str, team: Team) -> Source:
-    """A row activation's value or backward."""
+def row_source(
+    record: Rowwise, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
+) -> Source:
+    """A row activation's value or backward.
+
+    `stored` is what the operands hold, of which there may be only one, and the results, where that is not `dtype`.
+    """
     text = _Text(f"{record.name}_{form}", "rows.cuh", dtype)
     if form == "value":
         _scores(text, record.score or rowwise.same, normalised=True)
@@ -219,11 +221,13 @@ def row_source(record: Rowwise, form: str, dtype: str, team: Team) -> Source:
         text.member("summand", record.summand, "g y")
         text.member("backward", record.backward, "g y total")
         call = "rowwise_backward"
-    return _of_team(text, team, "RowArguments", call)
+    return _of_team(text, team, stored, "RowArguments", call)
 
 
-def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> Source:
-    """A row loss."""
+def row_loss_source(
+    record: RowLoss, form: RowForm, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
+) -> Source:
+    """A row loss; `stored` is what scores, probabilities and derivatives hold, where it is not `dtype`."""
     asked = "_".join(name for name, wanted in vars(form).items() if wanted)
     text = _Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
     _scores(text, rowwise.same, normalised=record.normalised)
@@ -238,13 +242,13 @@ def row_loss_source(record: RowLoss, form: RowForm, dtype: str, team: Team) -> S
     text.member("inclined", rowwise.inclined, "slope lean p")
     text.member("z_loss", rowwise.z_loss, "z m logarithm", wide=True)
     text.member("z_lean", rowwise.z_lean, "z m logarithm", wide=True)
-    return _of_team(text, team, "RowLossArguments", "label_row" if form.labels else "probability_row")
+    return _of_team(text, team, stored, "RowLossArguments", "label_row" if form.labels else "probability_row")
 
 
-def _of_team(text: _Text, team: Team, arguments: str, call: str) -> Source:
-    text.entry(
-        f"_{team.suffix}", f"{arguments}<{SCALAR[text.dtype]}>", team.threads, f"{call}<{{0}}, fastloa::{team.kind}>"
-    )
+def _of_team(text: _Text, team: Team, stored: tuple[str, str, str] | None, arguments: str, call: str) -> Source:
+    for name, held in zip(("First", "Second", "Result"), stored or (text.dtype,) * 3, strict=True):
+        text.members.append(f"using {name} = {STORED[held]};")
+    text.entry(f"_{team.suffix}", f"{arguments}<{{0}}>", team.threads, f"{call}<{{0}}, fastloa::{team.kind}>")
     return replace(text.source("Row"), shared=team.limit is None)
 
 

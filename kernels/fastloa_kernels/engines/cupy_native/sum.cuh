@@ -51,6 +51,17 @@ __device__ __forceinline__ Part tree(Part* parts) {
   return parts[0];
 }
 
+// The same of leaf(0), ..., leaf(COUNT - 1), with few of them alive at a time.
+template <bool COMPENSATED, int COUNT, int WIDTH = 1, class Leaf>
+__device__ __forceinline__ Part folded(const Leaf& leaf, int i = 0) {
+  if constexpr (WIDTH == COUNT) {
+    return leaf(i);
+  } else {
+    const Part lower = folded<COMPENSATED, COUNT, 2 * WIDTH>(leaf, i);
+    return added<COMPENSATED>(lower, folded<COMPENSATED, COUNT, 2 * WIDTH>(leaf, i + WIDTH));
+  }
+}
+
 // The LANES neighbours of a thread in its warp, itself among them.
 template <int LANES>
 __device__ __forceinline__ unsigned int mask_of() {
@@ -59,7 +70,18 @@ __device__ __forceinline__ unsigned int mask_of() {
   return (LANES == WARP ? ALL : (1u << LANES % WARP) - 1) << first;
 }
 
-// The same over LANES neighbours in a warp, each of which has the sum.
+// The greatest of the keys of LANES neighbours in a warp, in each of them.
+template <int LANES, class Key>
+__device__ __forceinline__ Key greatest_of_lanes(Key key) {
+#pragma unroll
+  for (int width = LANES / 2; width > 0; width /= 2) {
+    const Key other = __shfl_xor_sync(mask_of<LANES>(), key, width);
+    key = other > key ? other : key;
+  }
+  return key;
+}
+
+// The tree over LANES neighbours in a warp, each of which has the sum.
 template <bool COMPENSATED, int LANES>
 __device__ __forceinline__ Part lanes_tree(Part part) {
 #pragma unroll
