@@ -38,7 +38,7 @@ def engine(request):
             for record, labels in (parameter.values for parameter in LABELLED)
             for team in source.loss_teams(dtype, labels=labels)
         )
-        short = catalogue.row_loss_sources(dtype, ("1x8", "1x4", "1x2", "4x8", "4x4", "4x2"))
+        short = catalogue.row_loss_sources(dtype, ("lanes1", "lanes4"))
         driver.prepare([*catalogue.row_sources(dtype), *of_losses, *short, *catalogue.other_sources(dtype)])
     return Engine(driver)
 

@@ -28,9 +28,13 @@ It has `shared` bytes of shared memory beside what it declares."""
 Places = Callable[[Sequence[Any]], list[int]]
 """``places(arrays)``: where the first element of each lies."""
 
-FLAGS = ("--std=c++17", "--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true")
+# NVRTC 13.0 takes generic lambdas for functions of the host, unless what is not annotated is the device's.
+FLAGS = (
+    "--std=c++17", "--device-as-default-execution-space", "--fmad=false", "--ftz=false", "--prec-div=true",
+    "--prec-sqrt=true",
+)  # fmt: skip
 CACHE = "FASTLOA_CACHE_DIR"
-DECLARED = 1 << 10  # bytes of shared memory that kernels declare, at most
+DECLARED = 1 << 10  # bytes of shared memory that kernels of rows kept there declare, at most
 
 
 class Driver(Protocol):

@@ -1,6 +1,6 @@
-// Rows of class scores. A row belongs to a team of threads, which reads it once where it can: the lanes of a warp hold a
-// short row in registers, and the warps of a block keep a longer one in shared memory as far as that reaches; only what
-// is beyond is read again.
+// Rows of class scores. A row belongs to a team of threads, which reads it once where it can: lanes of a warp, or the
+// threads of a block, hold a row in registers, and a longer one is kept in shared memory as far as that reaches; only
+// what is beyond is read again.
 //
 // A `Row` is what source.py emits: the type T, the types of what the operands and the results hold (First, Second and
 // Result), and the formulas of one operation. A row is summed in the blocks and trees of fastloa_kernels.sums, so that
@@ -34,9 +34,85 @@ struct LaneTeam {
   __device__ __forceinline__ Key greatest(Key key) const {
     return greatest_of_lanes<LANES>(key);
   }
+
+  template <bool COMPENSATED, int SLOT, class Add>
+  __device__ __forceinline__ void sums(Part own, Add add) const {
+    add(lanes_tree<COMPENSATED, LANES>(own));
+  }
 };
 
-// A block of threads for each of the longer rows. Its warps take the BLOCKs of the sum in turn, and each adds one up by
+// The greatest of the keys of a block of threads, in each of them; once in a kernel.
+template <class Key>
+__device__ __forceinline__ Key greatest_of_warps(Key key, int warps) {
+  __shared__ Key keys[WARP];
+  key = greatest_of_lanes<WARP>(key);
+  if (threadIdx.x % WARP == 0) keys[threadIdx.x / WARP] = key;
+  __syncthreads();
+  for (int i = 0; i < warps; ++i) key = keys[i] > key ? keys[i] : key;
+  return key;
+}
+
+// A block of threads for each of the longer rows that it can hold, in groups that each take a block of the sum, or less
+// if that is the whole row.
+template <int HELD, int BLOCK, int GROUPS>
+struct BlockTeam {
+  static constexpr int EACH = HELD, SIZE = BLOCK / EACH, ALL_THREADS = SIZE * GROUPS, REACH = BLOCK * GROUPS;
+  static constexpr bool WHOLE = true;
+
+  __device__ __forceinline__ long long row() const { return blockIdx.x; }
+  __device__ __forceinline__ bool leads() const { return threadIdx.x == 0; }
+
+  __device__ __forceinline__ int place(int k) const {
+    const int thread = static_cast<int>(threadIdx.x);
+    return thread / SIZE * BLOCK + k * SIZE + thread % SIZE;
+  }
+
+  template <class Key>
+  __device__ __forceinline__ Key greatest(Key key) const {
+    return greatest_of_warps(key, ALL_THREADS / WARP);
+  }
+
+  // Calls add(sum) for the sum of each group, in order, in every thread.
+  template <bool COMPENSATED, int SLOT, class Add>
+  __device__ __forceinline__ void sums(Part own, Add add) const {
+    constexpr int LAST = SIZE > 512 ? SIZE / 4 : SIZE;  // more than 512 at once would not fit a warp's registers
+    const int thread = static_cast<int>(threadIdx.x), group = thread / SIZE;
+    Room<COMPENSATED>& room = room_of<COMPENSATED, SLOT>();
+    room.parts.put(thread, own);
+    __syncthreads();
+    if constexpr (LAST < SIZE) {
+      if (thread % SIZE < LAST) {
+        Part upper[SIZE / LAST];
+#pragma unroll
+        for (int i = 0; i < SIZE / LAST; ++i) upper[i] = room.parts.get(thread + i * LAST);
+        room.parts.put(thread, tree<COMPENSATED, SIZE / LAST>(upper));
+      }
+      __syncthreads();
+    }
+    if (thread % SIZE < WARP) {
+      const Part total = shared_tree<COMPENSATED, LAST>(room.parts, group * SIZE, thread % SIZE);
+      if (thread % SIZE == 0) room.totals[group] = total;
+    }
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < GROUPS; ++i) add(room.totals[i]);
+  }
+
+ private:
+  template <bool COMPENSATED>
+  struct Room {
+    Parts<COMPENSATED, ALL_THREADS> parts;
+    Part totals[GROUPS];
+  };
+  // In a function of its own, or every call of sums() would have another.
+  template <bool COMPENSATED, int SLOT>
+  static __device__ __forceinline__ Room<COMPENSATED>& room_of() {
+    __shared__ Room<COMPENSATED> room;
+    return room;
+  }
+};
+
+// A block of threads for each of the longest rows. Its warps take the BLOCKs of the sum in turn, and each adds one up by
 // itself, in steps of HELD elements a lane: nobody waits before the whole row is done.
 template <int HELD, int BLOCK>
 struct StripTeam {
@@ -55,12 +131,7 @@ struct StripTeam {
 
   template <class Key>
   __device__ __forceinline__ Key greatest(Key key) const {
-    __shared__ Key keys[WARP];
-    key = greatest_of_lanes<WARP>(key);
-    if (threadIdx.x % WARP == 0) keys[warp()] = key;
-    __syncthreads();
-    for (int i = 0; i < warps(); ++i) key = keys[i] > key ? keys[i] : key;
-    return key;
+    return greatest_of_warps(key, warps());
   }
 };
 
@@ -167,7 +238,7 @@ struct RowSum {
   template <class Add>
   __device__ __forceinline__ void finish(Add add) {
     if constexpr (Team::WHOLE) {
-      add(pending[0]);
+      team.template sums<COMPENSATED, SLOT>(pending[0], add);
     } else {
       __syncthreads();
       for (long long i = 0; i < blocks_of<Team>(n); ++i) add(block_sums<Team, SLOT>(n)[i]);
@@ -185,7 +256,7 @@ struct RowSum {
  private:
   __device__ __forceinline__ void take(Part own) {
     if constexpr (Team::WHOLE) {
-      pending[0] = lanes_tree<COMPENSATED, Team::LANES>(own);
+      pending[0] = own;
     } else {
       carry<0>(own);
       if (++step < Team::STEPS) return;

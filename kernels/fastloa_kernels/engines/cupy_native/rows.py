@@ -12,7 +12,7 @@ from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, 
 from fastloa_kernels.records import RowLoss, Rowwise
 from fastloa_kernels.sums import BLOCK, LANES
 
-SUM = 32  # bytes of shared memory that the sums over a block of a row take
+SUM = 32  # bytes of shared memory that the sums over a strip of a row take
 
 
 class _Teams:
@@ -28,7 +28,7 @@ class _Teams:
         self._shape, self._found = functools.lru_cache(self._shape_for), functools.cache(self._load)
 
     def _shape_for(self, classes: int, shared: int) -> tuple[source.Team, int, int, int]:
-        """The team for rows of a length, its threads, the elements that shared memory keeps, and what that takes of it."""
+        """The team for rows of a length, its threads, the elements that shared memory keeps, and its bytes."""
         for team in self._teams:
             if team.limit is not None and classes <= team.limit:
                 return team, team.threads, 0, 0

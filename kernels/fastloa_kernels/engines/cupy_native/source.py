@@ -18,7 +18,6 @@ THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
 RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
 SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 STORED = {**SCALAR, "float16": "fastloa::Float16", "bfloat16": "fastloa::BFloat16"}  # what arrays may hold
-LONG_THREADS = 1024
 PUT = 504  # addresses that a launch takes along: with what else it takes, 4 KB at most
 
 
@@ -46,30 +45,31 @@ class Team:
 
 
 @functools.cache
-def teams(held: int, most: int, threads: int) -> tuple[Team, ...]:
-    """The kinds of teams, for longer and longer rows.
+def teams(held: int, most: int) -> tuple[Team, ...]:
+    """The kinds of teams, for longer and longer rows, whose threads hold `held` elements each.
 
-    A thread holds `held` elements of a row, or up to `most` where a warp has one; blocks with one have `threads`.
+    Blocks of many threads, which have few registers, leave rows that they do not hold to blocks of at most `most`.
     """
-    shapes = [(held, lanes) for lanes in (1, 2, 4, 8, 16, 32)]
-    while shapes[-1][0] < most:
-        shapes.append((2 * shapes[-1][0], 32))
-    short = [
-        Team(f"{lanes}x{count}", f"LaneTeam<{count}, {lanes}>", lanes * count, THREADS // lanes, THREADS)
-        for count, lanes in shapes
+    found = [
+        Team(f"lanes{lanes}", f"LaneTeam<{held}, {lanes}>", lanes * held, THREADS // lanes, THREADS)
+        for lanes in (1, 2, 4, 8, 16, 32)
     ]
-    return *short, Team("strip", f"StripTeam<{held}, {BLOCK}>", None, 1, threads)
+    for threads in (64, 128, 256, 512, 1024):
+        block = min(threads * held, BLOCK)
+        kind = f"BlockTeam<{held}, {block}, {threads * held // block}>"
+        found.append(Team(f"span{threads}", kind, threads * held, 1, threads))
+    return *found, Team("strip", f"StripTeam<{held}, {BLOCK}>", None, 1, most)
 
 
 def activation_teams(dtype: str) -> tuple[Team, ...]:
-    return teams(8, 32, LONG_THREADS) if dtype == "float32" else teams(4, 16, LONG_THREADS // 2)
+    return teams(8, 768) if dtype == "float32" else teams(4, 512)
 
 
 def loss_teams(dtype: str, *, labels: bool) -> tuple[Team, ...]:
     """With fewer elements a thread where registers do not allow more: there are targets and weights as well."""
     if dtype == "float32":
-        return teams(8, 32, LONG_THREADS) if labels else teams(4, 8, LONG_THREADS // 2)
-    return teams(2, 8, LONG_THREADS // 2) if labels else teams(2, 4, LONG_THREADS // 2)
+        return teams(8, 768) if labels else teams(4, 512)
+    return teams(2, 512)
 
 
 @functools.cache
@@ -180,7 +180,7 @@ def finish_source(dtype: str) -> Source:
 def many_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
     """The map of `form`, or the partial sums of a summed one, over many arrays."""
     text = _Text(f"{label}_many", "many.cuh", dtype)
-    _operation(text, form, parameters)
+    _operation(text, form, parameters, None)
     rows = form.in_place or tuple(range(form.inputs, form.inputs + form.outputs - form.summed))
     chosen = "".join(f"n == {n} ? {row} : " for n, row in enumerate(rows))
     text.members.append(f"static __device__ __forceinline__ int row(int n) {{ return {chosen}0; }}")
