@@ -25,6 +25,8 @@ _block: ContextVar[str | None] = ContextVar("fastloa_backend", default=None)
 _open_blocks = 0
 
 on_cpu = False  # True where it is known, without looking further, that NumPy arrays run on the CPU
+automatic = False  # True where it is known that nobody has chosen a backend, so that arrays decide
+NATURAL: dict[type, Any] = {}  # the engines that CuPy's arrays go to where it is automatic, once one has been asked for
 
 
 def selected() -> str:
@@ -48,11 +50,12 @@ def _from_environment() -> str:
 
 
 def _select(name: str | None, *, entered: int = 0) -> None:
-    """Set the process's choice, count ``with`` blocks, and note whether both leave NumPy arrays on the CPU."""
-    global _process, _open_blocks, on_cpu
+    """Set the process's choice, count ``with`` blocks, and note what both leave to the arrays."""
+    global _process, _open_blocks, on_cpu, automatic
     with _changing:
         _process, _open_blocks = name, _open_blocks + entered
         on_cpu = _open_blocks == 0 and name in ("auto", "cpu")
+        automatic = on_cpu and name == "auto"
 
 
 _changing = threading.Lock()
@@ -204,7 +207,12 @@ def choose(function: str, home: str, backend: str | None) -> Engine:
     if backend is not None:
         checks.choice(function, "backend", backend, BACKENDS)
     name = backend or selected()
-    return engine(function, _AUTOMATIC[home] if name == "auto" else name)
+    if name != "auto":
+        return engine(function, name)
+    found = engine(function, _AUTOMATIC[home])
+    if home == "cupy":
+        NATURAL[found.xp.ndarray] = found
+    return found
 
 
 _AUTOMATIC = {"numpy": "cpu", "cupy": "cupy"}

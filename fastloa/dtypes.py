@@ -19,7 +19,7 @@ class Kind:
         return self.result if self.result.itemsize > 2 else np.dtype(np.float32)
 
 
-_COMPUTE = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
+COMPUTE = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
 # What NumPy's own floating-point functions make of integers.
 _PROMOTED = {("b", 1): "float16", ("i", 1): "float16", ("u", 1): "float16", ("i", 2): "float32", ("u", 2): "float32"}
 _KINDS: dict[Any, Kind] = {}
@@ -35,11 +35,11 @@ def kind_of(function: str, argument: str, array: Any) -> Kind:
 
 def _new_kind(function: str, argument: str, array: Any) -> Kind:
     dtype = array.dtype.newbyteorder("=")
-    if dtype.name in _COMPUTE:
-        return Kind(dtype, _COMPUTE[dtype.name])
+    if dtype.name in COMPUTE:
+        return Kind(dtype, COMPUTE[dtype.name])
     if dtype.kind in "iub":
         name = _PROMOTED.get((dtype.kind, dtype.itemsize), "float64")
-        return Kind(np.dtype(name), _COMPUTE[name])
+        return Kind(np.dtype(name), COMPUTE[name])
     raise TypeError(
         f"{function}: {argument} must be float16, bfloat16, float32, float64, integer or bool, got {dtype.name}"
     )

@@ -88,13 +88,17 @@ class Loss(LossOperation[P]):
     ) -> None:
         super().__init__(function, record)
         self._reductions = reductions
-        self._usual = Found(self._usual_call)
+        self._usual, self._there = Found(self._usual_call), Found(self._kernel_there)
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         reduction = options.get("reduction", "mean")
         if len(args) == 2 and type(reduction) is str and native(args, None) and (backends.on_cpu or backends.look()):
             usual = self._usual[form, reduction, args[0].dtype]
             results: tuple[Any, ...] | None = usual(*args, options) if usual is not None else None
+            if results is not None:
+                return results
+        elif len(args) == 2 and backends.automatic:
+            results = self._usual_there(form, reduction, args, options)
             if results is not None:
                 return results
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
@@ -173,6 +177,30 @@ class Loss(LossOperation[P]):
             return (total, *results) if summed else results
 
         return call
+
+    def _usual_there(
+        self, form: str, reduction: Any, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """The same for a GPU's arrays that its kernel may have as they are, or None, which says not what is wrong."""
+        engine, names = backends.NATURAL.get(type(args[0])), RESULTS[form]
+        if engine is None or type(reduction) is not str or reduction not in REDUCTIONS:
+            return None
+        x, summed = args[0], reduction != "none" and "value" in form
+        names = names[summed:]
+        if any(option not in names and option != "reduction" for option in options):
+            return None
+        given = [options.get(name) for name in names]
+        if x.dtype not in NATIVE or engine.places(args, tuple([out for out in given if out is not None])) is None:
+            return None
+        kernel, parameters = self._there[engine, form + ("_summed" if summed else ""), x.dtype]
+        results = tuple([engine.xp.empty(x.shape, x.dtype) if out is None else out for out in given])
+        total = kernel(args, results, (float(x.size) if reduction == "mean" else 1.0,), parameters)
+        return (total, *results) if summed else results
+
+    def _kernel_there(self, key: tuple[Any, str, Any]) -> tuple[Any, tuple[float, ...]]:
+        engine, name, dtype = key
+        usual: Terms = self._definition(None, None)
+        return engine.load(usual.record or self.record, name, dtype.name), usual.parameters
 
     def _sum_of_huge(
         self, call: Call, operands: tuple[Array, ...], divisor: Any, terms: Terms, kind: dtypes.Kind, *, weighted: bool

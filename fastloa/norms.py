@@ -35,7 +35,7 @@ class Part(Protocol):
         self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],
         which: Any = slice(None),
     ) -> Any:  # fmt: skip
-        """The sums that a form gives for each: in float64 on the CPU, elsewhere in their dtype and on the device.
+        """The sums that a form gives for each: in float64, where the arrays are.
 
         The form takes the `rows` of parameters, gradients and states.
         """
@@ -84,7 +84,7 @@ def trust(
     folding = folds.grad_scale, folds.limit, factor
 
     def of_parameters(lift: float, which: Any = slice(None)) -> Any:
-        return part.sums(DESCENT_SQUARE, "value_summed", slice(0, 1), (), (1.0, math.inf, lift), which)
+        return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(0, 1), (), (1.0, math.inf, lift), which)
 
     def of_measured(lift: float, which: Any = slice(None)) -> Any:
         rows = slice(0, record.arrays)
@@ -95,13 +95,13 @@ def trust(
             norms = [np.divide(np.sqrt(x), f) for x, f in (_in_range(part, s) for s in (of_parameters, of_measured))]
             return (rule(np, *norms),)
     with part.on_device():
-        norms = [part.xp.sqrt(sums(1.0).astype("float64")) for sums in (of_parameters, of_measured)]
+        norms = [part.xp.sqrt(sums(1.0)) for sums in (of_parameters, of_measured)]
         return (rule(part.xp, *norms),)
 
 
 def _of_gradients(part: Part, scale: float, limit: float) -> Sums:
     def sums(lift: float, which: Any = slice(None)) -> Any:
-        return part.sums(DESCENT_SQUARE, "value_summed", slice(1, 2), (), (scale, limit, lift), which)
+        return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(1, 2), (), (scale, limit, lift), which)
 
     return sums
 
@@ -122,7 +122,7 @@ def _total(parts: Sequence[Part], scale: float, limit: float, *, small: bool = F
     xp = parts[0].xp
     with parts[0].on_device():
         squares = [
-            _of_gradients(part, scale, limit)(SCALES[part.dtype][0] if small else 1.0).astype("float64")
+            _of_gradients(part, scale, limit)(SCALES[part.dtype][0] if small else 1.0)
             for part in sorted(parts, key=lambda part: part.dtype)  # in one order, in one call or one by one
         ]
         return xp.concatenate(squares).sum()

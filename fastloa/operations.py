@@ -144,16 +144,23 @@ class Activation(ActivationOperation[P]):
             out, backend = options.pop("out", None), options.pop("backend", None)
             if options or parameters is None:
                 form, parameters = self._chosen(form, options)
-        if backend is None and (backends.on_cpu or backends.look()):
-            found = form.run_small(arrays, out, parameters)
-            if found is not None:
-                return found
-            if form.arguments(arrays) and native(arrays, out):
-                kernel = form.kernels[arrays[0].dtype]
-                if kernel is not None:
-                    out = np.empty_like(arrays[0]) if out is None else out
-                    kernel(arrays, (out,), (), parameters)
-                    return out
+        if backend is None and form.arguments(arrays) and (backends.on_cpu or backends.look()):
+            if type(arrays[0]) is not ndarray:
+                if backends.automatic and type(arrays[0]) in backends.NATURAL:
+                    kernel, places, result = form.there(arrays, out)
+                    if kernel is not None:
+                        kernel.run_at(places, result, parameters)
+                        return result
+            else:
+                found = form.run_small(arrays, out, parameters)
+                if found is not None:
+                    return found
+                if native(arrays, out):
+                    kernel = form.kernels[arrays[0].dtype]
+                    if kernel is not None:
+                        out = np.empty_like(arrays[0]) if out is None else out
+                        kernel(arrays, (out,), (), parameters)
+                        return out
         return self._general(form, arrays, out, backend, parameters)
 
     def _chosen(self, form: "Form", options: dict[str, Any]) -> tuple["Form", tuple[float, ...]]:
@@ -202,6 +209,7 @@ class Form:
     def __init__(self, record: Elementwise | Gated | Rowwise, name: str, names: tuple[str, ...]) -> None:
         self.record, self.name, self.names = record, name, names
         self.kernels, self.small = Found(self._native), Found(self._native_small)
+        self._kernels_there = Found(self._native_there)
         self.of = Found(lambda record: Form(record, name, names)).__getitem__  # the same form of another record
 
     def load(self, engine: Any, dtype: str) -> Any:
@@ -215,6 +223,22 @@ class Form:
         dtype, ndim = key
         kernel = self.kernels[dtype] if ndim in (1, 2) else None
         return kernel.small(ndim) if kernel is not None else (None, 0)
+
+    def there(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, Any, Any]:
+        """For a GPU's arrays that a kernel may have as they are: it, their addresses, and the result's array."""
+        engine, dtype = backends.NATURAL[type(arrays[0])], arrays[0].dtype
+        kernel = self._kernels_there[engine, dtype]
+        places = None if kernel is None else engine.places(arrays, () if out is None else (out,))
+        if places is None:
+            return None, None, out
+        if out is None:
+            out = engine.xp.empty(arrays[0].shape, dtype)
+            places.append(out.data.ptr)
+        return kernel, places, out
+
+    def _native_there(self, key: tuple[Any, Any]) -> Any:
+        engine, dtype = key
+        return self.load(engine, dtypes.COMPUTE[dtype.name]) if dtype.name in dtypes.COMPUTE else None
 
     def title(self, operation: str) -> str:
         """The function's name in an error."""

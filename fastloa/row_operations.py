@@ -47,6 +47,11 @@ class RowActivation(ActivationOperation[P]):
                     out = np.empty_like(x) if out is None else out
                     kernel(arrays if x.ndim == 2 else tuple(map(_rows, arrays)), out if x.ndim == 2 else _rows(out))
                     return out
+            elif backends.automatic and type(x) in backends.NATURAL and x.ndim == 2 and is_last(axis, 2):
+                kernel, _, result = form.there(arrays, out)
+                if kernel is not None:
+                    kernel(arrays, result)
+                    return result
         return self._general(form, arrays, axis, out, options)
 
     def _general(self, form: Form, arrays: tuple[Any, ...], axis: Any, out: Array, options: dict[str, Any]) -> Array:

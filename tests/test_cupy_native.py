@@ -95,6 +95,8 @@ def test_activations_are_the_cpus(engine, record, dtype):
         same(run(engine, record, "value", (x,))[0], value)
         if "value_summed" in catalogue.once(record):
             same(run(engine, record, "value_summed", (x,))[0], summed(value))
+            wide = (run(made, record, "value_summed_wide", (x,))[0] for made in (engine, cpu()))
+            same(*wide)
         same(run(engine, record, "backward", (g, x))[0], run(cpu(), record, "backward", (g, x))[0])
         # Times 1 is the derivative, and leaves every bit of it.
         same(run(engine, record, "derivative", (x,))[0], run(cpu(), record, "backward", (np.ones_like(x), x))[0])

@@ -97,9 +97,11 @@ def test_sums_of_many_arrays_are_those_of_each(engine, record, name, dtype):
 def test_sums_of_hard_numbers_are_those_of_each(engine, dtype, values):
     with np.errstate(over="ignore"):
         g = [np.array(values).astype(dtype), np.resize(np.array([*values, 0.0]).astype(dtype), 3 * BLOCK)]
-    got = engine.over_arrays(DESCENT_SQUARE, "value_summed", dtype)(table(engine, [g, g]), 0, (), (1.0, np.inf, 1.0))
+    got = engine.over_arrays(DESCENT_SQUARE, "value_summed_wide", dtype)(
+        table(engine, [g, g]), 0, (), (1.0, np.inf, 1.0)
+    )
     for one, x in zip(got, g, strict=True):
-        same(one, engine.load(DESCENT_SQUARE, "value_summed", dtype)((x,), (), (), (1.0, np.inf, 1.0))[()])
+        same(one, engine.load(DESCENT_SQUARE, "value_summed_wide", dtype)((x,), (), (), (1.0, np.inf, 1.0))[()])
 
 
 class Counting(ShimDriver):

@@ -25,7 +25,7 @@ SHAPES = [(3,), (), (4, 5), (1000,), (2, 3, 4), (70001,), (1,)]
 @pytest.fixture(scope="module")
 def cupy():
     """The CUDA C++ engine on NumPy arrays, with the kernels that most of these tests want."""
-    wanted = [one for one in catalogue.many_forms() if one[1] in ("step", "value_summed", "measured_summed")]
+    wanted = [one for one in catalogue.many_forms() if one[1] in ("step", "value_summed_wide", "measured_summed")]
     gpu()._driver.prepare(catalogue.many_source(*one, "float64") for one in wanted)
     return gpu()
 

@@ -20,8 +20,9 @@ Record = Elementwise | Gated | PairwiseLoss | Step
 class Form:
     """`formula` maps ``(*leading, *inputs, *parameters)`` to its outputs.
 
-    The first output of a `summed` form is added up over all elements; the others are arrays. `in_place` names the
-    inputs that the array outputs overwrite, for forms that always do. The first input of a `weighted` form is a weight,
+    The first output of a `summed` form is added up over all elements; the others are arrays. The sum of a `wide` one is
+    float64 whatever the arrays are. `in_place` names the inputs that the array outputs overwrite, for forms that always
+    do. The first input of a `weighted` form is a weight,
     by which all outputs of the form that it names are multiplied.
     """
 
@@ -30,6 +31,7 @@ class Form:
     outputs: int
     leading: int = 0
     summed: bool = False
+    wide: bool = False
     in_place: tuple[int, ...] = ()
     weighted: "Form | None" = None
 
@@ -48,6 +50,7 @@ def elementwise(record: Elementwise) -> dict[str, Form]:
     forms = {
         "value": Form(value, 1, 1),
         "value_summed": Form(value, 1, 1, summed=True),
+        "value_summed_wide": Form(value, 1, 1, summed=True, wide=True),
         "derivative": Form(derivative, 1, 1),
         "backward": Form(backward, 2, 1),
     }
@@ -121,7 +124,9 @@ def step(record: Step) -> dict[str, Form]:
     plain = written_step(record) if trusted else record.value
     forms = {"step": Form(plain, record.arrays, 1 + len(states), leading=int(trusted), in_place=(0, *states))}
     if record.measured is not None:
-        forms["measured_summed"] = Form(measured_square(record.measured), record.arrays, 1, leading=5, summed=True)
+        forms["measured_summed"] = Form(
+            measured_square(record.measured), record.arrays, 1, leading=5, summed=True, wide=True
+        )
     for averaged in (False, True):
         for zeroed in (False, True):
             name = "step_folded" + "_averaged" * averaged + "_zeroed" * zeroed

@@ -74,7 +74,7 @@ def many_forms():
     """Give the records and forms that kernels over many arrays are made of: what optimizers ask for."""
     for record in records(Step).values():
         yield from ((record, name) for name in forms_of(record))
-    yield DESCENT_SQUARE, "value_summed"
+    yield DESCENT_SQUARE, "value_summed_wide"
 
 
 def many_source(record, name, dtype):

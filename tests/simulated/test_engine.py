@@ -137,14 +137,15 @@ def expected(record, form, dtype, inputs, leading):
         return run(CPU, record, form, dtype, inputs, leading)
     with np.errstate(all="ignore"):
         outs = _loss(record, form, dtype, inputs, leading) if leading else _activation(record, form, dtype, inputs)
-    if not form.endswith("_summed"):
+    if not forms.form(record, form).summed:
         return (*inputs, *outs), None
     # A sum over a divisor of 1 is the sum of the values.
-    return (*inputs, *outs[1:]), run(CPU, MAPS["IDENTITY"], "value_summed", dtype, outs[:1], ())[1]
+    total = "value_summed_wide" if forms.form(record, form).wide else "value_summed"
+    return (*inputs, *outs[1:]), run(CPU, MAPS["IDENTITY"], total, dtype, outs[:1], ())[1]
 
 
 def _activation(record, form, dtype, inputs):
-    source = {"value_summed": "value", "backward": "derivative"}.get(form, form)
+    source = {"value_summed": "value", "value_summed_wide": "value", "backward": "derivative"}.get(form, form)
     (*_, out), _ = run(CPU, record, source, dtype, inputs[1:] if form == "backward" else inputs, ())
     return [inputs[0] * out] if form == "backward" else [out]
 

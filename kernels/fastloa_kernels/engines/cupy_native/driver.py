@@ -60,6 +60,10 @@ class Driver(Protocol):
         """Whether launches are not run but recorded, to be run as often as it is wished."""
         ...
 
+    def current(self) -> int:
+        """The number of the current device."""
+        ...
+
     def shared_memory(self) -> int:
         """How many bytes a block on the current device may ask for beside what its kernel declares."""
         ...
@@ -98,6 +102,10 @@ class CupyDriver:
     def pointer(self, array: Any) -> int:
         place: int = array.data.ptr
         return place
+
+    def current(self) -> int:
+        number: int = self._device_id()
+        return number
 
     def shared_memory(self) -> int:
         device = self._device_id()

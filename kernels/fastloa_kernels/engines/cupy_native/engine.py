@@ -25,6 +25,28 @@ class Engine:
         self._driver = CupyDriver() if driver is None else driver
         self.library, self.xp, self.array = self._driver.library, self._driver.xp, self._driver.array
 
+    def places(self, arrays: tuple[Any, ...], outputs: tuple[Any, ...]) -> list[int] | None:
+        """The addresses of arrays that a kernel may map as they are, without a look at anything else; or None.
+
+        They are alike, not empty, in order and on the current device; an output may be an array, but not overlap it.
+        """
+        x = arrays[0]
+        kind, dtype, shape, size = type(x), x.dtype, x.shape, x.nbytes
+        here, places = self._driver.current(), []
+        for array in arrays + outputs:
+            if type(array) is not kind or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+                return None
+            memory = array.data
+            if memory.device_id != here:
+                return None
+            places.append(memory.ptr)
+        for i in range(len(arrays), len(places)):
+            for j in range(i):
+                apart = places[i] - places[j]
+                if -size < apart < size and (apart or j >= len(arrays)):
+                    return None
+        return places if size else None
+
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
         if isinstance(record, Rowwise):
@@ -35,7 +57,9 @@ class Engine:
         found = forms.form(record, form)
         label, parameters = source.map_label(record, form), len(record.parameters)
         if found.summed:
-            return SumKernel(self._driver, label, found, parameters, dtype, self._finish(dtype))
+            return SumKernel(
+                self._driver, label, found, parameters, dtype, self._finish("float64" if found.wide else dtype)
+            )
         return MapKernel(self._driver, label, found, parameters, dtype)
 
     @functools.cache  # noqa: B019

@@ -118,8 +118,8 @@ class ManySum(_Kernel):
 
     def __init__(self, driver: Driver, label: str, form: Form, parameters: int, dtype: str) -> None:
         super().__init__(driver, label, form, parameters, dtype)
-        self._dtype, self._pack_finish = dtype, struct.Struct(f"3P{NUMBER}P").pack
-        (self._finish,) = driver.load(source.finish_many_source(dtype))
+        self._dtype, self._pack_finish = "float64" if form.wide else dtype, struct.Struct(f"3P{NUMBER}P").pack
+        (self._finish,) = driver.load(source.finish_many_source(self._dtype))
 
     def __call__(self, table: Table, row: int, leading: tuple[Any, ...], parameters: tuple[float, ...]) -> Any:
         """The sums over the leading divisor, as an array on the device."""

@@ -22,6 +22,12 @@ def number(driver: Driver, value: Any) -> tuple[int, float, int]:
     return 0, float(value), 0
 
 
+@functools.lru_cache
+def _singles(parameters: tuple[float, ...]) -> tuple[float, ...]:
+    """Parameters in float32, as float."""
+    return tuple([c_float(p).value for p in parameters])
+
+
 class Layout:
     """How struct MapArguments of map.cuh lies in memory, for one form and dtype."""
 
@@ -41,13 +47,18 @@ class Layout:
         self, arrays: tuple[Any, ...], size: int, leading: tuple[Any, ...], parameters: tuple[float, ...]
     ) -> tuple[Any, ...]:
         """What the struct holds, for its arrays in order."""
-        places = [self._driver.pointer(x) for x in arrays]
+        return self.of_places([self._driver.pointer(x) for x in arrays], size, leading, parameters)
+
+    def of_places(
+        self, places: list[int], size: int, leading: tuple[Any, ...], parameters: tuple[float, ...]
+    ) -> tuple[Any, ...]:
+        """The same, for the addresses of arrays."""
         bits = 0
         for place in places:
             bits |= place
         scalars = [item for value in leading for item in self._scalar(value)]
         if self._narrow:
-            parameters = tuple([c_float(p).value for p in parameters])
+            parameters = _singles(parameters)
         return (
             *places, *self._blanks, *scalars, *self._no_leading, size, bits % 16 == 0, *parameters, *self._no_parameters
         )  # fmt: skip
@@ -73,6 +84,7 @@ class MapKernel:
         self._pack = struct.Struct(self._layout.format).pack
         self._pack_strided = struct.Struct(self._layout.format + f"q{LIMIT * (1 + form.arrays)}q").pack
         self._found = functools.cache(self._load)
+        self._alike: dict[Any, tuple[Launch, int]] = {}
 
     def __call__(
         self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
@@ -86,13 +98,24 @@ class MapKernel:
             if not x.flags.c_contiguous:
                 self._run_strided(arrays, size, leading, parameters)
                 return
-        self._run(arrays, size, leading, parameters)
+        self.run(arrays, leading, parameters)
 
-    def _run(self, arrays: tuple[Any, ...], size: int, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
+    def run(self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
+        """The same for inputs and, after them, outputs that are contiguous and not empty."""
+        size = arrays[0].size
         leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
         launch, tile = self._found(tuple([x.dtype for x in arrays]))
         launch(-(-size // tile), source.THREADS, self._pack(*values))
+
+    def run_at(self, places: list[int], like: Any, parameters: tuple[float, ...]) -> None:
+        """The same for arrays like this one, of which the addresses are known, and no numbers from elsewhere."""
+        dtype, size = like.dtype, like.size
+        found = self._alike.get(dtype)
+        if found is None:
+            found = self._alike[dtype] = self._found((dtype,) * len(places))
+        launch, tile = found
+        launch(-(-size // tile), source.THREADS, self._pack(*self._layout.of_places(places, size, (), parameters)))
 
     def _load(self, dtypes: tuple[Any, ...], *, strided: bool = False) -> tuple[Launch, int]:
         """The kernel for arrays of these dtypes, and how many elements a block of it maps."""
@@ -105,7 +128,7 @@ class MapKernel:
     ) -> None:
         shape, strides = collapsed(arrays, self._form.inputs)
         if len(shape) <= 1 and all(step == [1] for step in strides):
-            self._run(arrays, size, leading, parameters)
+            self.run(arrays, leading, parameters)
             return
         if len(shape) > LIMIT:
             self._run_copies(arrays, leading, parameters)
@@ -120,7 +143,7 @@ class MapKernel:
         """For the rare layouts with more dimensions than a kernel takes."""
         order = self._driver.xp.ascontiguousarray
         copies = tuple([order(x) for x in arrays])
-        self._run(copies, copies[0].size, leading, parameters)
+        self.run(copies, leading, parameters)
         for x, copy in list(zip(arrays, copies, strict=True))[self._form.inputs :]:
             if copy is not x:
                 x[...] = copy

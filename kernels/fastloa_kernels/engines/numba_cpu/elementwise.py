@@ -169,7 +169,8 @@ class SumKernel:
     """Like a map whose first output is summed and divided by the leading divisor."""
 
     def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
-        self._loop, self._dtype, self._scalar = Loop(form, parameters, dtype), dtype, np.dtype(dtype).type
+        self._loop, self._dtype = Loop(form, parameters, dtype), dtype
+        self._scalar = np.dtype("float64" if form.wide else dtype).type
         self._summed = _summed(self._loop.inputs, form.outputs - 1, dtype, weighted=self._loop.weighted)
 
     def __call__(

@@ -91,7 +91,8 @@ class FormKernel:
 
     def __call__(self, inputs: Arrays, outputs: Arrays, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> Any:
         sums = self.launch(inputs, outputs, leading, parameters)
-        return finish(self._xp, sums, leading[0] if leading else 1.0, self._dtype) if sums else None
+        dtype = "float64" if self._form.wide else self._dtype
+        return finish(self._xp, sums, leading[0] if leading else 1.0, dtype) if sums else None
 
 
 @functools.cache
