@@ -36,11 +36,34 @@ def engine(request):
         of_losses = (
             source.row_loss_source(record, everything(labels), dtype, team)
             for record, labels in (parameter.values for parameter in LABELLED)
-            for team in source.loss_teams(dtype, labels=labels)
+            for team in used(source.loss_teams(dtype, labels=labels))
         )
-        short = catalogue.row_loss_sources(dtype, ("lanes1", "lanes4"))
-        driver.prepare([*catalogue.row_sources(dtype), *of_losses, *short, *catalogue.other_sources(dtype)])
+        of_few_classes = (
+            source.row_loss_source(record, form, dtype, team)
+            for record in catalogue.records(RowLoss).values()
+            for form in catalogue.row_loss_forms(record)
+            for team in used(source.loss_teams(dtype, labels=form.labels), [FEW])
+        )
+        suffixes = {team.suffix for team in used(source.activation_teams(dtype))}
+        of_activations = catalogue.row_sources(dtype, suffixes=suffixes)
+        driver.prepare([*of_activations, *of_losses, *of_few_classes, *catalogue.other_sources(dtype)])
     return Engine(driver)
+
+
+# A length for each kind of team in some dtype; on a GPU, where they cost nothing, for all of them.
+SHIM = (2, 31, 129, 1100, 2049, 9000, 30_000)
+FEW = 20
+DEVICE = (1, *SHIM, 10, 60, 100, 300, 1000, 2047, 2048, 4096, 8192, 60_000)
+
+
+def classes_for(engine):
+    return DEVICE if isinstance(engine, Mirrored) else SHIM
+
+
+def used(teams, lengths=SHIM):
+    """Keep the teams that rows of these lengths are shared out to."""
+    fitting = (next(team for team in teams if team.limit is None or classes <= team.limit) for classes in lengths)
+    return tuple(dict.fromkeys(fitting))
 
 
 def scores(classes, dtype):
@@ -59,13 +82,10 @@ def scores(classes, dtype):
     return x.astype(dtype)
 
 
-CLASSES = (1, 2, 10, 31, 100, 129, 300, 1000, 1100, 2047, 2048, 2049, 9000, 30_000)
-
-
 @parametrize(Rowwise)
 @both
 def test_row_activations_are_the_cpus(engine, record, dtype):
-    for classes in CLASSES:
+    for classes in classes_for(engine):
         x = scores(classes, dtype)
         got, expected = np.empty_like(x), np.empty_like(x)
         for made, out in ((engine, got), (cpu(), expected)):
@@ -112,7 +132,7 @@ def row_targets(x, labels, seed):
 @pytest.mark.parametrize(("record", "labels"), LABELLED)
 @both
 def test_row_losses_are_the_cpus(engine, record, labels, dtype):
-    for classes in CLASSES:
+    for classes in classes_for(engine):
         x, rng = scores(classes, dtype), np.random.default_rng(classes)
         target = row_targets(x, labels, classes)
         class_weight, sample_weight = rng.random(classes).astype(dtype), rng.random(x.shape[0]).astype(dtype)
@@ -136,9 +156,9 @@ def test_row_losses_are_the_cpus(engine, record, labels, dtype):
 @pytest.mark.parametrize(("record", "labels"), LABELLED)
 @both
 def test_every_form_of_a_row_loss_gives_the_same_numbers(engine, record, labels, dtype):
-    x = scores(20, dtype)
+    x = scores(FEW, dtype)
     target = row_targets(x, labels, 1)
-    weight = np.random.default_rng(0).random(20).astype(dtype)
+    weight = np.random.default_rng(0).random(FEW).astype(dtype)
     for form in catalogue.row_loss_forms(record):
         if form.labels != labels:
             continue

@@ -82,16 +82,17 @@ def many_source(record, name, dtype):
     return source.many_source(source.map_label(record, name), forms.form(record, name), len(record.parameters), dtype)
 
 
-def row_sources(dtype, half=None):
-    """Give the text of every form of every row activation, for every kind of team; for a caller of 16 bits, if asked.
+def row_sources(dtype, half=None, suffixes=None):
+    """Give the text of every form of every row activation, for the teams of these suffixes or for all.
 
-    His outputs are kept in float32 for a gradient from the input.
+    With `half`, for arrays of those 16 bits; outputs are kept in float32 for a gradient from the input.
     """
     for record in records(Rowwise).values():
         for form in ("value", "backward_from_output"):
             for team in source.activation_teams(dtype):
                 stored = None if half is None else (half, half if form == "value" else dtype, half)
-                yield source.row_source(record, form, dtype, team, stored)
+                if suffixes is None or team.suffix in suffixes:
+                    yield source.row_source(record, form, dtype, team, stored)
 
 
 def row_loss_forms(record):
