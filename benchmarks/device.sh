@@ -1,49 +1,58 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU, in one go of at most ten minutes: tests on the device, bits against the CPU, and what
-# operations cost beside PyTorch and CuPy. Results and logs go to $OUT.
+# Everything that needs a GPU, in one go: tests on the device, which hold its bits against the CPU's, and what operations
+# cost beside a copy, CuPy and PyTorch. Results and logs go to $OUT.
 #
-#     benchmarks/device.sh [--dry-run] [STAGE ...]      stages: machine tables kernels numba_cuda tests sanitizer (all by default)
+#     benchmarks/device.sh [--dry-run] [STAGE ...] [-- OPTION ...]
 #
-# It runs from a checkout with the python3 that has CuPy; with --dry-run the tables walk through every row at tiny sizes
-# on a machine without a GPU, with kernels built by g++.
+# Stages: machine, the tables launches, arrays, rows and bandwidth, the tests kernels, numba_cuda and public, and
+# sanitizer; all by default, in at most ten minutes. Options are those of `python -m benchmarks.device`. It runs from a
+# checkout with the python3 that has CuPy; with --dry-run the tables walk through every row at tiny sizes on a machine
+# without a GPU, with kernels built by g++.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-export OUT=${OUT:-benchmarks/results/device} PYTHONPATH=.:kernels PYTHONUNBUFFERED=1
-export FASTLOA_CACHE_DIR=${FASTLOA_CACHE_DIR:-$OUT/../cubins}
-python=${PYTHON:-python3} tests=${TESTS_SECONDS:-240}
+export OUT=${OUT:-benchmarks/results/gpu} PYTHONPATH=.:kernels PYTHONUNBUFFERED=1
+python=${PYTHON:-python3} seconds=${TEST_SECONDS:-120}
 mkdir -p "$OUT"
 
-dry=() stages=()
-for word in "$@"; do
-  if [ "$word" = --dry-run ]; then dry=(--dry-run); else stages+=("$word"); fi
+dry=() stages=() options=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --dry-run) dry=(--dry-run) ;;
+    --) shift; options=("$@"); break ;;
+    *) stages+=("$1") ;;
+  esac
+  shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(machine tables kernels numba_cuda tests sanitizer)
+[ ${#stages[@]} -gt 0 ] || stages=(machine launches arrays rows bandwidth kernels numba_cuda public sanitizer)
 
+# run_tests NAME ARGUMENT ...: what pytest says at the end goes to NAME.json.
 run_tests() {
-  local log=$OUT/$1.log
-  timeout -s INT "$2" "$python" -m pytest -q -p no:cacheprovider -p no:benchmark -n "$(nproc)" --dist load --no-header \
-    -ra "${@:3}" >"$log" 2>&1
-  echo "$1: exit status $?"
+  local log=$OUT/$1.log status
+  timeout -s INT "$seconds" "$python" -m pytest -q -p no:cacheprovider -p no:benchmark -n "$(nproc)" --dist load \
+    --no-header -ra "${@:2}" >"$log" 2>&1
+  status=$?
   grep -aE "^(FAILED|ERROR)" "$log" | cut -c1-200 | head -60
-  tail -n 1 "$log"
+  "$python" -c 'import json, sys; json.dump({"status": int(sys.argv[1]), "summary": sys.argv[2]}, sys.stdout)' \
+    "$status" "$(grep -aE "passed|failed|error" "$log" | tail -n 1)" | tee "$OUT/$1.json"
+  echo
 }
 
+on_device="--engine cupy --engine cuda"
 for stage in "${stages[@]}"; do
   echo "== $stage"
   started=$SECONDS
   case $stage in
-    kernels) run_tests kernels "$tests" --engine cupy --engine cuda tests/test_{device,cupy_native,cupy_rows}.py ;;
-    numba_cuda) run_tests numba_cuda "$tests" tests/simulated ;;
-    tests) run_tests tests "$tests" --engine cupy --engine cuda tests ;;
+    kernels) run_tests kernels $on_device tests/test_{device,cupy_native,cupy_rows}.py ;;
+    numba_cuda) run_tests numba_cuda tests/simulated ;;
+    public) run_tests public $on_device tests/test_{values,folded,gated,row_losses}.py ;;
     sanitizer)
       if command -v compute-sanitizer >/dev/null; then
-        timeout 120 compute-sanitizer --error-exitcode 9 "$python" -m benchmarks.device smoke >"$OUT/sanitizer.log" 2>&1
-        echo "compute-sanitizer: exit status $?"
-        tail -n 3 "$OUT/sanitizer.log"
+        timeout "$seconds" compute-sanitizer --error-exitcode 9 "$python" -m benchmarks.device smoke >"$OUT/sanitizer.log" 2>&1
+        echo "compute-sanitizer: exit status $?, $(tail -n 1 "$OUT/sanitizer.log")"
       else
         echo "compute-sanitizer is not installed"
       fi ;;
-    *) "$python" -m benchmarks.device "$stage" "${dry[@]}" ;;
+    *) "$python" -m benchmarks.device "$stage" "${dry[@]}" "${options[@]}" ;;
   esac
   echo "== $stage took $((SECONDS - started)) s"
 done
