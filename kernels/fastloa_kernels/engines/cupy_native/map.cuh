@@ -68,10 +68,14 @@ __host__ __device__ constexpr int neighbours() {
   return Operation::INPUTS > 4 && Operation::Arrays::lanes() > 4 ? 4 : Operation::Arrays::lanes();
 }
 
-// And how many times: enough bytes in flight to cover the memory's latency, and few enough registers for many threads.
+// And how many times: enough bytes in flight to cover the memory's latency, and few enough registers for many threads. A
+// sum waits for its tile: one of two float32 arrays has all of a block in flight at once, where registers allow it.
 template <class Operation>
 __host__ __device__ constexpr int vectors() {
-  return Operation::INPUTS > 1 || (Operation::SUMMED && neighbours<Operation>() > 4) ? 1 : 2;
+  constexpr int LANES = neighbours<Operation>();
+  if (!Operation::SUMMED) return Operation::INPUTS > 1 ? 1 : 2;
+  if (LANES > 4) return 1;
+  return Operation::INPUTS == 1 || (LANES == 4 && Operation::INPUTS + Operation::PARAMETERS <= 3) ? 2 : 1;
 }
 
 template <class Operation>
