@@ -217,8 +217,9 @@ def test_sums_and_rows_have_no_races():
 
 
 @needs_compiler
-def test_a_missing_barrier_is_a_race():
-    status, said = sanitized("5")
+@pytest.mark.parametrize("number", ["1", "4"])  # where a block's threads, and where its warps, put their sums
+def test_a_missing_barrier_is_a_race(number):
+    status, said = sanitized(number)
     assert status == 66
     assert "data race" in said
 

@@ -160,6 +160,12 @@ NARROWED = {
 ALLOWED = (
     "shared_tree(const Parts<COMPENSATED, ALL_SIZE>& parts, int first, int thread)",
     "return static_cast<unsigned int>(i) / static_cast<unsigned int>(n);",
+    "{ return {0, static_cast<int>(n)}; }",
+    "const int left = static_cast<int>(n - first < Team::LENGTH ? n - first : Team::LENGTH);",
+    "static_cast<int>(blockDim.x)",
+    "static_cast<unsigned int>(float_to_half(high))",
+    "a.firsts[blockIdx.x + 1]",
+    "for (int i = static_cast<int>(threadIdx.x); i < a.count; i += THREADS)",
 )
 
 

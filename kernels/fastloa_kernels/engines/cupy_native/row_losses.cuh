@@ -195,7 +195,7 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<Row>& a) 
   if (row >= a.rows) return;
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
   Held<T, Team> q;
-  if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, Piece{0, static_cast<int>(a.classes)});
+  if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, whole_row(a.classes));
   Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes, a.kept);
   scores.find(true);
   double loss, mass;

@@ -166,11 +166,14 @@ struct Piece {
   int left;
 };
 
+// All of a row, for a team that holds it.
+__device__ __forceinline__ Piece whole_row(long long n) { return {0, static_cast<int>(n)}; }
+
 // Calls body(piece) for all that a team has of a row of n elements, one part after the other.
 template <class Team, class Body>
 __device__ __forceinline__ void pieces(const Team& team, long long n, Body body) {
   if constexpr (Team::WHOLE) {
-    body(Piece{0, static_cast<int>(n)});
+    body(whole_row(n));
   } else {
     for (long long block = team.warp(); block < blocks_of<Team>(n); block += team.warps()) {
       const long long first = block * Team::LENGTH;
@@ -295,7 +298,7 @@ struct Scores {
 
   __device__ __forceinline__ Scores(const Team& team, const First* row, long long n, long long kept)
       : team(team), row(row), n(n), kept(Row::NORMALISED ? kept : 0), spent(false), m(T(0)), rest(T(0)), wide(0.0) {
-    if (Team::WHOLE) load_scores(Piece{0, static_cast<int>(n)});
+    if (Team::WHOLE) load_scores(whole_row(n));
   }
 
   // Finds m and rest; `reread` says that the scores themselves are asked for after that.

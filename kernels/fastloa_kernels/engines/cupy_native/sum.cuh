@@ -66,8 +66,8 @@ __device__ __forceinline__ Part folded(const Leaf& leaf, int i = 0) {
 template <int LANES>
 __device__ __forceinline__ unsigned int mask_of() {
   if constexpr (LANES == WARP) return ALL;
-  const unsigned int first = threadIdx.x % WARP / LANES * LANES;
-  return (LANES == WARP ? ALL : (1u << LANES % WARP) - 1) << first;
+  const unsigned int lowest = threadIdx.x % WARP / LANES * LANES;
+  return (LANES == WARP ? ALL : (1u << LANES % WARP) - 1) << lowest;
 }
 
 // The greatest of the keys of LANES neighbours in a warp, in each of them.
