@@ -30,7 +30,7 @@ def main() -> None:
         os.environ["NUMBA_ENABLE_CUDASIM"] = "1"  # read when numba is imported
         from benchmarks.device.place import without_gpu
 
-        without_gpu()
+        without_gpu(prepared=given.stage != "machine" and not given.ops)
     if given.stage == "machine":
         machine(given)
     elif given.stage == "smoke":

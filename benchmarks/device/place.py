@@ -55,15 +55,15 @@ def tiled(xp: Any, array: Any, count: int) -> Any:
     return result.reshape(count * array.shape[0], *array.shape[1:])
 
 
-def without_gpu() -> None:
-    """Let kernels built by g++ stand in for the cupy engine's."""
+def without_gpu(*, prepared: bool) -> None:
+    """Let kernels built by g++ stand in for the cupy engine's; most of them in few pieces, if they are `prepared`."""
     from fastloa_kernels.engines.cupy_native.engine import Engine
 
     from tests.shim import catalogue
     from tests.shim.driver import ShimDriver
 
     driver = ShimDriver("-O0")
-    for dtype in catalogue.DTYPES:
+    for dtype in catalogue.DTYPES if prepared else ():
         driver.prepare([*_sources(catalogue, dtype)])
     engine, load = Engine(driver), backends.load_engine
     backends.load_engine = functools.cache(lambda name: engine if name == "cupy" else load(name))
