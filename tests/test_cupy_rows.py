@@ -36,13 +36,13 @@ def engine(request):
         of_losses = (
             source.row_loss_source(record, everything(labels), dtype, team)
             for record, labels in (parameter.values for parameter in LABELLED)
-            for team in used(source.loss_teams(dtype, labels=labels))
+            for team in used(source.loss_teams(dtype, everything(labels)))
         )
         of_few_classes = (
             source.row_loss_source(record, form, dtype, team)
             for record in catalogue.records(RowLoss).values()
             for form in catalogue.row_loss_forms(record)
-            for team in used(source.loss_teams(dtype, labels=form.labels), [FEW])
+            for team in used(source.loss_teams(dtype, form), [FEW])
         )
         suffixes = {team.suffix for team in used(source.activation_teams(dtype))}
         of_activations = catalogue.row_sources(dtype, suffixes=suffixes)

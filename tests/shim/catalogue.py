@@ -107,7 +107,7 @@ def row_loss_sources(dtype, suffixes=None, half=None):
     """Give the text of every form of every row loss, for the teams of these suffixes or for all."""
     for record in records(RowLoss).values():
         for form in row_loss_forms(record):
-            for team in source.loss_teams(dtype, labels=form.labels):
+            for team in source.loss_teams(dtype, form):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.row_loss_source(record, form, dtype, team, half and (half,) * 3)
 

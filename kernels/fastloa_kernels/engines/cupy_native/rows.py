@@ -83,7 +83,7 @@ class RowLossKernel:
         self._total, self._finish = total, finish
         self._pack = struct.Struct(f"9Pqqqqddd{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
-            driver, source.loss_teams(dtype, labels=form.labels), source.SIZES[dtype],
+            driver, source.loss_teams(dtype, form), source.SIZES[dtype],
             functools.partial(source.row_loss_source, record, form, dtype),
         )  # fmt: skip
 

@@ -65,11 +65,11 @@ def activation_teams(dtype: str) -> tuple[Team, ...]:
     return teams(8, 768) if dtype == "float32" else teams(4, 512)
 
 
-def loss_teams(dtype: str, *, labels: bool) -> tuple[Team, ...]:
-    """With fewer elements a thread where registers do not allow more: there are targets and weights as well."""
+def loss_teams(dtype: str, form: RowForm) -> tuple[Team, ...]:
+    """With fewer elements a thread where registers do not allow more: there may be targets and weights as well."""
     if dtype == "float32":
-        return teams(8, 768) if labels else teams(4, 512)
-    return teams(2, 512)
+        return teams(8, 768) if form.labels and not form.weighted else teams(4, 512)
+    return teams(2, 384)
 
 
 @functools.cache
