@@ -108,6 +108,7 @@ def section(title: str, name: str, text: str, short: Callable[[dict[str, Any]], 
     found = rows(name)
     if not found:
         return f"## {title}\n\n{text} Not yet measured.\n\n"
+    text = " ".join([text, *filter(None, [load(name).get("note")])])
     rivals = [rival for rival in RIVALS if any(rival in row["times"] for row in found)]
     shares = any(row["share_of_copy"] is not None for row in found)
     heads = [

@@ -217,7 +217,7 @@ def test_sums_and_rows_have_no_races():
 
 
 @needs_compiler
-@pytest.mark.parametrize("number", ["1", "4"])  # where a block's threads, and where its warps, put their sums
+@pytest.mark.parametrize("number", ["7", "0"])  # where a block's threads, and where its warps, put their sums
 def test_a_missing_barrier_is_a_race(number):
     status, said = sanitized(number)
     assert status == 66

@@ -1,6 +1,5 @@
 """The tables for people to read: in a terminal, and in ``docs/gpu.md``."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from fastloa.cli.bench_report import duration, times
@@ -42,8 +41,3 @@ def text(rows: list[dict[str, Any]]) -> str:
         lines.append(f"{row['name']:44} {row['dtype']:8} {shape:>14} {duration(ours['median']):>8} {share:>5} {others}")
         lines += [f"    {name}: {note}" for name, note in row["notes"].items() if "not installed" not in note]
     return "\n".join(lines)
-
-
-def mean(numbers: list[float]) -> float:
-    """The geometric mean."""
-    return math.exp(sum(map(math.log, numbers)) / len(numbers)) if numbers else math.nan
