@@ -11,7 +11,6 @@ from fastloa.cli.bench_report import duration, times
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "benchmarks" / "results" / "gpu"
 TARGET = ROOT / "docs" / "gpu.md"
-RIVALS = ("numba_cuda", "CuPy", "PyTorch", "PyTorch fused", "PyTorch foreach", "torch.compile")
 BAR = {"float32": 0.9, "float64": 0.9, "float16": 0.85, "bfloat16": 0.85}
 
 HEAD = """\
@@ -32,11 +31,10 @@ the device moves {copy} TB/s, reading and writing counted.
   where it has that, losses forward and backward by autograd. Whoever disagrees with fastloa's results is not timed.
 - fastloa's calls are those of the `cupy` engine, with `out=`, but for those named (new), which allocate their result.
 
-A GPU has time for some 60 instructions a float32 element at the speed of its memory. Where a formula takes more to stay
-within its ulp, and to give the CPU's bits, these bound it: GELU, Mish, softplus, SiLU, cross entropies, and most in 16
-bits, of which twice as many elements arrive. Others use the device's own approximations there. Rows are bound by the
-exponential that carries what rounding x - m loses, and by float64 sums; beyond some 55,000 elements a row does not fit
-shared memory, and is read again.
+An H200 has time for some 60 instructions a float32 element at the speed of its memory. Where a formula takes more to
+stay within its ulp, and to give the CPU's bits, these bound it: GELU, Mish, softplus, SiLU, cross entropies, and most
+in 16 bits, of which twice as many elements arrive. Rows are bound by the exponential that carries what rounding x - m
+loses, and by float64 sums; beyond some 55,000 elements a row does not fit shared memory, and is read again.
 
 """
 
@@ -109,7 +107,7 @@ def section(title: str, name: str, text: str, short: Callable[[dict[str, Any]], 
     if not found:
         return f"## {title}\n\n{text} Not yet measured.\n\n"
     text = " ".join([text, *filter(None, [load(name).get("note")])])
-    rivals = [rival for rival in RIVALS if any(rival in row["times"] for row in found)]
+    rivals = list(dict.fromkeys(name for row in found for name in row["times"]))
     shares = any(row["share_of_copy"] is not None for row in found)
     heads = [
         "call",

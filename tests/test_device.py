@@ -125,6 +125,16 @@ def test_results_are_the_cpus_and_stay_on_the_device(cupy, name):
     check_same_bits(on_host(result), tuple(map(np.asarray, parts(wanted))), name)
 
 
+@pytest.mark.parametrize("engine", ["cupy"])
+@pytest.mark.parametrize("name", NAMES)
+def test_arrays_that_choose_for_themselves_give_the_same(engine, name):
+    """Where nobody has chosen a backend, arrays go straight to their kernel, once one has been found."""
+    call = calls(pytest.importorskip("cupy"))[name]
+    wanted = tuple(map(np.asarray, parts(calls(np)[name]())))
+    for _ in range(2):
+        check_same_bits(on_host(call()), wanted, name)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_results_are_the_same_again(cupy, name):
     call = calls(cupy)[name]

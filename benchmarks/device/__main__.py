@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--engines", default="cupy,cuda", help="which of fastloa's engines")
     parser.add_argument("--dtypes", default="float32,float64,float16,bfloat16", help="which dtypes")
     parser.add_argument("--ops", default="", help="which operations; all by default")
-    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "benchmarks/results/device")))
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "benchmarks/results/gpu")))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     if given.dry_run:

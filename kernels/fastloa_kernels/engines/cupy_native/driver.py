@@ -60,8 +60,8 @@ class Driver(Protocol):
         """Whether launches are not run but recorded, to be run as often as it is wished."""
         ...
 
-    def current(self) -> int:
-        """The number of the current device."""
+    def places(self, arrays: tuple[Any, ...], outputs: tuple[Any, ...]) -> list[int] | None:
+        """Where the first element of each lies, if they are as `Engine.places` wants them."""
         ...
 
     def shared_memory(self) -> int:
@@ -94,7 +94,6 @@ class CupyDriver:
         self.xp = cupy
         self.array = cupy.ndarray
         self._device_id = cupy.cuda.runtime.getDevice
-        self._shared: dict[int, int] = {}
 
     def load(self, source: Source) -> tuple[Launch, ...]:
         return tuple(_Kernel(self.xp, source, name) for name in source.names)
@@ -103,20 +102,29 @@ class CupyDriver:
         place: int = array.data.ptr
         return place
 
-    def current(self) -> int:
-        number: int = self._device_id()
-        return number
+    def places(self, arrays: tuple[Any, ...], outputs: tuple[Any, ...]) -> list[int] | None:
+        x = arrays[0]
+        kind, dtype, shape, size = type(x), x.dtype, x.shape, x.nbytes
+        here, places = self._device_id(), list[int]()
+        for array in arrays + outputs:
+            if type(array) is not kind or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+                return None
+            memory = array.data
+            if memory.device_id != here:
+                return None
+            places.append(memory.ptr)
+        for i in range(len(arrays), len(places)):
+            for j in range(i):
+                apart = places[i] - places[j]
+                if -size < apart < size and (apart or j >= len(arrays)):
+                    return None
+        return places if size else None
 
     def shared_memory(self) -> int:
-        device = self._device_id()
-        found = self._shared.get(device)
-        if found is None:
-            most = int(self.xp.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"])
-            found = self._shared[device] = most - DECLARED
-        return found
+        return _shared_memory(self._device_id())
 
     def places_of(self, like: Sequence[Any]) -> Places:
-        here, size = self.xp.cuda.runtime.getDevice(), like[0].itemsize
+        here, size = self._device_id(), like[0].itemsize
         in_order = [x.strides if x.flags.c_contiguous else None for x in like]
 
         def place(x: Any) -> int:
@@ -164,9 +172,16 @@ class _Kernel:
         function = _module(self._source, architecture(capability), device).get_function(self._name)
         if self._source.shared:
             api = importlib.import_module("cupy_backends.cuda.api.driver")
-            most = int(self._cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]) - DECLARED
-            api.funcSetAttribute(function.ptr, api.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, most)
+            most = api.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            api.funcSetAttribute(function.ptr, most, _shared_memory(device))
         return function
+
+
+@functools.cache
+def _shared_memory(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]) - DECLARED
 
 
 @functools.cache

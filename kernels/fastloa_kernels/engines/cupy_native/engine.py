@@ -30,22 +30,7 @@ class Engine:
 
         They are alike, not empty, in order and on the current device; an output may be an array, but not overlap it.
         """
-        x = arrays[0]
-        kind, dtype, shape, size = type(x), x.dtype, x.shape, x.nbytes
-        here, places = self._driver.current(), []
-        for array in arrays + outputs:
-            if type(array) is not kind or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
-                return None
-            memory = array.data
-            if memory.device_id != here:
-                return None
-            places.append(memory.ptr)
-        for i in range(len(arrays), len(places)):
-            for j in range(i):
-                apart = places[i] - places[j]
-                if -size < apart < size and (apart or j >= len(arrays)):
-                    return None
-        return places if size else None
+        return self._driver.places(arrays, outputs)
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
