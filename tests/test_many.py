@@ -264,9 +264,8 @@ def test_cupys_arrays_are_found_where_they_are_in_order_and_at_hand():
         return SimpleNamespace(data=data, flags=flags, strides=strides, itemsize=8)
 
     stream = SimpleNamespace(is_capturing=lambda: True)
-    runtime = SimpleNamespace(getDevice=lambda: 1)
-    cuda = SimpleNamespace(runtime=runtime, get_current_stream=lambda: stream)
-    driver = SimpleNamespace(xp=SimpleNamespace(cuda=cuda))
+    cuda = SimpleNamespace(get_current_stream=lambda: stream)
+    driver = SimpleNamespace(xp=SimpleNamespace(cuda=cuda), _device_id=lambda: 1)
     whole, single, columns = array(4096), array(8192, strides=(0,)), array(1024, strides=(16,), contiguous=False)
     places = CupyDriver.places_of(driver, [whole, whole])
     assert places([whole, array(8)]) == [4096, 8]
