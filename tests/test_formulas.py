@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from fastloa_kernels import records
+from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.formulas import activations, elementary, losses, periodic
 from mpmath import mp, mpf
 
@@ -185,6 +186,14 @@ def test_a_zero_has_its_sign(size):
     x = np.full(size, -1.0)
     for value in (0.0, -0.0):
         assert (np.signbit(fl.threshold(x, threshold=0.0, value=value)) == np.signbit(value)).all()
+
+
+def test_numbers_of_another_dtype_are_not_taken():
+    narrow = bind(activations.relu, "float32")
+    call = numba.njit(lambda x: narrow(x))
+    assert call(np.float32(2.0)) == 2.0
+    with pytest.raises(numba.TypingError, match="relu of float32 takes numbers of its dtype"):
+        call(2.0)
 
 
 def test_libm_is_found_out():

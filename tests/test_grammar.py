@@ -60,7 +60,9 @@ def callable_by_name(name, namespace):
 
 
 FILES = [
-    path for path in sorted(Path(formulas.__file__).parent.glob("*.py")) if path.stem not in {"__init__", "resolve"}
+    path
+    for path in sorted(Path(formulas.__file__).parent.glob("*.py"))
+    if path.stem not in {"__init__", "reading", "resolve"}
 ]
 
 

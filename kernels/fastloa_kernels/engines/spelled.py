@@ -16,25 +16,6 @@ def _numbered(letter: str, count: int) -> list[str]:
     return [f"{letter}{i}" for i in range(count)]
 
 
-def loop(formula: Any, leading: int, inputs: int, places: tuple[int, ...], parameters: int) -> Callable[..., None]:
-    """``loop(numbers, *arrays)`` of ``formula(*leading, *inputs, *parameters)``, the scalars being read from `numbers`.
-
-    The first `inputs` arrays are read, those at `places` are written. All inputs are loaded before the first store, or
-    LLVM, fearing aliases, would compute twice.
-    """
-    names = _numbered("x", max(inputs, *(place + 1 for place in places)))
-    scalars = _numbered("s", leading + parameters)
-    results = _numbered("r", len(places))
-    operands = [*scalars[:leading], *(f"{x}[i]" for x in names[:inputs]), *scalars[leading:]]
-    return _written("loop", [
-        f"def loop({', '.join(['numbers', *names])}):",
-        *(f"    {scalar} = numbers[{i}]" for i, scalar in enumerate(scalars)),
-        "    for i in range(x0.size):",
-        f"        {', '.join(results)} = formula({', '.join(operands)})",
-        *(f"        {names[place]}[i] = {result}" for place, result in zip(places, results, strict=True)),
-    ], formula=formula)  # fmt: skip
-
-
 def cut(count: int) -> Callable[..., Any]:
     """``cut(arrays, start, stop)``: the same part of each of `count` arrays."""
     parts = "".join(f"arrays[{i}][start:stop], " for i in range(count))
@@ -56,6 +37,12 @@ def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
 def as_tuple(outputs: int) -> Callable[..., Any]:
     """A formula with one output returns it bare; this makes it a tuple like the others."""
     return _written("as_tuple", ["def as_tuple(values):", f"    return {'(values,)' if outputs == 1 else 'values'}"])
+
+
+def called(function: Any, count: int) -> Callable[..., Any]:
+    """``called(a0, a1, ...)``: `function` of so many arguments."""
+    names = ", ".join(_numbered("a", count))
+    return _written("called", [f"def called({names}):", f"    return function({names})"], function=function)
 
 
 def stub(count: int, call: Callable[..., Any], name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:

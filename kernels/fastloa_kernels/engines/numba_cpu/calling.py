@@ -15,7 +15,7 @@ INDEX = ir.IntType(64)
 
 
 def call_loop(loop: int, numbers: Any, arrays: tuple[Any, ...]) -> None:
-    """Call the loop of `spelled.loop` at an address; in compiled code only. What it raised would be lost.
+    """Call a `binding.BoundLoop` at an address; in compiled code only. What it raised would be lost.
 
     `numbers` are float64 numbers, or the address of numbers of the arrays' dtype.
     """

@@ -11,7 +11,7 @@ from numba.core import types
 from fastloa_kernels import forms
 from fastloa_kernels.engines import spelled
 from fastloa_kernels.engines.numba_cpu import maps, small, summation
-from fastloa_kernels.engines.numba_cpu.binding import bind
+from fastloa_kernels.engines.numba_cpu.binding import BoundLoop, bind
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import NOTHING, PARALLEL, SCRATCH, Kernel, with_room
@@ -33,8 +33,9 @@ class Loop:
         plain = form.weighted or form
         self.inputs, self.results, self.weighted = plain.inputs, plain.outputs, form.weighted is not None
         places = plain.in_place or tuple(range(plain.inputs, plain.inputs + plain.outputs))
-        self._function = spelled.loop(bind(plain.formula, dtype), plain.leading, plain.inputs, places, parameters)
+        loop = BoundLoop(bind(plain.formula, dtype), plain.leading, plain.inputs, places, parameters)
         operands = [array(NUMBER[dtype], written=i in places) for i in range(max(plain.inputs, max(places) + 1))]
+        self._function = spelled.called(loop, 1 + len(operands))
         self._signature = types.CPointer(NUMBER[dtype]), *operands
         self._address = 0
         self._packed = struct.Struct(f"{plain.leading + parameters}d").pack
