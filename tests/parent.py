@@ -83,11 +83,11 @@ def launched(method, moment):
 
 
 def beside(work, method, moment):
-    """Another thread works all the time."""
-    found, done = [], threading.Event()
+    """Another thread works all the time, or often enough while a child takes its time to start."""
+    found, done, pause = [], threading.Event(), 0.0 if method in ("fork", "threads") else 0.02
 
     def repeat():
-        while not done.is_set():
+        while not done.wait(pause):
             found.append(work())
 
     worker = threading.Thread(target=repeat)

@@ -5,7 +5,6 @@ plain Python for ``float`` and NumPy scalars; each engine supplies its own machi
 """
 
 import math
-from fractions import Fraction
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -25,29 +24,29 @@ def _bits(x: Any) -> tuple[type, type, int, int]:
 
 def fma(x: Real, y: Real, z: Real) -> Real:
     """x * y + z, rounded once."""
-    kind = type(x)
+    kind, plain = type(x), float(x) * float(y) + float(z)
     if not (math.isfinite(x) and math.isfinite(y)):
-        return kind(float(x) * float(y) + float(z))
+        return kind(plain)
     if not math.isfinite(z):
         return kind(z)  # whatever a finite product is, even where it would overflow alone
-    exact = Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
-    if exact == 0:
-        return kind(float(x) * float(y) + float(z))
-    return kind(_rounded(exact, np.float32 if isinstance(x, np.float32) else np.float64))
+    (a, b), (c, d), (e, f) = (float(number).as_integer_ratio() for number in (x, y, z))
+    above, below = a * c * f + e * b * d, b * d * f
+    if not above:
+        return kind(plain)
+    try:
+        quotient = above / below  # which Python rounds once, from integers of any size
+    except OverflowError:
+        quotient = math.inf if above > 0 else -math.inf
+    return kind(_made_odd(quotient, above, below) if isinstance(x, np.float32) else quotient)
 
 
-def _rounded(exact: Fraction, dtype: type) -> float:
-    """`exact` rounded once, to nearest and ties to even, to the given precision."""
-    digits, lowest = (24, -149) if dtype is np.float32 else (53, -1074)
-    magnitude = abs(exact)
-    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-    if Fraction(2) ** exponent > magnitude:
-        exponent -= 1
-    unit = Fraction(2) ** max(exponent - digits + 1, lowest)
-    rounded = round(magnitude / unit) * unit
-    largest = Fraction(float(np.finfo(dtype).max))
-    value = math.inf if rounded > largest else float(rounded)
-    return -value if exact < 0 else value
+def _made_odd(quotient: float, above: int, below: int) -> float:
+    """The rounded quotient, or its neighbour: what has an odd last digit, if it is not exact, may be rounded again."""
+    a, b = quotient.as_integer_ratio()
+    rest = above * b - a * below
+    if not rest or int(math.ldexp(math.frexp(quotient)[0], 53)) % 2:
+        return quotient
+    return math.nextafter(quotient, math.inf if rest > 0 else -math.inf)
 
 
 def round_even(x: Real) -> Real:

@@ -18,7 +18,7 @@ SHIM = Path(__file__).with_name("shim.hpp")
 FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-gnu-unique", "-shared", "-fPIC", "-pthread", "-w")
 WRONG = {1: "the arguments are not laid out as the kernel's struct", 2: "a barrier is not reached by all threads"}
 SHARED = 100_000  # bytes of a row that fit shared memory: fewer than on any device, so that rows of tests are longer
-BATCH = 24  # texts in one translation unit: most of the time goes to starting the compiler and reading its headers
+BATCH = 96  # texts in one translation unit: most of the time goes to starting the compiler and reading its headers
 
 
 def compiler():
