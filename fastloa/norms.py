@@ -1,4 +1,4 @@
-"""Norms: of all gradients together, of parameters and of steps; and whether gradients are finite."""
+"""Norms: of all gradients together, of parameters and of steps; sums over all arrays; whether gradients are finite."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
+from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import Step
 
 from fastloa.folded import Folds
@@ -24,6 +25,7 @@ class Part(Protocol):
 
     dtype: str
     sizes: Any
+    engine: Any
     xp: Any  # the library of their sums
     on_cpu: bool
 
@@ -97,6 +99,14 @@ def trust(
     with part.on_device():
         norms = [part.xp.sqrt(sums(1.0)) for sums in (of_parameters, of_measured)]
         return (rule(part.xp, *norms),)
+
+
+def total(parts: Sequence[Part], sums: Callable[[Part], Any]) -> Any:
+    """What the sums of all arrays add up to, in an order of their own whoever adds them up; of a GPU, a 0-d array."""
+    engine = parts[0].engine
+    with parts[0].on_device():
+        each = engine.xp.concatenate([sums(part) for part in sorted(parts, key=lambda part: part.dtype)])
+        return engine.load(IDENTITY, "value_summed", "float64")((each,), (), (), ())
 
 
 def _of_gradients(part: Part, scale: float, limit: float) -> Sums:

@@ -55,14 +55,8 @@ class Optimizer:
             check_step(name, (label,), (p,), dtypes.kind_of(name, label, p))
         self._home = backends.common_library(name, self._arrays)
         check_parameters_apart(name, self._arrays)
-        self._states = {
-            label: {state: self._new_state(state, label, p) for state in self._record.states}
-            for label, p in self._arrays.items()
-        }
+        self._states = {label: self._new_states(label, p) for label, p in self._arrays.items()}
         self._groups: list[Together] | None = None  # found at the first step
-        if self._folds.ema is not None:
-            for label, p in self._arrays.items():
-                self._states[label]["ema"] = self._new_state("ema", label, p)
         self.last_lr: float | None = None
         self.last_grad_norm: Any = None
         self.last_skipped = False
@@ -100,6 +94,11 @@ class Optimizer:
         """The trust in a step of a record that measures, from the norms of the parameter and of what is measured."""
         raise NotImplementedError
 
+    def _new_states(self, label: str, p: Any) -> dict[str, Any]:
+        """What the optimizer keeps of a parameter, by name."""
+        names = [*self._record.states, *("ema",) * (self._folds.ema is not None)]
+        return {state: self._new_state(state, label, p) for state in names}
+
     def _new_state(self, state: str, label: str, p: Any) -> Any:
         """A state in the precision of the arithmetic: 16-bit parameters have float32 states."""
         start = None if state == "ema" else self.initial.get(state, 0.0)
@@ -134,12 +133,19 @@ class Optimizer:
             return
         norm, factor = shrinkage(parts, folds)
         self.last_grad_norm = norm if norm is None or self._home != "numpy" else float(norm)
+        self._follow(parts, hyper, parameters, folds, factor)
+        self.last_lr = hyper.get("lr")
+        self.steps += 1
+
+    def _follow(
+        self, parts: Sequence[Together] | Sequence[Alone], hyper: Mapping[str, Any], parameters: tuple[float, ...],
+        folds: Folds, factor: Any,
+    ) -> None:  # fmt: skip
+        """Take the steps of all parts."""
         rule = partial(self.trust, hyper)
         for part in parts:
             trusted = trust(part, self._record, parameters, folds, factor, rule)
             part.step(self._record, parameters, folds, factor, trusted)
-        self.last_lr = hyper.get("lr")
-        self.steps += 1
 
     @property
     def ema(self) -> Params:

@@ -181,7 +181,8 @@ class Alone:
         kinds = [dtypes.kind_of(function, name, array) for name, array in zip(names, arrays, strict=True)]
         self._stored = [self._call.stored(own, kind.compute) for own in kinds]
         self.dtype, self.sizes, self.on_device = kind.compute, arrays[0].size, self._call.on_device
-        self.xp, self.on_cpu = self._call.engine.xp, self._call.engine.name == "cpu"
+        self.engine = self._call.engine
+        self.xp, self.on_cpu = self.engine.xp, self.engine.name == "cpu"
 
     def sums(
         self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],

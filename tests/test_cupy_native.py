@@ -166,13 +166,14 @@ def test_folded_steps_are_the_cpus(engine, record, name, on_device, dtype):
             same(got, expected)
 
 
-@pytest.mark.parametrize("record", [r for r in catalogue.records(Step).values() if r.measured], ids=lambda r: r.name)
+@pytest.mark.parametrize("record", [r for r in catalogue.records(Step).values() if r.trusted], ids=lambda r: r.name)
 @both
-def test_what_is_measured_is_the_cpus(engine, record, dtype):
-    leading = (1.0, 4.0, 1.5, 0.75, 0.5)
+def test_what_steps_follow_from_is_the_cpus(engine, record, dtype):
+    name = "measured_summed" if record.measured else "total_summed"
+    leading = (1.0, 4.0, 1.5, 0.75, 0.5)[: forms.form(record, name).leading]
     for shift, size in RUNS:
         arrays = tuple(numbers(size, dtype, seed, shift) for seed in range(record.arrays))
-        results = (run(made, record, "measured_summed", arrays, leading)[0] for made in (engine, cpu()))
+        results = (run(made, record, name, arrays, leading)[0] for made in (engine, cpu()))
         same(*results)
 
 

@@ -24,12 +24,12 @@ UNMEASURED = (StepOperation, LinearLossOperation)  # steps go in sequences, and 
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
-    "identity": None, "not_a_probability": None, "descent_square": None,
+    "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 
 
-# An optimizer of an optimizer, and one of matrices: tests/test_lookahead.py, tests/test_orthogonal.py.
-TESTED_APART = {"Lookahead", "Muon"}
+# Optimizers of an optimizer, of matrices and of all arrays at once: test_lookahead.py, test_orthogonal.py, test_distances.py.
+TESTED_APART = {"Lookahead", "Muon", "Prodigy"}
 
 
 def records():

@@ -114,24 +114,26 @@ def weighted(form: Form) -> Form:
 
 
 def step(record: Step) -> dict[str, Form]:
-    """The step by itself and with what can be folded into it, and the sum of the squares of what is measured for it.
+    """The step by itself and with what can be folded into it, and the sums that it follows from.
 
     The leading scalars of a folded step are the gradient's scale, limit and factor. One that is `averaged` takes the
     share of the new parameter in a running mean as well, and the mean after the states; one that is `zeroed` sets the
-    gradient to 0. The last leading scalar is the trust, where something is measured.
+    gradient to 0. The last leading scalar is the trust, where there is one.
     """
-    states, trusted = tuple(range(2, record.arrays)), record.measured is not None
+    written, trusted = tuple(range(2 + record.kept, record.arrays)), record.trusted
     plain = written_step(record) if trusted else record.value
-    forms = {"step": Form(plain, record.arrays, 1 + len(states), leading=int(trusted), in_place=(0, *states))}
+    forms = {"step": Form(plain, record.arrays, 1 + len(written), leading=int(trusted), in_place=(0, *written))}
     if record.measured is not None:
         forms["measured_summed"] = Form(
             measured_square(record.measured), record.arrays, 1, leading=5, summed=True, wide=True
         )
+    if record.total is not None:
+        forms["total_summed"] = Form(followed(record.total), record.arrays, 1, leading=4, summed=True, wide=True)
     for averaged in (False, True):
         for zeroed in (False, True):
             name = "step_folded" + "_averaged" * averaged + "_zeroed" * zeroed
             inputs, leading = record.arrays + averaged, 3 + averaged + trusted
-            places = 0, *(1,) * zeroed, *range(2, inputs)
+            places = 0, *(1,) * zeroed, *range(2 + record.kept, inputs)
             formula = written_step(record, folded=True, averaged=averaged, zeroed=zeroed)
             forms[name] = Form(formula, inputs, len(places), leading=leading, in_place=places)
     return forms
@@ -146,10 +148,18 @@ def measured_square(measured: Formula) -> Formula:
     return square
 
 
+def followed(total: Formula) -> Formula:
+    # The sum is divided by the first leading scalar.
+    def summand(divisor, scale, limit, factor, p, g, *a):
+        return total(p, descent(g, scale, limit, factor), *a)
+
+    return summand
+
+
 def written_step(record: Step, *, folded: bool = False, averaged: bool = False, zeroed: bool = False) -> Formula:
     """The formula of a step, written out: no other way to take and give so many states is known to all engines."""
     states, new = ([f"{letter}{i}" for i in range(len(record.states))] for letter in "sn")
-    trust = ("trust",) * (record.measured is not None)
+    new, trust = new[record.kept :], ("trust",) * record.trusted
     numbers = *("scale", "limit", "factor") * folded, *("rest",) * averaged, *trust
     arguments = *numbers, "p", "g", *states, *("mean",) * averaged, "*a"
     followed = "p", "descent(g, scale, limit, factor)" if folded else "g", *states, *trust, "*a"

@@ -123,18 +123,26 @@ class RowLoss(_Named):
 class Step(_Named):
     """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states.
 
-    Where ``measured(p, g, *states, *parameters)`` is given, the step follows from the norm of what this is of all
-    elements: ``value(p, g, *states, trust, *parameters)`` has a number besides that the optimizer makes of it.
+    The first states, as many as are `kept`, are only read: no new ones are given. Where the step follows from what is
+    found of all elements, ``value(p, g, *states, trust, *parameters)`` has a number besides that the optimizer makes of
+    it: of the norm of what ``measured(p, g, *states, *parameters)`` is, or of the sum of what `total` of the same is.
     """
 
     value: Formula
     states: tuple[str, ...] = ()
     measured: Formula | None = None
+    total: Formula | None = None
+    kept: int = 0
 
     @property
     def arrays(self) -> int:
         return 2 + len(self.states)
 
     @property
+    def trusted(self) -> bool:
+        """Whether the formula has that number besides."""
+        return self.measured is not None or self.total is not None
+
+    @property
     def parameters(self) -> tuple[str, ...]:
-        return super().parameters[self.measured is not None :]
+        return super().parameters[self.trusted :]

@@ -22,7 +22,7 @@ WHOLE = (ELU, MSE_LOSS, HUBER_LOSS, *FOLDED, IDENTITY, NOT_A_PROBABILITY, DESCEN
 # What forms do is the same for all records: of most the tests run those that hold each formula once.
 ONCE = {
     Elementwise: ("value", "derivative", "backward", "backward_from_output"), Gated: ("value", "backward"),
-    PairwiseLoss: ("weighted_value_and_grad_summed", "grad_and_hess"), Step: ("step", "measured_summed"),
+    PairwiseLoss: ("weighted_value_and_grad_summed", "grad_and_hess"), Step: ("step", "measured_summed", "total_summed"),
 }  # fmt: skip
 
 

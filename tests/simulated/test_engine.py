@@ -73,7 +73,7 @@ ONCE = {
     records.Elementwise: ("value", "backward", "backward_from_output"),
     records.Gated: ("value", "backward"),
     records.PairwiseLoss: ("weighted_value_and_grad", "grad_and_hess"),
-    records.Step: ("step", "measured_summed"),
+    records.Step: ("step", "measured_summed", "total_summed"),
 }
 MAP_CASES = [
     pytest.param(record, form, id=f"{name}-{form}")

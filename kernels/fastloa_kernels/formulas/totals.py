@@ -1,5 +1,6 @@
-"""What is summed for its own sake: weights, the losses of rows, and how many numbers are no probability."""
+"""What is summed for its own sake: weights, the losses of rows, sizes, and how many numbers are no probability."""
 
+from fastloa_kernels.formulas.everyday import sign
 from fastloa_kernels.records import Elementwise
 
 
@@ -9,6 +10,10 @@ def identity(x):
 
 def one(x):
     return 1.0 if x == x else x
+
+
+def magnitude(x):
+    return abs(x)
 
 
 def not_a_probability(x):
@@ -21,4 +26,5 @@ def zero(x):
 
 
 IDENTITY = Elementwise(identity, one)
+MAGNITUDE = Elementwise(magnitude, sign)
 NOT_A_PROBABILITY = Elementwise(not_a_probability, zero)
