@@ -69,7 +69,7 @@ class Several:
             count = {2: "two", 3: "three"}[len(self.kinds)]
             raise ValueError(f"{function}: {argument} must be {count} numbers, got {len(given)}")
         return tuple(
-            kind.number(function, f"{argument}[{i}]", one)
+            kind(function, f"{argument}[{i}]", one, fixed=True)
             for i, (kind, one) in enumerate(zip(self.kinds, given, strict=True))
         )
 

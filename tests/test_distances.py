@@ -7,12 +7,13 @@ import pickle
 import ml_dtypes
 import numpy as np
 import pytest
-from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas.optimizer_distances import PRODIGY, PRODIGY_DISTANCE
+from fastloa_kernels.formulas.totals import IDENTITY, MAGNITUDE
 
 import fastloa as fl
 from tests.scalars import refused
-from tests.shim.compare import in_place_of_cupy, needs_compiler, same
-from tests.shim.driver import ShimDriver
+from tests.shim import catalogue
+from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
 from tests.test_folded import ALL, descents
 
 pytestmark = pytest.mark.xdist_group("prodigy")
@@ -125,7 +126,11 @@ def test_many_arrays_in_one_call_have_the_bits_of_single_ones():
 
 @needs_compiler
 def test_the_cuda_engine_finds_the_same_distance_to_the_bit(monkeypatch):
-    in_place_of_cupy(monkeypatch, Engine(ShimDriver()))
+    wanted = [(PRODIGY, "step"), (PRODIGY, "total_summed"), (MAGNITUDE, "value_summed_wide")]
+    texts = [catalogue.many_source(*one, dtype) for dtype in catalogue.DTYPES for one in wanted]
+    texts += [catalogue.map_source(*one, "float64") for one in ((PRODIGY_DISTANCE, "step"), (IDENTITY, "value_summed"))]
+    gpu()._driver.prepare([*texts, *catalogue.other_sources("float64")])
+    in_place_of_cupy(monkeypatch, gpu())
     ps = [[x[:3000] if x.ndim == 1 else x for x in many(1)] for _ in range(2)]
     makers = [fl.Prodigy(p, d0=1e-3, backend=name) for p, name in zip(ps, ("cpu", "cupy"), strict=True)]
     for seed in range(2, 12):

@@ -28,8 +28,8 @@ SERVING = {
 }  # fmt: skip
 
 
-# Optimizers of an optimizer, of matrices and of all arrays at once: test_lookahead.py, test_orthogonal.py, test_distances.py.
-TESTED_APART = {"Lookahead", "Muon", "Prodigy"}
+# Optimizers of another, of matrices, of all arrays at once: test_lookahead.py, test_orthogonal.py, test_factored.py, …
+TESTED_APART = {"Adafactor", "Lookahead", "Muon", "Prodigy"}
 
 
 def records():

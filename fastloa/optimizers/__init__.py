@@ -44,6 +44,7 @@ from fastloa.optimizers import (
     adaptive,
     averaged,
     distances,
+    factored,
     lookahead,
     mixtures,
     moments,
@@ -59,6 +60,7 @@ from fastloa.optimizers.adam import *  # noqa: F403  (a new optimizer is named i
 from fastloa.optimizers.adaptive import *  # noqa: F403
 from fastloa.optimizers.averaged import *  # noqa: F403
 from fastloa.optimizers.distances import *  # noqa: F403
+from fastloa.optimizers.factored import *  # noqa: F403
 from fastloa.optimizers.lookahead import *  # noqa: F403
 from fastloa.optimizers.mixtures import *  # noqa: F403
 from fastloa.optimizers.moments import *  # noqa: F403
@@ -72,7 +74,7 @@ from fastloa.optimizers.variances import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        adam, adaptive, averaged, distances, lookahead, mixtures, moments, orthogonal, schedule_free, sgd, signs,
-        sparse, trusted, variances,
+        adam, adaptive, averaged, distances, factored, lookahead, mixtures, moments, orthogonal, schedule_free, sgd,
+        signs, sparse, trusted, variances,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

@@ -65,9 +65,15 @@ def once(record):
 def map_sources(dtype):
     """Give the text of these forms of every elementwise record."""
     for record in records(*MAPPED).values():
-        for name, form in once(record).items():
-            made = source.sum_source if form.summed else source.map_source
-            yield made(source.map_label(record, name), form, len(record.parameters), dtype)
+        for name in once(record):
+            yield map_source(record, name, dtype)
+
+
+def map_source(record, name, dtype):
+    """Give the text of a kernel over elements."""
+    form = forms.form(record, name)
+    made = source.sum_source if form.summed else source.map_source
+    return made(source.map_label(record, name), form, len(record.parameters), dtype)
 
 
 def many_forms():

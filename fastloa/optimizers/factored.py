@@ -1,0 +1,179 @@
+"""Adafactor, which keeps of the second moments of a matrix the means of rows and columns only."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Unpack, cast
+
+import numpy as np
+from fastloa_kernels.formulas import optimizer_factored as formulas
+from fastloa_kernels.formulas.folded import DESCENT_SQUARE
+from fastloa_kernels.records import Step
+
+from fastloa import backends, dtypes
+from fastloa.folded import Folded, Folds
+from fastloa.hyper import RATE, SWITCH, Hyper, Number, Several, kinds, sign_of
+from fastloa.norms import trust
+from fastloa.optimizer_operations import Optimizer, Params
+from fastloa.optimizer_steps import Alone
+from fastloa.together import Together
+
+__all__ = ["Adafactor"]
+
+EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
+
+
+class Factored(Alone):
+    """A parameter, its gradient and its second moments, or what they are estimated from."""
+
+    def __init__(
+        self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
+        backend: str | None,
+    ) -> None:  # fmt: skip
+        p, g, *states = arrays
+        self.record, self.eps, self._factors = record, EPS[p.dtype.name], ()
+        if p.ndim > 1:
+            self.record, self._factors = formulas.ADAFACTOR_MATRIX, tuple(states[:2])
+            library = backends.namespace_of(backends.library(function, names[0], p))
+            with backends.device_of(p):
+                estimate = library.empty(p.shape, dtypes.kind_of(function, names[0], p).compute)
+            names, arrays = (*names[:2], f"estimate of {names[0]}", *names[4:]), (p, g, estimate, *states[2:])
+        super().__init__(function, names, arrays, self.record, folds, backend)
+
+    def estimate(self, folds: Folds, factor: Any, rest2: float, least: float) -> None:
+        """Draw the means of rows and columns to those of the squares, and estimate the second moments of elements."""
+        if not self._factors or not self.sizes:
+            return
+        call, xp, load = self._call, self.xp, self.engine.load
+        with call.on_device(), np.errstate(all="ignore"):
+            g = call.ready(self._arrays[1], self.dtype)
+            squares = xp.empty(g.shape, self.dtype)
+            load(DESCENT_SQUARE, "value", self.dtype)((g,), (squares,), (), (folds.grad_scale, folds.limit, 1.0))
+            drawn = []
+            for state, axis in zip(self._factors, (-1, -2), strict=True):
+                mean = squares.mean(axis=axis, dtype="float64", keepdims=True) * (factor * factor)
+                means = call.ready(state, self.dtype)
+                load(formulas.ADAFACTOR_MEAN, "step", self.dtype)((means, mean.astype(self.dtype)), (), (), (rest2,))
+                if means is not state:
+                    call.give(means, state, state.dtype)
+                drawn.append(means)
+            rows, columns = drawn
+            middle, estimate = rows.mean(axis=-2, dtype="float64", keepdims=True), self._arrays[2]
+            # The quotient first: the product may be no number.
+            share = (rows / xp.maximum(middle, least)).astype(self.dtype)
+            call.give(xp.multiply(share, columns, out=None if call.moved else estimate), estimate, estimate.dtype)
+
+
+class Adafactor(Optimizer):
+    r"""Adafactor: steps scaled by second moments that take the memory of a row and a column for a matrix.
+
+    .. math:: R \leftarrow \hat\beta_t R + (1 - \hat\beta_t) \overline{g^2}^{\,\text{rows}}, \quad
+        C \leftarrow \hat\beta_t C + (1 - \hat\beta_t) \overline{g^2}^{\,\text{columns}}, \quad
+        V = \frac{R C}{\max(\overline{R}, \epsilon_1)}, \quad \hat\beta_t = 1 - t^{\tau}
+
+    .. math:: U = \frac{g}{\max(\sqrt{V}, \epsilon_1)}, \quad
+        p \leftarrow (1 - \eta \lambda) p -
+        \max(\epsilon_2, \operatorname{rms}(p)) \min\left(\eta, \frac{1}{\sqrt{t}}\right)
+        \frac{U}{\max(1, \operatorname{rms}(U) / d)}
+
+    Parameters
+    ----------
+    params : array, or list, tuple or dict of arrays, floating-point
+        Updated in place.
+    lr : float or schedule, default 1e-2
+        The largest share eta of its own size that an array is changed by, at least 0.
+    beta2_decay : float, default -0.8
+        The exponent tau of the decays of the second moments, at most 0.
+    eps : pair of float or None and float, default (None, 1e-3)
+        The least root of a second moment and of the mean of R, None for the distance of 1 to the next number of the
+        parameter's dtype; and the least size by which a step is multiplied. Both at least 0.
+    d : float, default 1.0
+        The size to which a step is brought before that if it is larger, at least 1.
+    weight_decay : float or schedule, default 0.0
+        The factor lambda by which parameters shrink, at least 0.
+    maximize : bool, default False
+        Climb instead of descend.
+    **folded
+        What all optimizers take: see `fastloa.optimizers`.
+
+    Raises
+    ------
+    TypeError
+        Not arrays, arrays of two libraries, or a dtype that is not floating-point.
+    ValueError
+        A read-only parameter, or an option out of its range.
+
+    Notes
+    -----
+    PyTorch's convention and defaults: unlike the paper it takes eps into the step and not into the means, the rate may
+    be chosen, and the weight decay goes with it. Arrays of more than two dimensions are stacks of matrices, in the last
+    two; vectors keep a second moment for each element, the state ``variance``. The states of matrices are ``row_var``
+    and ``col_var``. While a step is made, squares and estimated moments take memory twice the size of its array.
+
+    The root mean squares are those of each array by itself; on a GPU they stay there, and nothing waits for them. One
+    that is no finite number is passed over: the step has then the size that it has for an array of zeros, or is as long
+    as it is. In a matrix an element that is no number spoils all others of its row and column, and the mean of R.
+
+    References
+    ----------
+    Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", 2018, arXiv:1804.04235.
+
+    Examples
+    --------
+    >>> p = np.array([[3.0, 4.0], [0.0, 0.0]])
+    >>> Adafactor(p, lr=0.5).step(np.array([[2.0, -2.0], [1.0, 1.0]]))
+    >>> p
+    array([[ 1.75,  5.25],
+           [-1.25, -1.25]])
+    """
+
+    hyper = kinds(
+        lr=RATE, beta2_decay=Number(high=0.0), eps=Several((Number(low=0.0, optional=True), Number(low=0.0))),
+        d=Number(low=1.0), weight_decay=RATE, maximize=SWITCH,
+    )  # fmt: skip
+    records = (formulas.ADAFACTOR, formulas.ADAFACTOR_MATRIX, formulas.ADAFACTOR_MEAN)
+    _part = Factored
+
+    def __init__(
+        self, params: Params, lr: Hyper = 1e-2, beta2_decay: float = -0.8,
+        eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0, weight_decay: Hyper = 0.0, *,
+        maximize: bool = False, **folded: Unpack[Folded],
+    ) -> None:  # fmt: skip
+        super().__init__(
+            params, folded, lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, maximize=maximize
+        )
+
+    def _new_states(self, label: str, p: Any) -> dict[str, Any]:
+        own = super()._new_states(label, p)
+        if p.ndim > 1:
+            variance = own.pop("variance")
+            own = {"row_var": variance[..., :1].copy(), "col_var": variance[..., :1, :].copy(), **own}
+        return own
+
+    @classmethod
+    def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
+        """The parameters of the formula for vectors, but for eps; the last two are those of the one for matrices."""
+        rest2 = step ** hyper["beta2_decay"]
+        return 1.0 - rest2, rest2, hyper["lr"] * hyper["weight_decay"], sign_of(hyper)
+
+    @classmethod
+    def trust(cls, hyper: Mapping[str, Any], xp: Any, parameter: Any, measured: Any) -> Any:
+        """The size of a step over that of the update."""
+        most, least = hyper["root"] * hyper["d"], hyper["root"] * hyper["eps"][1]
+        size = xp.where((parameter > least) & (parameter < math.inf), parameter / hyper["root"], hyper["eps"][1])
+        return hyper["share"] * size / xp.where((measured > most) & (measured < math.inf), measured / most, 1.0)
+
+    def _taken(self, grads: Params) -> list[Together]:
+        return []
+
+    def _follow(
+        self, parts: Sequence[Together] | Sequence[Alone], hyper: Mapping[str, Any], parameters: tuple[float, ...],
+        folds: Folds, factor: Any,
+    ) -> None:  # fmt: skip
+        share, rest2 = min(hyper["lr"], 1.0 / math.sqrt(self.steps + 1)), parameters[1]
+        for part in cast("Sequence[Factored]", parts):
+            eps = part.eps if hyper["eps"][0] is None else hyper["eps"][0]
+            part.estimate(folds, factor, rest2, eps)
+            rule = partial(self.trust, {**hyper, "share": share, "root": math.sqrt(max(part.sizes, 1))})
+            own = (*parameters[-2 if part.record is formulas.ADAFACTOR_MATRIX else 0 :], eps)
+            part.step(part.record, own, folds, factor, trust(part, part.record, own, folds, factor, rule))

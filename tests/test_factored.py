@@ -1,0 +1,165 @@
+"""Adafactor against PyTorch's."""
+
+import copy
+import pickle
+
+import ml_dtypes
+import numpy as np
+import pytest
+from fastloa_kernels.formulas.folded import DESCENT_SQUARE
+from fastloa_kernels.formulas.optimizer_factored import ADAFACTOR, ADAFACTOR_MATRIX, ADAFACTOR_MEAN
+
+import fastloa as fl
+from tests.scalars import refused
+from tests.shim import catalogue
+from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
+from tests.test_folded import ALL, descents
+from tests.trajectories import gradients
+
+pytestmark = pytest.mark.xdist_group("adafactor")
+
+SHAPES = [(5, 8), (7,), (2, 3, 4), ()]
+OPTIONS = (
+    {},
+    {"lr": 0.1, "beta2_decay": -0.5, "eps": (1e-3, 0.1), "d": 2.0, "weight_decay": 0.1, "maximize": True},
+    {"eps": (0.5, 1e-3), "beta2_decay": 0.0},
+)
+
+
+def starts(dtype, shapes=SHAPES):
+    return [np.random.default_rng(1).standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def walk(dtype, steps, shapes=SHAPES):
+    return [list(map(np.asarray, g)) for g in zip(*(gradients(s, dtype, steps) for s in shapes), strict=True)]
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(("dtype", "steps", "tolerance"), [("float64", 1000, 1e-12), ("float32", 100, 1e-5)])
+def test_trajectories_are_pytorchs(options, dtype, steps, tolerance, torch):
+    p = starts(dtype)
+    theirs = [torch.from_numpy(x.copy()) for x in p]
+    ours, golden = fl.Adafactor(p, **options), torch.optim.Adafactor(theirs, **options)
+    for gs in walk(dtype, steps):
+        for tensor, g in zip(theirs, gs, strict=True):
+            tensor.grad = torch.from_numpy(g)
+        golden.step()
+        ours.step(gs)
+    for got, wanted in zip(p, theirs, strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=tolerance, atol=tolerance * np.abs(got).max())
+    for own, tensor in zip(ours.state_dict()["states"], theirs, strict=True):
+        wanted = {k: v for k, v in golden.state[tensor].items() if k != "step"}
+        assert own.keys() == wanted.keys()
+        for name, state in own.items():
+            np.testing.assert_allclose(state, wanted[name].numpy(), rtol=tolerance, atol=tolerance)
+
+
+def test_a_schedule_is_the_rate_of_its_step(torch):
+    p = starts("float64")
+    theirs = [torch.from_numpy(x.copy()) for x in p]
+    ours, golden = fl.Adafactor(p, lr=fl.schedules.step(0.1, 2)), torch.optim.Adafactor(theirs, lr=0.1)
+    turns = torch.optim.lr_scheduler.StepLR(golden, 2)
+    for gs in walk("float64", 7):
+        for tensor, g in zip(theirs, gs, strict=True):
+            tensor.grad = torch.from_numpy(g)
+        golden.step()
+        turns.step()
+        ours.step(gs)
+    for got, wanted in zip(p, theirs, strict=True):
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-12)
+
+
+def test_what_is_folded_is_done_before_the_moments_and_after_the_step():
+    p, q = starts("float64"), starts("float64")
+    plain, folded, mean = fl.Adafactor(p), fl.Adafactor(q, **ALL), starts("float64")
+    for gs in walk("float64", 10):
+        plain.step(descents(gs)[1])
+        folded.step(gs)
+        assert not any(g.any() for g in gs)
+        mean = [0.75 * a + 0.25 * x for a, x in zip(mean, p, strict=True)]
+    for a, b in (*zip(p, q, strict=True), *zip(mean, folded.ema, strict=True)):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@needs_compiler
+def test_the_cuda_engine_makes_the_same_steps(monkeypatch):
+    wanted = [(record, name) for record in (ADAFACTOR, ADAFACTOR_MATRIX) for name in ("step", "measured_summed")]
+    wanted += [(ADAFACTOR_MEAN, "step"), (DESCENT_SQUARE, "value"), (DESCENT_SQUARE, "value_summed_wide")]
+    texts = [catalogue.map_source(*one, "float32") for one in wanted]
+    gpu()._driver.prepare([*texts, *catalogue.other_sources("float64")])
+    in_place_of_cupy(monkeypatch, gpu())
+    shapes = [(70, 30), (41,), (2, 3, 4)]
+    p, q = starts("float32", shapes), starts("float32", shapes)
+    host, device = fl.Adafactor(p, weight_decay=0.1), fl.Adafactor(q, weight_decay=0.1, backend="cupy")
+    for gs in walk("float32", 5, shapes):
+        host.step(gs)
+        device.step(gs)
+    for a, b in zip(p, q, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+    for a, b in zip(host.state_dict()["states"], device.state_dict()["states"], strict=True):
+        for name in a:
+            same(b[name], a[name])
+
+
+@pytest.mark.parametrize("dtype", ["float16", ml_dtypes.bfloat16])
+def test_16_bit_parameters_are_computed_in_float32_and_rounded_once(dtype):
+    shapes, eps = [(4, 3), (5,)], float(ml_dtypes.finfo(dtype).eps)
+    p, gs = starts(dtype, shapes), walk(dtype, 1, shapes)[0]
+    wide = [x.astype(np.float32) for x in p]
+    fl.Adafactor(p).step(gs)
+    fl.Adafactor(wide, eps=(eps, 1e-3)).step([g.astype(np.float32) for g in gs])
+    for a, b in zip(p, wide, strict=True):
+        np.testing.assert_array_equal(a, b.astype(dtype))
+
+
+def test_a_run_goes_on_from_its_state_and_takes_any_layout():
+    p, gs = [x.copy(order="F") for x in starts("float64")], walk("float64", 20)
+    first = fl.Adafactor(p, lr=fl.schedules.linear(0.1, 0.01, 20), ema=0.5)
+    for g in gs[:10]:
+        first.step(g)
+    second = fl.Adafactor([x.copy(order="C") for x in p], lr=fl.schedules.linear(0.1, 0.01, 20), ema=0.5)
+    second.load_state_dict(pickle.loads(pickle.dumps(first.state_dict())))
+    third = copy.deepcopy(second)
+    for optimizer in (first, second, third):
+        for g in gs[10:]:
+            optimizer.step([x.copy(order="F") for x in g] if optimizer is first else g)
+    for a, b, c in zip(p, second.params, third.params, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    shapes = [{name: x.shape for name, x in own.items()} for own in first.state_dict()["states"][1:3]]
+    assert shapes == [
+        {"variance": (7,), "ema": (7,)},
+        {"row_var": (2, 3, 1), "col_var": (2, 1, 4), "ema": (2, 3, 4)},
+    ]
+
+
+def test_numbers_that_are_none_keep_to_their_array_and_to_their_element_of_a_vector():
+    p, q = [np.ones(3), np.ones((2, 2)), np.ones((2, 2)), np.ones((0, 3)), np.ones(0)], [np.ones(3)]
+    g = [np.array([1.0, np.nan, -2.0]), np.array([[1.0, np.nan], [1.0, 1.0]]), np.ones((2, 2)), p[3], p[4]]
+    fl.Adafactor(p).step(g)
+    fl.Adafactor(q).step([np.array([1.0, 1.0, -2.0])])
+    assert np.isnan(p[0]).tolist() == [False, True, False]
+    assert p[0][::2].tolist() == q[0][::2].tolist()
+    assert np.isnan(p[1]).all()
+    assert np.isfinite(p[2]).all()
+
+
+def test_options():
+    for options, message in (
+        ({"beta2_decay": 0.5}, "beta2_decay must be finite and <= 0, got 0.5"),
+        ({"d": 0.5}, "d must be finite and >= 1, got 0.5"),
+        ({"eps": (-1.0, 1.0)}, "eps[0] must be non-negative and finite, got -1.0"),
+        ({"eps": (None, -1.0)}, "eps[1] must be non-negative and finite, got -1.0"),
+        ({"eps": (None,)}, "eps must be two numbers, got 1"),
+        ({"lr": -1.0}, "lr must be non-negative and finite, got -1.0"),
+    ):
+        with refused(ValueError, f"Adafactor: {message}"):
+            fl.Adafactor(np.ones(3), **options)
+    with refused(TypeError, "Adafactor: eps[1] must be a real number, got NoneType"):
+        fl.Adafactor(np.ones(3), eps=(None, None))
