@@ -39,6 +39,7 @@ class Optimizer:
     hyper: ClassVar[Mapping[str, Kind]]
     records: ClassVar[tuple[Step, ...]]
     initial: ClassVar[Mapping[str, float | str | None]] = {}
+    takes_closure: ClassVar[bool] = False  # whether a step takes what gives value and gradients, and not gradients
     _part: ClassVar[type[Alone]] = Alone
 
     def __init__(self, params: Params, folded: Folded, **hyper: Any) -> None:

@@ -23,7 +23,10 @@ P = TypeVar("P")
 
 
 class Optimizer(Protocol):
-    """What `minimize` needs of an optimizer; if it has a ``last_lr``, that is recorded."""
+    """What `minimize` needs of an optimizer; if it has a ``last_lr``, that is recorded.
+
+    One with a true ``takes_closure`` is given, in place of the gradients, what gives value and gradients when called.
+    """
 
     @property
     def params(self) -> Any:
@@ -125,7 +128,8 @@ def minimize(
     params : array, sequence or dict of arrays
         Where to start. The arrays hold the result in the end, after an interruption or an error too.
     optimizer : Optimizer or callable
-        An optimizer over these very arrays, or a callable that makes one of them, such as an optimizer's class.
+        An optimizer over these very arrays, or a callable that makes one of them, such as an optimizer's class. A step
+        of `LBFGS` evaluates more than once.
     data : iterable, optional
         The batches of an epoch, read once an epoch, such as `minibatches` makes. A batch that is a tuple or a list
         gives several arguments, another one.
@@ -252,7 +256,8 @@ class _Run:
                 if isinstance(reason, str):
                     return reason
                 raise TypeError(f"minimize: stop must give a reason (a str) or None, got {kind(reason)}")
-        self.optimizer.step(grads)
+        closed = getattr(self.optimizer, "takes_closure", False)
+        self.optimizer.step(self.closure(batch, value, grads) if closed else grads)
         self.steps += 1
         self.record.stepped(getattr(self.optimizer, "last_lr", None))
         if self.bar is not None:
@@ -274,6 +279,11 @@ class _Run:
             return value if is_cupy(value) else float(value), grads
         except (TypeError, ValueError):
             raise TypeError(f"minimize: value_and_grad must return a scalar value, got {kind(value)}") from None
+
+    def closure(self, batch: Iterable[Any], value: Any, grads: Any) -> Callable[[], tuple[Any, Any]]:
+        """What gives a value and gradients: first those that are known, then those of the parameters as they are."""
+        known = [(value, grads)]
+        return lambda: known.pop() if known else self.evaluate(batch)
 
     def result(self, reason: str) -> Result[Any]:
         """Close the record, which waits for the GPU, then the clock."""

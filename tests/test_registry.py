@@ -29,7 +29,7 @@ SERVING = {
 
 
 # Optimizers of another, of matrices, of all arrays at once: test_lookahead.py, test_orthogonal.py, test_factored.py, …
-TESTED_APART = {"Adafactor", "Lookahead", "Muon", "Prodigy"}
+TESTED_APART = {"Adafactor", "LBFGS", "Lookahead", "Muon", "Prodigy"}
 
 
 def records():

@@ -49,6 +49,7 @@ from fastloa.optimizers import (
     mixtures,
     moments,
     orthogonal,
+    quasi_newton,
     schedule_free,
     sgd,
     signs,
@@ -65,6 +66,7 @@ from fastloa.optimizers.lookahead import *  # noqa: F403
 from fastloa.optimizers.mixtures import *  # noqa: F403
 from fastloa.optimizers.moments import *  # noqa: F403
 from fastloa.optimizers.orthogonal import *  # noqa: F403
+from fastloa.optimizers.quasi_newton import *  # noqa: F403
 from fastloa.optimizers.schedule_free import *  # noqa: F403
 from fastloa.optimizers.sgd import *  # noqa: F403
 from fastloa.optimizers.signs import *  # noqa: F403
@@ -74,7 +76,7 @@ from fastloa.optimizers.variances import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        adam, adaptive, averaged, distances, factored, lookahead, mixtures, moments, orthogonal, schedule_free, sgd,
-        signs, sparse, trusted, variances,
+        adam, adaptive, averaged, distances, factored, lookahead, mixtures, moments, orthogonal, quasi_newton,
+        schedule_free, sgd, signs, sparse, trusted, variances,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

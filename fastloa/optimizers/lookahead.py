@@ -30,7 +30,7 @@ class Lookahead(Optimizer):
     Raises
     ------
     TypeError
-        Not an optimizer.
+        Not an optimizer, or one whose steps take no gradients.
     ValueError
         An option out of its range.
 
@@ -63,6 +63,10 @@ class Lookahead(Optimizer):
     def __init__(self, optimizer: Optimizer, k: int = 5, alpha: float = 0.5) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"Lookahead: optimizer must be an optimizer, got {checks.kind(optimizer)}")
+        if optimizer.takes_closure:
+            raise TypeError(
+                f"Lookahead: optimizer must be one whose steps take gradients, got {type(optimizer).__name__}"
+            )
         super().__init__(optimizer.params, {"backend": optimizer._backend}, k=k, alpha=alpha)
         self.optimizer, self.steps = optimizer, optimizer.steps
 
