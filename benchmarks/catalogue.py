@@ -22,7 +22,7 @@ def page() -> str:
         HEAD,
         *_table("Activations", "each with its derivative and backward", activations),
         *_table("Losses", "each with its gradient and Hessian", losses),
-        *_table("Optimizers", "each also as a step on bare arrays, such as `adam_step`", optimizers),
+        *_table("Optimizers", "most also as a step on bare arrays, such as `adam_step`", optimizers),
         *_table("Schedules", "of any hyper-parameter, in `fastloa.schedules`", schedules),
     ])  # fmt: skip
 

@@ -200,6 +200,24 @@ def test_a_search_does_not_end_where_the_value_is_none():
     assert np.isfinite(p).all()
 
 
+def test_an_error_within_a_search_leaves_the_parameters_where_it_began():
+    p, count = begun(rosenbrock), 0
+
+    def closure():
+        nonlocal count
+        count += 1
+        if count == 2:
+            raise KeyboardInterrupt
+        return rosenbrock(p)
+
+    optimizer = fl.LBFGS(p, **SEARCH)
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.step(closure)
+    np.testing.assert_array_equal(p[0], begun(rosenbrock)[0])
+    optimizer.step(closure)
+    assert rosenbrock(p)[0] < 1.0
+
+
 def test_a_layout_is_kept():
     whole = np.ones((3, 8))
     p = whole[:, ::2].T

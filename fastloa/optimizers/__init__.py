@@ -4,7 +4,7 @@ The classes hold parameters (an array, or a list, tuple or dict of arrays) and t
 ``_step`` do the same on bare arrays. ``lr``, ``weight_decay``, ``momentum`` and the like may be schedules (see
 `fastloa.schedules`): functions of the step, counted from 0.
 
-Every class takes, beside its own arguments (``**folded``), what is then done in the same pass as the step:
+Classes take, beside their own arguments (``**folded``), what is then done in the same pass as the step:
 
 - ``grad_scale`` (float or schedule, default 1.0): gradients are divided by it, as they must be if the loss was
   multiplied by it;

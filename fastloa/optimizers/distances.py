@@ -139,8 +139,9 @@ class Prodigy(Optimizer):
     @property
     def distance(self) -> Any:
         """The estimate d for the next step; on a GPU a 0-d array there, for which nothing waits."""
-        found = backends.bring_home(self._found, self._home)
-        return float(found[0]) if self._home == "numpy" else found[0]
+        with backends.device_of(self._found):
+            found = backends.bring_home(self._found, self._home)[0]
+            return float(found) if self._home == "numpy" else found.copy()  # which steps leave alone
 
     def _follow(
         self, parts: Sequence[Together] | Sequence[Alone], hyper: Mapping[str, Any], parameters: tuple[float, ...],

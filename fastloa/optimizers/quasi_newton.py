@@ -115,6 +115,8 @@ class LBFGS(Optimizer):
     line search. All arrays make one vector, of float64 if one of them is. Products of vectors are summed in float64, on
     a GPU without waiting for them; some numbers must be waited for in every move, such as the value.
 
+    Should `closure` raise within a search, the parameters are where the search began.
+
     With `minimize`, one step is one of this optimizer's: the evaluations within it are not in the history.
 
     References
@@ -211,10 +213,14 @@ class LBFGS(Optimizer):
             start, reach = self._flat(lines, self._arrays), lines.largest(direction)
             if hyper["line_search_fn"] is not None:
                 at = partial(self._at, closure, lines, start, direction)
-                point, tried = strong_wolfe(
-                    at, Point(0.0, value, slope, gradient), length, reach=reach,
-                    tolerance=hyper["tolerance_change"], most=limit - evaluations,
-                )  # fmt: skip
+                try:
+                    point, tried = strong_wolfe(
+                        at, Point(0.0, value, slope, gradient), length, reach=reach,
+                        tolerance=hyper["tolerance_change"], most=limit - evaluations,
+                    )  # fmt: skip
+                except BaseException:
+                    self._put(lines, start)  # and not where it was tried last
+                    raise
                 value, gradient, past["length"] = point.value, point.gradient, float(point.length)
                 self._put(lines, lines.move(start, direction, past["length"]))
                 evaluations += tried
