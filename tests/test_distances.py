@@ -211,5 +211,7 @@ def test_options():
     ):
         with refused(ValueError, f"Prodigy: {message}"):
             fl.Prodigy(np.ones(3), **options)
+    with refused(TypeError, "Prodigy: growth_rate must be a real number, got list"):
+        fl.Prodigy(np.ones(3), growth_rate=[1.0, 2.0])
     with refused(TypeError, "Prodigy: decouple must be True or False, got int"):
         fl.Prodigy(np.ones(3), decouple=1)

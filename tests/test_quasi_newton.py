@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.formulas.optimizer_lines import LBFGS_MOVE
 from fastloa_kernels.formulas.totals import MAGNITUDE
 
@@ -151,7 +152,7 @@ def test_a_schedule_is_the_length_of_a_steps_moves():
 def test_the_cuda_engine_makes_the_same_moves_to_the_bit(monkeypatch):
     wanted = [(LBFGS_MOVE, "step"), (LBFGS_MOVE, "total_summed"), (MAGNITUDE, "value_summed_wide")]
     texts = [catalogue.map_source(*one, "float64") for one in wanted]
-    gpu()._driver.prepare([*texts, *catalogue.other_sources("float64")])
+    gpu()._driver.prepare([*texts, source.finish_source("float64")])
     in_place_of_cupy(monkeypatch, gpu())
     p, q = begun(rosenbrock), begun(rosenbrock)
     host, device = fl.LBFGS(p, **SEARCH), fl.LBFGS(q, backend="cupy", **SEARCH)

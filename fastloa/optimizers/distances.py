@@ -25,7 +25,8 @@ S = formulas.PRODIGY.states.index("s") + 2
 
 def growth(function: str, argument: str, value: Any, *, fixed: bool) -> Any:
     """Check a factor by which a number may grow, which may be infinite."""
-    return value if value == math.inf else Number(low=1.0)(function, argument, value, fixed=fixed)
+    infinite = isinstance(value, float) and value == math.inf
+    return value if infinite else Number(low=1.0)(function, argument, value, fixed=fixed)
 
 
 class Prodigy(Optimizer):
