@@ -76,6 +76,7 @@ class Terms:
     weight: Array | None = None
     record: PairwiseLoss | None = None
     probabilities: bool = False
+    nonnegative: str | None = None  # the argument that may hold no negative number
 
 
 class Loss(LossOperation[P]):
@@ -102,7 +103,7 @@ class Loss(LossOperation[P]):
             if results is not None:
                 return results
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
-        buffers = take_buffers(function, form, options)
+        buffers = self._taken(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
         backend, terms = options.pop("backend", None), self._definition(*args, **options)
         checks.choice(function, "reduction", reduction, self._reductions)
@@ -112,13 +113,21 @@ class Loss(LossOperation[P]):
         with call.on_device():
             return self._compute(call, form, args, terms, reduction, sample_weight, buffers)
 
+    def _taken(self, function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The arrays to write to by the names of their results, taken out of the options."""
+        return take_buffers(function, form, options)
+
+    def _results(self, form: str) -> tuple[str, ...]:
+        """The names of a form's results."""
+        return RESULTS[form]
+
     def _compute(
         self, call: Call, form: str, args: tuple[Any, ...], terms: Terms, reduction: str, sample_weight: Any,
         buffers: dict[str, Any],
     ) -> tuple[Any, ...]:  # fmt: skip
         function, engine, shape = call.function, call.engine, args[0].shape
         kind = dtypes.kind_of(function, self._arrays[0], args[0])
-        kinds = kind, dtypes.kind_of(function, self._arrays[1], args[1])
+        kinds = [dtypes.kind_of(function, name, x) for name, x in zip(self._arrays, args, strict=True)]
         dtypes.same_shape(function, self._arrays, args)
         summed = reduction != "none"
         if summed and buffers.get("out") is not None:
@@ -128,12 +137,14 @@ class Loss(LossOperation[P]):
             check_pos_weight(call, terms.operand)
             inputs.append(expanded(call, "pos_weight", terms.operand, shape, kind.compute))
         weight, divisor = self._weight(call, terms.weight, sample_weight, reduction, shape, kind.compute)
-        names = [name for name in RESULTS[form] if not (name == "out" and summed)]
+        names = [name for name in self._results(form) if not (name == "out" and summed)]
         targets = {name: (kind.value if name == "out" else kind.result) for name in names}
         stored = {name: kind.compute if name == "out" else call.stored(kind, kind.compute) for name in names}
         results = [call.buffer(name, buffers.get(name), shape, targets[name], stored[name]) for name in names]
         if terms.probabilities:
             check_probabilities(call, self._arrays, inputs[:2], kind.compute)
+        if terms.nonnegative is not None:
+            check_nonnegative(call, terms.nonnegative, inputs[self._arrays.index(terms.nonnegative)])
         operands = tuple(inputs) if weight is None else (weight, *inputs)
 
         def run(name: str, *written: Array) -> Any:
@@ -306,6 +317,17 @@ def check_probabilities(call: Call, names: tuple[str, ...], arrays: list[Any], d
             value = array.reshape(-1)[at]
             place = index(at, array.shape)
             raise ValueError(f"{call.function}: {name} must be in [0, 1], got {value} at index {place}")
+
+
+def check_nonnegative(call: Call, name: str, array: Any) -> None:
+    """Raise for a negative number. On a GPU that would wait for the device, and gives NaN instead."""
+    if call.engine.name != "cpu":
+        return
+    negative = (array < 0).reshape(-1)
+    if negative.any():
+        at = int(np.argmax(negative))
+        value, place = array.reshape(-1)[at], index(at, array.shape)
+        raise ValueError(f"{call.function}: {name} must be non-negative, got {value} at index {place}")
 
 
 def check_pos_weight(call: Call, array: Any) -> None:

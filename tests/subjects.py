@@ -1,14 +1,7 @@
-"""The table of cases as subjects: what is computed of which arrays, and what it should give.
-
-Parameters are taken in the dtype of the arrays, as the library does: a slope of 0.01 in float32 is the float32 next to
-0.01.
-"""
+"""The table of cases as subjects: what is computed of which arrays, and what it should give."""
 
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,77 +12,13 @@ from tests import cases
 from tests import references as ref
 from tests.harness import PRECISION, exact
 from tests.samples import common_hard, grid, magnitudes, matrix, points_of, rng_for, stratified, with_gradient
+from tests.several_subjects import joint_loss_subjects
+from tests.subject import RESULTS, Output, Subject, by_row, form_of, lifted
 
 DTYPES = ("float32", "float64")
 # A derivative's 2 ulp and the rounding of what it is multiplied with.
 PRODUCT = {"float32": 3.0, "float64": 3.0}
 NEAR = 2.0**-6  # a zero of a derivative, where errors have nothing to be measured by
-
-
-@dataclass(frozen=True, eq=False)
-class Output:
-    """One result: its reference ``(arrays, dtype) -> numbers``, the ulp it may be off, and of what size these are."""
-
-    reference: Callable[..., Any]
-    allowed: Mapping[str, float]
-    scale: Callable[..., Any] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """One form of one operation with one set of options: ``call(*operands, **more)`` and what it should give.
-
-    `buffers` names the arguments that results can be written to. `rows` says that the results of a row belong together,
-    `whole` that they depend on all operands.
-    """
-
-    operation: str
-    form: str
-    call: Callable[..., Any]
-    outputs: tuple[Output, ...]
-    sample: Callable[[str], tuple[np.ndarray, ...]]
-    buffers: tuple[str, ...] = ("out",)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    rows: bool = False
-    whole: bool = False
-
-    def __str__(self):
-        return "-".join((self.operation, self.form, *(f"{key}={value}" for key, value in self.options.items())))
-
-    @cache  # noqa: B019 - subjects are made once
-    def operands(self, dtype):
-        """Give the same operands every time, so that references are computed once."""
-        arrays = self.sample(dtype)
-        for array in arrays:
-            array.flags.writeable = False
-        return arrays
-
-    @cache  # noqa: B019
-    def exact(self, dtype):
-        """Give the references of the operands."""
-        arrays = self.operands(dtype)
-        with mp.workprec(PRECISION[dtype]):
-            return tuple(self._exact(out, arrays, dtype) for out in self.outputs)
-
-    def _exact(self, out, arrays, dtype):
-        values, scales = out.reference(arrays, dtype), out.scale and out.scale(arrays, dtype)
-        shape = arrays[0].shape if len(values) == arrays[0].size else arrays[0].shape[:-1]  # one for each row
-        return exact(values, dtype, shape, scales)
-
-
-def rounded(options, dtype):
-    """Give options with their numbers as the dtype has them; words and None stay."""
-    return {k: mpf(float(np.dtype(dtype).type(v))) if isinstance(v, float) else v for k, v in options.items()}
-
-
-def lifted(function, options):
-    """Make a reference of arrays of one of numbers."""
-
-    def reference(arrays, dtype):
-        given, elements = rounded(options, dtype), zip(*(a.tolist() for a in arrays), strict=True)
-        return [function(*map(mpf, element), **given) for element in elements]
-
-    return reference
 
 
 def times_gradient(function):
@@ -191,18 +120,6 @@ def gated_subjects(case):
         )  # fmt: skip
 
 
-RESULTS = {
-    "value": (("out", ""),),
-    "grad": (("grad_out", "_derivative"),),
-    "value_and_grad": (("out", ""), ("grad_out", "_derivative")),
-    "grad_and_hess": (("grad_out", "_derivative"), ("hess_out", "_second")),
-}
-
-
-def form_of(operation, form):
-    return operation if form == "value" else getattr(operation, form)
-
-
 def loss_subjects(case):
     name, operation = case.name, getattr(fl, case.name)
 
@@ -232,16 +149,6 @@ def loss_subjects(case):
                 tuple(output(tail, lift) for _, tail in results),
                 pairs, tuple(buffer for buffer, _ in results), given,
             )  # fmt: skip
-
-
-def by_row(function):
-    """Make a reference of matrices of one of rows."""
-
-    def reference(arrays, dtype):
-        rows = zip(*([[mpf(x) for x in row] for row in a.tolist()] for a in arrays), strict=True)
-        return [result for row in rows for result in function(*row)]
-
-    return reference
 
 
 def row_subjects(case):
@@ -323,6 +230,7 @@ KINDS = {
     cases.ActivationCase: activation_subjects,
     cases.GatedCase: gated_subjects,
     cases.LossCase: loss_subjects,
+    cases.JointLossCase: joint_loss_subjects,
     cases.RowCase: row_subjects,
     cases.RowLossCase: row_loss_subjects,
 }

@@ -17,12 +17,12 @@ from fastloa.cli.exact_activations import OPTIONS
 from tests import cases
 from tests import references as ref
 from tests.harness import ROOT
-from tests.subjects import rounded
+from tests.subject import rounded
 
 WIDER = {"float32": np.float64, "float64": np.longdouble}
 LONG = pytest.param("float64", marks=pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="no longdouble"))
 ENDINGS = {"value": "", "derivative": "_derivative", "grad": "_derivative", "hess": "_second", "grad_a": "_grad_a",
-           "grad_b": "_grad_b"}  # fmt: skip
+           "grad_b": "_grad_b", "hess_a": "_hess_a", "hess_b": "_hess_b"}  # fmt: skip
 
 
 def focal_slope(z, t):
@@ -44,6 +44,9 @@ TERMS = {
     "tweedie_loss.grad": lambda z, t: ref.exp(z / 2),
     "tweedie_loss.hess": lambda z, t: ref.exp(z / 2),
     "kl_div": lambda x, t: t * x,
+    "gaussian_nll_loss": lambda x, t, v: mp.log(v),
+    "gaussian_nll_loss.grad_b": lambda x, t, v: 1 / v,
+    "gaussian_nll_loss.hess_b": lambda x, t, v: 1 / v**2,
     "sigmoid_focal_loss.grad": lambda z, t: focal_slope(z, t),
     "sigmoid_focal_loss.hess": lambda z, t: focal_slope(z, t),
 }

@@ -124,12 +124,12 @@ def test_losses_are_the_cpus(engine, record, dtype):
         for prefix, weight in (("", np.ones(size, dtype)), ("weighted_", numbers(size, dtype, 9, shift))):
             # A weight of 1 leaves every bit, so the CPU needs no kernels without one.
             operands, weighted = (weight, *arrays) if prefix else arrays, (weight, *arrays)
-            value, grad = run(cpu(), record, "weighted_value_and_grad", weighted, (DIVISOR,))
-            _, hess = run(cpu(), record, "weighted_grad_and_hess", weighted, (DIVISOR,))
+            value, *grads = run(cpu(), record, "weighted_value_and_grad", weighted, (DIVISOR,))
+            slopes = run(cpu(), record, "weighted_grad_and_hess", weighted, (DIVISOR,))
             total = summed(value) / value.dtype.type(DIVISOR)
             for name, expected in (
-                ("value", [value]), ("value_summed", [total]), ("grad", [grad]), ("value_and_grad", [value, grad]),
-                ("value_and_grad_summed", [total, grad]), ("grad_and_hess", [grad, hess]),
+                ("value", [value]), ("value_summed", [total]), ("grad", grads), ("value_and_grad", [value, *grads]),
+                ("value_and_grad_summed", [total, *grads]), ("grad_and_hess", slopes),
             ):  # fmt: skip
                 if prefix + name not in catalogue.once(record):
                     continue

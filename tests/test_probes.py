@@ -10,7 +10,8 @@ import pytest
 import fastloa as fl
 from tests import cases, harness
 from tests.samples import rng_for
-from tests.subjects import DTYPES, SUBJECTS, Subject, by_kernel, group, walk
+from tests.subject import Subject
+from tests.subjects import DTYPES, SUBJECTS, by_kernel, group, walk
 
 FEW, MANY, THREADS = 3_000, 1_000_000, 8
 LONG = 1 << 18  # so that calls large enough for all threads are drawn as well
@@ -44,7 +45,7 @@ def step(case, options):
     return Subject(case.name, "step", call, (), arrays, (), options, whole=not case.alone)
 
 
-LOSSES = (cases.LossCase, cases.RowLossCase)
+LOSSES = (cases.LossCase, cases.JointLossCase, cases.RowLossCase)
 FORMS = (
     *SUBJECTS,
     *(one for subject in SUBJECTS if isinstance(cases.BY_NAME[subject.operation], LOSSES) for one in reduced(subject)),

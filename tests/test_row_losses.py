@@ -13,7 +13,8 @@ from mpmath import mp, mpf
 import fastloa as fl
 from tests import references as ref
 from tests.harness import PRECISION, as_tuple, check_accuracy, check_same_bits, exact
-from tests.subjects import DTYPES, RESULTS, form_of, group
+from tests.subject import RESULTS, form_of
+from tests.subjects import DTYPES, group
 
 ALLOWED = {"out": 2.0, "grad_out": 3.0, "hess_out": 5.0}
 NAMES = ("cross_entropy", "nll_loss")

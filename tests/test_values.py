@@ -10,13 +10,15 @@ from fastloa_kernels.formulas import losses
 import fastloa as fl
 from tests import cases, harness
 from tests.samples import rng_for
-from tests.subjects import DTYPES, RESULTS, SUBJECTS, group, walk
+from tests.subject import RESULTS
+from tests.subjects import DTYPES, SUBJECTS, group, walk
 
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 ACTIVATIONS = [case for case in cases.CASES if isinstance(case, cases.ActivationCase)]
 LOSSES = [case for case in cases.CASES if isinstance(case, cases.LossCase)]
 GATED = [case for case in cases.CASES if isinstance(case, cases.GatedCase)]
-ELEMENTWISE = [s for s in SUBJECTS if not s.rows and not isinstance(cases.BY_NAME[s.operation], cases.GatedCase)]
+SEVERAL = (cases.GatedCase, cases.JointLossCase)
+ELEMENTWISE = [s for s in SUBJECTS if not s.rows and not isinstance(cases.BY_NAME[s.operation], SEVERAL)]
 
 
 def rows(given, dtypes=DTYPES):

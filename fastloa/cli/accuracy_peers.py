@@ -45,7 +45,7 @@ def _torch(function: Function, dtype: Any) -> Call | None:
     library = Torch(gpu=False, threads=1)
     torch, functional = library.torch, library.torch.nn.functional
     plain = getattr(functional, function.operation, None) or getattr(torch, function.operation, None)
-    if plain is None or function.form == "hess":
+    if plain is None or function.form.startswith("hess") or function.form == "grad_b":
         return None
     options = dict(OPTIONS.get(function.operation, {}))
     if isinstance(function.public, LossOperation):

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 import fastloa as fl
-from fastloa.cli import exact_activations, exact_gated, exact_losses
+from fastloa.cli import exact_activations, exact_gated, exact_joint, exact_losses
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.exact_losses import row_parts
 from fastloa.gated_operations import GatedActivation, SplitActivation
+from fastloa.joint_loss_operations import JointLoss
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation
 from fastloa.row_loss_operations import RowLossOperation
@@ -38,7 +39,7 @@ def _log_softmax(x: Array) -> Array:
 
 
 # Activations: value and derivative, gated ones: value and two gradients; activations of rows: value; losses:
-# ``(x, target) -> (value, gradient, Hessian)``.
+# ``(x, target) -> (value, gradient, Hessian)``, of three arrays with two gradients and two Hessians.
 EXACT: Mapping[str, Any] = {
     **exact_activations.EXACT,
     **exact_gated.EXACT,
@@ -46,6 +47,7 @@ EXACT: Mapping[str, Any] = {
     "log_softmax": (_log_softmax,),
     "softmin": (lambda x: _softmax(-x),),
     **exact_losses.EXACT,
+    **exact_joint.EXACT,
 }
 
 
@@ -145,6 +147,20 @@ def _scores_and_labels(rng: np.random.Generator, count: int, dtype: Any) -> tupl
     return x, rng.integers(0, x.shape[1], len(x))
 
 
+def _means_and_variances(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Any two numbers, and a variance above the least; half of the triples are of ordinary size."""
+    x, target = _pairs(rng, count, dtype)
+    powers = np.abs(_powers(dtype))
+    variance = _mixed(rng, count, powers[powers > 1e-5], np.exp(2 * rng.normal(size=count)))
+    return x, target, variance
+
+
+def _scores_and_margins(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
+    """Two scores and a label, -1 or 1."""
+    first, label = _margins(rng, count, dtype)
+    return first, _margins(rng, count, dtype)[0], label
+
+
 MARGINS = (
     "hinge_loss", "squared_hinge_loss", "modified_huber_loss", "exponential_loss", "soft_margin_loss",
     "hinge_embedding_loss",
@@ -154,6 +170,8 @@ DRAW: Mapping[str, Draw] = {
     **dict.fromkeys(("poisson_nll_loss", "gamma_loss", "tweedie_loss"), _counts),
     **dict.fromkeys(("binary_cross_entropy_with_logits", "sigmoid_focal_loss", "kl_div"), _logits_and_probabilities),
     "msle_loss": _sizes,
+    "gaussian_nll_loss": _means_and_variances,
+    "margin_ranking_loss": _scores_and_margins,
     "binary_cross_entropy": _probabilities,
 }
 
@@ -165,7 +183,7 @@ class Function:
     Parameters
     ----------
     operation, form : str
-        The public name, and value, derivative, grad, grad_a, grad_b or hess.
+        The public name, and value, derivative, grad, grad_a, grad_b, hess, hess_a or hess_b.
     call : callable
         fastloa's, of arrays.
     exact : callable
@@ -219,6 +237,14 @@ def _functions(name: str, public: Any) -> Iterator[Function]:
         calls = {"value": _with("none", public), "grad": _with("sum", public.grad)}
         for i, (form, call) in enumerate(calls.items()):
             yield Function(name, form, call, _item(exact, i), _scores_and_labels)
+    elif isinstance(public, JointLoss):
+        grads, hesses = _with("sum", public.grad), _item(_with("sum", public.grad_and_hess), 1)
+        calls = {"value": _with("none", public)}
+        calls |= {
+            f"{form}_{'ab'[i]}": _item(call, i) for form, call in (("grad", grads), ("hess", hesses)) for i in range(2)
+        }
+        for i, (form, call) in enumerate(calls.items()):
+            yield Function(name, form, call, _item(exact, i), DRAW[name])
     elif isinstance(public, Loss):
         hess = _item(_with("sum", public.grad_and_hess), 1)
         calls = {"value": _with("none", public), "grad": _with("sum", public.grad), "hess": hess}

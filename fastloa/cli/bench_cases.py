@@ -16,6 +16,7 @@ from fastloa.cli.bench_torch import Torch
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor
 from fastloa.gated_operations import GatedActivation, SplitActivation
+from fastloa.joint_loss_operations import JointLoss
 from fastloa.loss_operations import Loss
 from fastloa.operations import Activation
 from fastloa.optimizer_operations import Optimizer
@@ -181,6 +182,24 @@ class _Loss(Case):
         return torch.loss(self.operation, inputs, self.row.options)
 
 
+class _JointLoss(_Loss):
+    """The same of a loss of three arrays: its gradients are two."""
+
+    def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
+        return [*super().inputs(rng, shape, dtype), (0.1 + rng.random(shape, np.float32)).astype(dtype)]
+
+    def size(self, inputs: Arrays) -> int:
+        return super().size(inputs) + int(inputs[0].nbytes)
+
+    def ours(self, inputs: Arrays, place: Place) -> Competitor:
+        arrays = [place.array(x) for x in inputs]
+        out = {} if place.allocate else {"grad_out": tuple(place.xp.empty_like(arrays[0]) for _ in range(2))}
+        return Competitor(partial(self.public.value_and_grad, *arrays, **self.row.options, **out), wait=place.wait)
+
+    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
+        return None  # the gradients of PyTorch's are asked for in the first array alone
+
+
 class _Step(Case):
     """A step of an optimizer on bare arrays: parameter, gradient and states."""
 
@@ -249,6 +268,8 @@ def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
         return _Activation, ("value", "backward", *(("backward_from_output",) if from_output else ()))
     if isinstance(found, GatedActivation | SplitActivation):
         return _Gated, ("value", "backward")
+    if isinstance(found, JointLoss):
+        return _JointLoss, ("value_and_grad",)
     if isinstance(found, Loss | RowLossOperation):
         return _Loss, ("value_and_grad",)
     if isinstance(found, StepOperation):

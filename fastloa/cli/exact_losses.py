@@ -49,7 +49,7 @@ def _sum(a: Array, b: Array) -> tuple[Array, Array]:
     return total, np.where(np.isfinite(total), lost, 0)
 
 
-def _product(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
+def product(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
     """Give the product of numbers in two parts, in two parts (Veltkamp and Dekker)."""
     half = a.dtype.type(2) ** ((np.finfo(a.dtype).nmant + 2) // 2) + 1
     heads = [half * y - (half * y - y) for y in (a, b)]
@@ -59,25 +59,31 @@ def _product(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
     return value, np.where(np.isfinite(lost), lost + (a * b_lost + a_lost * b), 0)
 
 
-def _quotient(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
+def quotient(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
     """Give the quotient of numbers in two parts, in two parts."""
     value = a / b
-    back, rest = _product(value, 0 * value, b, b_lost)
+    back, rest = product(value, 0 * value, b, b_lost)
     return value, np.where(np.isfinite(back), ((a - back) + (a_lost - rest)) / b, 0)
 
 
-def _added(a: Pair, b: Pair) -> Pair:
+def added(a: Pair, b: Pair) -> Pair:
     """Give the sum of numbers in two parts, in two parts."""
     total, lost = _sum(a[0], b[0])
     return _sum(total, np.where(np.isfinite(total), lost + (a[1] + b[1]), 0))
 
 
-def _negative(a: Pair) -> Pair:
+def negative(a: Pair) -> Pair:
+    """Give the same with the other sign."""
     return -a[0], -a[1]
 
 
 def _twice(a: Pair) -> Pair:
     return 2 * a[0], 2 * a[1]
+
+
+def residual_parts(x: Array, t: Array) -> Pair:
+    """Give x - t in two parts."""
+    return _sum(x, -t)
 
 
 def _residual(x: Array, t: Array) -> tuple[Array, Array, Array]:
@@ -146,11 +152,11 @@ def _tukey(x: Array, t: Array) -> Results:
     _, size, lost = _residual(x, t)
     c = x.dtype.type(COMPUTED[x.dtype](4.685))
     outside = size + lost > c
-    ratio = _quotient(size, lost, c, 0)
-    u, u_lost = _product(*ratio, *ratio)
+    ratio = quotient(size, lost, c, 0)
+    u, u_lost = product(*ratio, *ratio)
     share, share_lost = _sum(1, -u)
     share = np.where(outside, 0, share + (share_lost - u_lost))
-    five, five_lost = _product(u, u_lost, x.dtype.type(5), 0)
+    five, five_lost = product(u, u_lost, x.dtype.type(5), 0)
     other, other_lost = _sum(1, -five)
     other = other + (other_lost - five_lost)
     value = np.where(outside, c**2 / 6, _parabola(size, lost) / 2 * ((1 - u / 2) ** 2 + u**2 / 12))
@@ -198,12 +204,12 @@ def _msle(x: Array, t: Array) -> Results:
     more, less = np.maximum(x, t), np.minimum(x, t)
     gap, lost = _sum(more, -less)
     whole, rest = _sum(1, less)
-    quotient, part = _quotient(gap, lost, whole, rest)
-    part = np.where(np.isfinite(quotient) & np.isfinite(part), part, 0)
-    d = np.where(less < -1, np.nan, np.sign(x - t) * (np.log1p(quotient) + part / (1 + quotient)))
+    ratio, part = quotient(gap, lost, whole, rest)
+    part = np.where(np.isfinite(ratio) & np.isfinite(part), part, 0)
+    d = np.where(less < -1, np.nan, np.sign(x - t) * (np.log1p(ratio) + part / (1 + ratio)))
     e, e_lost = map(x.dtype.type, E)
     whole, whole_lost = _sum(1, x)
-    top, top_lost = _product(e, e_lost, *_sum(1, t))
+    top, top_lost = product(e, e_lost, *_sum(1, t))
     gap, lost = _sum(top, -whole)
     zero = (gap + (lost + top_lost - whole_lost)) / whole
     rest = np.where(np.abs(1 - d) < 0.5, np.log1p(zero), 1 - d)
@@ -217,7 +223,7 @@ def _msle(x: Array, t: Array) -> Results:
 
 def _poisson(z: Array, t: Array) -> Results:
     rate = np.exp(z)
-    linear, lost = _product(t, 0 * t, z, 0 * z)
+    linear, lost = product(t, 0 * t, z, 0 * z)
     value = (rate - np.where(t == 0, 0, linear)) - np.where(np.isfinite(lost), lost, 0)
     return np.where((z == np.inf) & (t < np.inf), np.inf, value), rate - t, rate
 
@@ -296,25 +302,25 @@ def _sigmoid_focal(z: Array, t: Array) -> Results:
     miss, lost = _sum(1, -t)
     against: Pair = np.where(z > 0, miss, t), np.where(z > 0, lost, 0)
     along: Pair = np.where(z > 0, t, miss), np.where(z > 0, 0, lost)
-    whole, part = _sum(1, e), _product(*along, e, none)
-    mistake = _quotient(*_added(part, against), *whole)
-    swing, (high, low) = _added(against, _negative(along)), _sum(1, -e)
+    whole, part = _sum(1, e), product(*along, e, none)
+    mistake = quotient(*added(part, against), *whole)
+    swing, (high, low) = added(against, negative(along)), _sum(1, -e)
     rise: Pair = np.where(size < 0.5, -np.expm1(-size), high), np.where(size < 0.5, 0, low)  # 1 - e
-    slope = _quotient(*_added(swing, _product(*along, *rise)), *whole)  # |sigmoid(z) - t|
-    v = _quotient(*_quotient(e, none, *whole), *whole)
+    slope = quotient(*added(swing, product(*along, *rise)), *whole)  # |sigmoid(z) - t|
+    v = quotient(*quotient(e, none, *whole), *whole)
 
     def cross_entropy(size: Array) -> Pair:
-        return _added(_product(*against, np.where(against[0] == 0, 0, size), none), (np.log1p(e), none))
+        return added(product(*against, np.where(against[0] == 0, 0, size), none), (np.log1p(e), none))
 
-    near, pull = cross_entropy(np.minimum(size, FAR)), _product(*swing, *v)
-    square = _product(*mistake, *mistake)
-    lift = _added(_product(*pull, *_twice(near)), _product(*mistake, *slope))
-    bend = _product(*mistake, *_quotient(*rise, *whole))
-    bend = _product(*_twice(near), *_added(pull, _negative(bend)))
-    bend = _added(bend, _twice(_twice(_product(*mistake, *slope))))
-    hess = sum(_product(*v, *_added(square, _product(*swing, *bend))))
-    grad = np.where(z > 0, 1, -1) * share * sum(_product(*mistake, *lift))
-    return share * sum(_product(*square, *cross_entropy(size))), grad, share * hess
+    near, pull = cross_entropy(np.minimum(size, FAR)), product(*swing, *v)
+    square = product(*mistake, *mistake)
+    lift = added(product(*pull, *_twice(near)), product(*mistake, *slope))
+    bend = product(*mistake, *quotient(*rise, *whole))
+    bend = product(*_twice(near), *added(pull, negative(bend)))
+    bend = added(bend, _twice(_twice(product(*mistake, *slope))))
+    hess = sum(product(*v, *added(square, product(*swing, *bend))))
+    grad = np.where(z > 0, 1, -1) * share * sum(product(*mistake, *lift))
+    return share * sum(product(*square, *cross_entropy(size))), grad, share * hess
 
 
 # rows

@@ -16,10 +16,11 @@ Values and gradients have the dtype of the first argument, but the value of a 16
 
 from typing import TYPE_CHECKING
 
-from fastloa.losses import cross_entropies, deviances, focal, linear, margins, quantiles, regression, robust
+from fastloa.losses import cross_entropies, deviances, focal, joint, linear, margins, quantiles, regression, robust
 from fastloa.losses.cross_entropies import *  # noqa: F403  (a new operation is named in its own module only)
 from fastloa.losses.deviances import *  # noqa: F403
 from fastloa.losses.focal import *  # noqa: F403
+from fastloa.losses.joint import *  # noqa: F403
 from fastloa.losses.linear import *  # noqa: F403
 from fastloa.losses.margins import *  # noqa: F403
 from fastloa.losses.quantiles import *  # noqa: F403
@@ -27,5 +28,5 @@ from fastloa.losses.regression import *  # noqa: F403
 from fastloa.losses.robust import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
-    modules = (cross_entropies, deviances, focal, linear, margins, quantiles, regression, robust)
+    modules = (cross_entropies, deviances, focal, joint, linear, margins, quantiles, regression, robust)
     __all__ = [name for module in modules for name in module.__all__]

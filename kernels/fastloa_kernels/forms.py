@@ -90,12 +90,35 @@ def pairwise_loss(record: PairwiseLoss) -> dict[str, Form]:
         return share(divisor, *a), second(*a) / divisor
 
     bodies = {"value": plain_value, "grad": share, "value_and_grad": value_and_grad, "grad_and_hess": grad_and_hess}
+    if record.gradients == 2:
+        bodies |= two_gradients(record)
     forms = {}
     for name, body in bodies.items():
+        outputs = ("value" in name) + record.gradients * (("grad" in name) + ("hess" in name))
         for tail in ("", "_summed") if name.startswith("value") else ("",):
-            plain = Form(body, record.operands, 1 + ("_and_" in name), leading=1, summed=bool(tail))
+            plain = Form(body, record.operands, outputs, leading=1, summed=bool(tail))
             forms[name + tail], forms[f"weighted_{name}{tail}"] = plain, weighted(plain)
     return forms
+
+
+def two_gradients(record: PairwiseLoss) -> dict[str, Formula]:
+    """The formulas of a loss whose derivatives are two numbers each."""
+    value, derivative, second = record.value, record.derivative, record.second
+
+    def grad(divisor, *a):
+        first, other = derivative(*a)
+        return first / divisor, other / divisor
+
+    def value_and_grad(divisor, *a):
+        first, other = derivative(*a)
+        return value(*a), first / divisor, other / divisor
+
+    def grad_and_hess(divisor, *a):
+        first, other = derivative(*a)
+        bend, twist = second(*a)
+        return first / divisor, other / divisor, bend / divisor, twist / divisor
+
+    return {"grad": grad, "value_and_grad": value_and_grad, "grad_and_hess": grad_and_hess}
 
 
 def weighted(form: Form) -> Form:
@@ -109,7 +132,15 @@ def weighted(form: Form) -> Form:
         first, second = plain(divisor, *a)
         return w * first, w * second
 
-    formula = one if form.outputs == 1 else two
+    def three(divisor, w, *a):
+        first, second, third = plain(divisor, *a)
+        return w * first, w * second, w * third
+
+    def four(divisor, w, *a):
+        first, second, third, fourth = plain(divisor, *a)
+        return w * first, w * second, w * third, w * fourth
+
+    formula = (one, two, three, four)[form.outputs - 1]
     return dataclasses.replace(form, formula=formula, inputs=form.inputs + 1, weighted=form)
 
 

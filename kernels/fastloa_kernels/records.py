@@ -66,7 +66,8 @@ class PairwiseLoss(_Named):
 
     All three take ``(prediction, target, *parameters)``. With ``operands=3`` the first parameter is an array as well.
     ``share(divisor, prediction, target, *parameters)`` is the derivative over what a mean divides by, where the
-    derivative alone would overflow.
+    derivative alone would overflow. With ``gradients=2`` derivatives are asked for in two of the arrays: `derivative`
+    and `second` give two numbers, and there is no `share`.
     """
 
     value: Formula
@@ -74,6 +75,7 @@ class PairwiseLoss(_Named):
     second: Formula
     share: Formula | None = None
     operands: int = 2
+    gradients: int = 1
 
     @property
     def arrays(self) -> int:

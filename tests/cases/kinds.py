@@ -76,6 +76,18 @@ class LossCase:
 
 
 @dataclass(frozen=True, eq=False)
+class JointLossCase:
+    """A loss of three operands with gradients in two; it is asked for triples of all hard ones too."""
+
+    name: str
+    domains: tuple[Mapping[str, tuple[float, float]], ...]
+    hard: tuple[Mapping[str, tuple[float, ...]], ...]
+    options: tuple[Mapping[str, Any], ...] = ({},)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    labels: int | None = None  # the operand that is -1 or 1
+
+
+@dataclass(frozen=True, eq=False)
 class RowLossCase:
     """A loss of rows of class scores."""
 

@@ -18,7 +18,7 @@ from tests.cases.edges import (
     same,
     scaled,
 )
-from tests.cases.kinds import LinearLossCase, LossCase, RowLossCase
+from tests.cases.kinds import JointLossCase, LinearLossCase, LossCase, RowLossCase
 
 CASES = (
     LossCase("l1_loss", same(-1e3, 1e3), same(-1e3, 1e3), RESIDUALS, RESIDUAL_TARGETS, kink_at_target=0.0),
@@ -127,6 +127,21 @@ CASES = (
         same(0.0, 1.0, 0.5, 1e-30, 1.0 - 2.0**-24),
         options=({}, {"alpha": None}, {"gamma": 0.0}, {"gamma": 0.5}, {"alpha": 1.0, "gamma": 5.0}),
         defaults={"alpha": 0.25, "gamma": 2.0},
+    ),
+    JointLossCase(
+        "gaussian_nll_loss", (same(-10.0, 10.0), same(-10.0, 10.0), same(0.0, 20.0)),
+        (
+            same(0.0, -0.0, 1.0, 1e-30, -3e38, 1e19, np.inf), same(0.0, 1.0, 0.25, 3e38, np.inf),
+            joined(near(1.0), same(0.0, 1e-45, 1e-7, 1e-6, 0.5, 1e15, 3e38, np.inf)),
+        ),
+        options=({}, {"full": 1.0}, {"eps": 0.25}, {"eps": 1e-30}), defaults={"full": 0.0, "eps": 1e-6},
+    ),
+    JointLossCase(
+        "margin_ranking_loss", (same(-4.0, 4.0), same(-4.0, 4.0), same(-1.0, 1.0)),
+        (
+            joined(REALS, near(1.0, 0.3)), same(0.0, -0.0, 1.0, 1e-30, 3.4028235e38, -np.inf), same(-1.0, 1.0, 0.0, 0.3),
+        ),
+        options=({}, {"margin": 0.3}, {"margin": -1.0}), defaults={"margin": 0.0}, labels=2,
     ),
     RowLossCase("cross_entropy", ref.cross_entropy_row, probabilities=True),
     RowLossCase("nll_loss", ref.nll_loss_row, probabilities=False),

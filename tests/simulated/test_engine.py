@@ -154,14 +154,13 @@ def _loss(record, form, dtype, inputs, leading):
     weighted = form.startswith("weighted_")
     plain, divisor = inputs[weighted:], np.dtype(dtype).type(leading[0])
     (*_, value), _ = run(CPU, record, "value", dtype, plain, (1.0,))
-    (*_, grad, hess), _ = run(CPU, record, "grad_and_hess", dtype, plain, (1.0,))
-    grad, hess = grad / divisor, hess / divisor
+    both = run(CPU, record, "grad_and_hess", dtype, plain, (1.0,))[0][-2 * record.gradients :]
+    slopes = [slope / divisor for slope in both]
+    outs = {"value": [value], "grad": slopes[: record.gradients], "hess": slopes[record.gradients :]}
     if record.share is not None:  # which a mean's gradient is by itself
-        (*_, grad), _ = run(CPU, record, "grad", dtype, plain, leading)
-    if weighted:
-        value, grad, hess = inputs[0] * value, inputs[0] * grad, inputs[0] * hess
-    outs = {"value": value, "grad": grad, "hess": hess}
-    return [outs[name] for name in form.removeprefix("weighted_").removesuffix("_summed").split("_and_")]
+        outs["grad"] = run(CPU, record, "grad", dtype, plain, leading)[0][-1:]
+    names = form.removeprefix("weighted_").removesuffix("_summed").split("_and_")
+    return [inputs[0] * out if weighted else out for name in names for out in outs[name]]
 
 
 def assert_same(got, wanted):

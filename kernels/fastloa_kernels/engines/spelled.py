@@ -22,6 +22,18 @@ def cut(count: int) -> Callable[..., Any]:
     return _written("cut", ["def cut(arrays, start, stop):", f"    return ({parts})"])
 
 
+def rooms(count: int, size: int, scalar: Any) -> Callable[..., Any]:
+    """``rooms(room, length)``: `count` arrays of that length, of numbers of a type, each in `size` of a room."""
+    parts = "".join(f"room[{size * i}:{size * (i + 1)}].view(scalar)[:length], " for i in range(count))
+    return _written("rooms", ["def rooms(room, length):", f"    return ({parts})"], scalar=scalar)
+
+
+def each(places: tuple[tuple[int, int], ...], call: Callable[..., Any]) -> Callable[..., None]:
+    """``each(arrays, others)``: ``call(arrays[i], others[j])`` for each of the places (i, j)."""
+    lines = [f"    call(arrays[{i}], others[{j}])" for i, j in places]
+    return _written("each", ["def each(arrays, others):", *(lines or ["    pass"])], call=call)
+
+
 def load(count: int) -> Callable[..., Any]:
     """``load(arrays, i)``: the same element of each of `count` arrays."""
     elements = "".join(f"arrays[{i}][i], " for i in range(count))

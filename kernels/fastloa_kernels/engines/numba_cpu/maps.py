@@ -98,25 +98,9 @@ def _scale(block, weight):
         block[i] *= weight[i]
 
 
-@uncounted
-def _scale_none(blocks, weight):
-    pass
-
-
-@uncounted
-def _scale_one(blocks, weight):
-    _scale(blocks[0], weight)
-
-
-@uncounted
-def _scale_two(blocks, weight):
-    _scale(blocks[0], weight)
-    _scale(blocks[1], weight)
-
-
 def _scaled(count: int) -> Any:
-    """``scaled(blocks, weight)``: `count` blocks, 2 at most, times the weight."""
-    return (_scale_none, _scale_one, _scale_two)[count]
+    """``scaled(blocks, (weight,))``: `count` blocks times the weight."""
+    return jitable(spelled.each(tuple((i, 0) for i in range(count)), _scale))
 
 
 def weighted(inputs: int, outputs: int) -> Any:
@@ -132,7 +116,7 @@ def weighted(inputs: int, outputs: int) -> Any:
             stop = min(last, start + STEP)
             targets = cut_outputs(results, start, stop)
             call_loop(loop, numbers, cut(operands, start, stop) + targets)
-            scaled(targets, weight[start:stop])
+            scaled(targets, (weight[start:stop],))
 
     return jitable(run)
 
@@ -154,7 +138,7 @@ def summed(inputs: int, outputs: int, dtype: str, *, weighted: bool) -> Any:
             stop = min(last, start + BLOCK)
             targets = (values[: stop - start],) + cut_outputs(results, start, stop)  # noqa: RUF005  (numba knows no star)
             call_loop(loop, numbers, cut(operands, start, stop) + targets)
-            scaled(targets, weight[start:stop])
+            scaled(targets, (weight[start:stop],))
             place = start // BLOCK
             high[place], low[place] = leaf(values, stop - start, upper, lower)
 
@@ -167,62 +151,27 @@ def _copy(target, block):
         target[i] = block[i]
 
 
-@uncounted
-def _first(a, b):
-    return (a,)
-
-
-@uncounted
-def _both(a, b):
-    return a, b
-
-
-@uncounted
-def _copy_none(outputs, blocks):
-    pass
-
-
-@uncounted
-def _copy_first(outputs, blocks):
-    _copy(outputs[0], blocks[0])
-
-
-@uncounted
-def _copy_second(outputs, blocks):
-    _copy(outputs[0], blocks[1])
-
-
-@uncounted
-def _copy_both(outputs, blocks):
-    _copy(outputs[0], blocks[0])
-    _copy(outputs[1], blocks[1])
-
-
-_COPIED = {(1, False): _copy_first, (2, False): _copy_both, (1, True): _copy_none, (2, True): _copy_second}
-
-
 def through_blocks(inputs: int, results: int, dtype: str, *, weighted: bool, first_summed: bool) -> Any:
-    """As `summed`, or `weighted`, for outputs that are inputs: a block's results, one or two, go through the room.
+    """As `summed`, or `weighted`, for outputs that are inputs: a block's results, four at most, go through the room.
 
     A loop that writes to what it reads is either compiled for that, or not vectorised.
     """
     cut, cut_outputs = cut_of(inputs), cut_of(results - first_summed)
     leaf, scalar = summation.leaf(dtype), np.dtype(dtype).type
-    chosen, copied = (_first, _both)[results - 1], _COPIED[results, first_summed]
-    scaled = _scaled(results * weighted)
+    rooms, scaled = jitable(spelled.rooms(results, BLOCK, scalar), inline="always"), _scaled(results * weighted)
+    copied = jitable(spelled.each(tuple((i - first_summed, i) for i in range(first_summed, results)), _copy))
 
     def run(arguments, first, last, room):
         loop, numbers, weight, operands, outputs, high, low = arguments
-        a, b = room[:BLOCK].view(scalar), room[BLOCK : 2 * BLOCK].view(scalar)
-        upper, lower = room[2 * BLOCK : 3 * BLOCK], room[3 * BLOCK : 4 * BLOCK]
+        upper, lower, values = room[:BLOCK], room[BLOCK : 2 * BLOCK], room[2 * BLOCK : 3 * BLOCK].view(scalar)
         for start in range(first, last, BLOCK):
             stop = min(last, start + BLOCK)
-            blocks = chosen(a[: stop - start], b[: stop - start])
+            blocks = rooms(room[2 * BLOCK :], stop - start)
             call_loop(loop, numbers, cut(operands, start, stop) + blocks)
-            scaled(blocks, weight[start:stop])
+            scaled(blocks, (weight[start:stop],))
             copied(cut_outputs(outputs, start, stop), blocks)
             if first_summed:
                 place = start // BLOCK
-                high[place], low[place] = leaf(a, stop - start, upper, lower)
+                high[place], low[place] = leaf(values, stop - start, upper, lower)
 
     return jitable(run)

@@ -1,0 +1,108 @@
+"""Losses of three arrays with derivatives in two of them.
+
+A likelihood's deviation is r = x - t, a pair, and weighs k = r**2 / v by its variance v. A ranking loss is that of the
+margin t * (a - b) of two scores.
+"""
+
+from fastloa_kernels.formulas.compensated import product, two_sum
+from fastloa_kernels.formulas.deviances import HALF_LOG_2_PI, HALF_LOG_2_PI_REST
+from fastloa_kernels.formulas.everyday import among, sign
+from fastloa_kernels.formulas.residuals import half_residual, residual
+from fastloa_kernels.formulas.wide import divided, divided_pair, log_pair, total_of
+from fastloa_kernels.primitives import fma, inf, nan
+from fastloa_kernels.records import PairwiseLoss
+
+HUGE = 1e38  # from there on the difference of two float32 numbers may be none
+FAR = 2.0**60  # from there on 1 beside k is nothing
+
+
+def at_least(v, eps):
+    """The variance, or eps where it is less; NaN where it is none."""
+    v = v if v >= 0.0 else nan
+    return eps if v < eps else v
+
+
+def deviation(x, t):
+    """r as a pair, over 4 where it is huge, and what that is to be multiplied with."""
+    huge = abs(x - t) > HUGE
+    scale = 0.25 if huge else 1.0
+    r, low = residual(scale * x, scale * t)
+    return r, low, 4.0 if huge else 1.0
+
+
+def weighed(r, low, back, v):
+    """r / v over `back`, and k as a pair."""
+    w, w_low = divided_pair(r, low, v)
+    k, k_low = product(r * back, low * back, w * back, w_low * back)
+    return w, k, (k_low if abs(k) < inf else 0.0)
+
+
+def gaussian_nll_loss(x, t, variance, eps, full):
+    v = at_least(variance, eps)
+    r, low, back = deviation(x, t)
+    _, k, k_low = weighed(0.5 * r, 0.5 * low, back, v)  # of r / 2: a quarter
+    k = k if v < inf else among(r, 0.0)
+    high, rest = log_pair(v if v < inf else 1.0, 0.0)
+    half = 0.5 * (high if v < inf else v)
+    whole, part = two_sum(half, full * HALF_LOG_2_PI)
+    part = fma(full, HALF_LOG_2_PI_REST, fma(0.5, rest, part))
+    return total_of(whole, part, 2.0 * k, 2.0 * k_low)
+
+
+def gaussian_nll_loss_derivative(x, t, variance, eps, full):
+    v = at_least(variance, eps)
+    r, low, back = deviation(x, t)
+    w, k, k_low = weighed(r, low, back, v)
+    # In the variance (1 - k) / (2 * v), and where k outgrows the 1, -(r / v)**2 / 2.
+    rest, part = two_sum(1.0, -k)
+    near = divided(0.5 * rest, 0.5 * (part - k_low), v, 0.0)
+    w = w * back
+    far = -0.5 * w * w
+    return divided(r, low, v, 0.0) * back, near if k < FAR else far
+
+
+def gaussian_nll_loss_second(x, t, variance, eps, full):
+    v = at_least(variance, eps)
+    r, low, back = deviation(x, t)
+    w, k, k_low = weighed(r, low, back, v)
+    # In the variance (k - 1 / 2) / v**2.
+    rest, part = two_sum(k, -0.5)
+    near = divided(rest, part + k_low, v, 0.0) / v
+    w = w * back
+    return among(r, 1.0 / v), near if k < FAR else w / v * w
+
+
+def lack(a, b, t, margin):
+    """margin - t * (a - b)."""
+    d, low = residual(a, b)
+    p = t * d
+    high, rest = two_sum(margin, -p)
+    exact = high + (rest - fma(t, low, fma(t, d, -p)))
+    return exact if abs(high) < inf else 2.0 * (0.5 * margin - t * half_residual(a, b))
+
+
+def margin_ranking_loss(a, b, t, margin):
+    m = lack(a, b, t, margin)
+    return 0.0 if m <= 0.0 else m
+
+
+def margin_ranking_loss_derivative(a, b, t, margin):
+    # Without a margin the product may be too little for a number, and yet has a side.
+    m = lack(a, b, t, margin)
+    m = -t * sign(a - b) if (abs(m) if margin == 0.0 else 1.0) == 0.0 else m
+    slope = 0.0 if m <= 0.0 else (t if m > 0.0 else m)
+    return 0.0 - slope, slope
+
+
+def margin_ranking_loss_second(a, b, t, margin):
+    m = lack(a, b, t, margin)
+    flat = 0.0 if m == m else m
+    return flat, flat
+
+
+GAUSSIAN_NLL_LOSS = PairwiseLoss(
+    gaussian_nll_loss, gaussian_nll_loss_derivative, gaussian_nll_loss_second, operands=3, gradients=2
+)
+MARGIN_RANKING_LOSS = PairwiseLoss(
+    margin_ranking_loss, margin_ranking_loss_derivative, margin_ranking_loss_second, operands=3, gradients=2
+)
