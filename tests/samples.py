@@ -65,3 +65,36 @@ def matrix(dtype):
         [-inf] * 7, [inf] * 7, [float(info.max), float(-info.max), 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 0, -inf],
     ]  # fmt: skip
     return np.array(rows, dtype)
+
+
+def row_seeds(x):
+    """Give a number for each row that follows from what it holds, wherever it stands and in whatever dtype."""
+    return np.array([zlib.crc32(row.tobytes()) for row in x.astype(np.float64)], np.int64)
+
+
+def embeddings(dtype, vectors):
+    """Give rows of vectors of all sizes, alike, opposite, and of zeros."""
+    rng = rng_for("embeddings", dtype)
+    size = (np.array([1.0, 1.0, 1e-3, 30.0, 1e6, 1e18]) * 2)[:, None]
+    drawn = [size * rng.normal(size=(6, 7)) for _ in range(vectors)]
+    first = rng.normal(size=7)
+    hard = [
+        [first, first, first, np.zeros(7), first, np.eye(7)[0]],
+        [2 * first, -first, 1.001 * first, first, first, np.eye(7)[0] + np.eye(7)[1]],
+    ]
+    hard.append([3.0 * first, np.ones(7), first, first, np.zeros(7), 0.25 * np.eye(7)[2]])
+    return tuple(np.concatenate([drawn[i], hard[i]]).astype(dtype) for i in range(vectors))
+
+
+def overlaps(dtype):
+    """Give rows of probabilities and of targets, half of them labels: of any size, equal, apart, and of zeros."""
+    rng = rng_for("overlaps", dtype)
+    p, t = rng.random((2, 12, 7))
+    t[::2] = t[::2] > 0.5
+    p[1] *= 1e-6
+    p[2] = t[2]
+    p[3] = 1.0 - 1e-7 * p[3]
+    p[4] = 1.0 - t[4]
+    p[5] = t[5] = 0.0
+    p[6] = 0.0
+    return p.astype(dtype), t.astype(dtype)

@@ -3,13 +3,14 @@
 from functools import partial
 
 import numpy as np
+from mpmath import mpf
 
 import fastloa as fl
 from tests import cases
 from tests import references as ref
 from tests.harness import as_tuple
-from tests.samples import grid, rng_for, stratified
-from tests.subject import RESULTS, Output, Subject, form_of, lifted
+from tests.samples import embeddings, grid, overlaps, rng_for, row_seeds, stratified
+from tests.subject import RESULTS, Output, Subject, form_of, lifted, rounded
 
 JOINT_RESULTS = {
     "value": ("",),
@@ -48,7 +49,7 @@ def joint_loss_subjects(case):
         for form, tails in JOINT_RESULTS.items():
             terms = [getattr(ref, f"{name}{tail}_terms", None) for tail in tails]
             yield Subject(
-                name, form, partial(apart(operation, form), reduction="none", **spoken(given)),
+                name, form, partial(apart(operation, form), reduction="none", **given),
                 tuple(
                     Output(lift(getattr(ref, name + tail)), cases.TWO, own and lift(own))
                     for tail, own in zip(tails, terms, strict=True)
@@ -57,6 +58,53 @@ def joint_loss_subjects(case):
             )  # fmt: skip
 
 
-def spoken(options):
-    """Give options as a caller writes them: references have numbers for what is true or false."""
-    return {name: bool(value) if name == "full" else value for name, value in options.items()}
+VECTOR_RESULTS = {"value": ("out",), "grad": ("grad",), "value_and_grad": ("out", "grad")}
+
+
+def of_vectors(case, form, given):
+    """Give a form of a loss of vectors with a name for each array that it may write to, and its results in a row."""
+    operation, several = getattr(fl, case.name), case.gradients > 1
+
+    def call(*vectors, out=None, grad_a=None, grad_b=None, grad_c=None, **more):
+        grads = (grad_a, grad_b, grad_c)[: case.gradients]
+        buffers = {"out": out, "grad_out": grads if several else grad_a}
+        buffers = {name: buffers[name] for name, _ in RESULTS[form] if buffers[name] is not None}
+        labels = (labels_of(vectors[0]),) if case.labelled else ()
+        results = as_tuple(
+            form_of(operation, form)(*vectors, *labels, **buffers, **{"reduction": "none", **given, **more})
+        )
+        return tuple(part for result in results for part in as_tuple(result))
+
+    return call
+
+
+def labels_of(x):
+    return np.where(row_seeds(x) % 2, 1, -1)
+
+
+def vector_loss_subjects(case):
+    def reference(function, options, place=None):
+        def rows_of(arrays, dtype):
+            given = rounded(options, dtype)
+            labels = [{"t": int(t)} for t in labels_of(arrays[0])] if case.labelled else [{}] * len(arrays[0])
+            rows = zip(*([[mpf(x) for x in row] for row in array.tolist()] for array in arrays), strict=True)
+            found = [function(*row, **own, **given) for row, own in zip(rows, labels, strict=True)]
+            return found if place is None else [x for row in found for x in row[place]]
+
+        return rows_of
+
+    value, grad, terms, sizes = (getattr(ref, case.name + tail) for tail in ("", "_grad", "_terms", "_grad_terms"))
+    for given in case.options:
+        options = {**case.defaults, **given}
+        outputs = [Output(reference(value, options), cases.TWO, reference(terms, options))]
+        outputs += [
+            Output(reference(grad, options, i), cases.TWO, reference(sizes, options, i)) for i in range(case.gradients)
+        ]
+        names = ("out", "grad_a", "grad_b", "grad_c")[: len(outputs)]
+        for form in VECTOR_RESULTS:
+            some = slice(0 if "value" in form else 1, 1 if form == "value" else None)
+            yield Subject(
+                case.name, form, of_vectors(case, form, given), tuple(outputs[some]),
+                overlaps if case.probabilities else partial(embeddings, vectors=case.vectors), names[some], given,
+                rows=True,
+            )  # fmt: skip

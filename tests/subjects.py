@@ -1,6 +1,5 @@
 """The table of cases as subjects: what is computed of which arrays, and what it should give."""
 
-import zlib
 from functools import partial
 
 import numpy as np
@@ -11,8 +10,18 @@ import fastloa as fl
 from tests import cases
 from tests import references as ref
 from tests.harness import PRECISION, exact
-from tests.samples import common_hard, grid, magnitudes, matrix, points_of, rng_for, stratified, with_gradient
-from tests.several_subjects import joint_loss_subjects
+from tests.samples import (
+    common_hard,
+    grid,
+    magnitudes,
+    matrix,
+    points_of,
+    rng_for,
+    row_seeds,
+    stratified,
+    with_gradient,
+)
+from tests.several_subjects import joint_loss_subjects, vector_loss_subjects
 from tests.subject import RESULTS, Output, Subject, by_row, form_of, lifted
 
 DTYPES = ("float32", "float64")
@@ -171,11 +180,6 @@ def row_subjects(case):
         yield Subject(name, form, getattr(operation, form), (output,), gradients, rows=True)
 
 
-def row_seeds(x):
-    """Give a number for each row that follows from what it holds, wherever it stands and in whatever dtype."""
-    return np.array([zlib.crc32(row.tobytes()) for row in x.astype(np.float64)], np.int64)
-
-
 def labels_for(x):
     """Give the class of the greatest score in about half of the rows, and any class in the others."""
     seeds = row_seeds(x)
@@ -233,6 +237,7 @@ KINDS = {
     cases.JointLossCase: joint_loss_subjects,
     cases.RowCase: row_subjects,
     cases.RowLossCase: row_loss_subjects,
+    cases.VectorLossCase: vector_loss_subjects,
 }
 
 

@@ -210,6 +210,13 @@ def test_row_losses_are_lean(dtype, half, suffix):
 
 
 @both
+@pytest.mark.parametrize("suffix", sorted(LARGEST))
+def test_losses_of_vectors_are_lean(dtype, suffix):
+    for name, figures in kernels_of(list(catalogue.vector_loss_sources(dtype, {suffix})), "sm_90").items():
+        lean(name, figures)
+
+
+@both
 @every_arch
 def test_the_other_kernels_are_lean(dtype, arch):
     for name, figures in kernels_of(list(catalogue.other_sources(dtype)), arch).items():

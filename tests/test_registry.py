@@ -7,7 +7,7 @@ import re
 
 import pytest
 from fastloa_kernels import formulas
-from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step
+from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step, VectorLoss
 
 import fastloa as fl
 from fastloa.cli.accuracy_table import EXACT
@@ -16,14 +16,18 @@ from fastloa.loss_operations import LossOperation
 from fastloa.operations import Activation, Operation
 from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
+from fastloa.vector_loss_operations import VectorLossOperation
 from tests import cases
 
-KINDS = (Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step)
-UNMEASURED = (StepOperation, LinearLossOperation)  # steps go in sequences, and products round as their library does
+KINDS = (Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step, VectorLoss)
+# Steps go in sequences, products round as their library does, and errors of vectors are those of terms that cancel.
+UNMEASURED = (StepOperation, LinearLossOperation, VectorLossOperation)
 # Records that serve an operation under another's name, and what is summed for its own sake.
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
+    "gaussian_nll_loss_full": "gaussian_nll_loss",
+    "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
     "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_operations import RowActivation
+from fastloa.vector_loss_operations import VectorLossOperation
 
 Arrays = list[Any]
 Shape = tuple[int, ...]
@@ -95,7 +96,7 @@ class Case:
     @property
     def rows(self) -> bool:
         """Whether it works on rows of a matrix."""
-        return isinstance(self.public, RowActivation | RowLossOperation)
+        return isinstance(self.public, RowActivation | RowLossOperation | VectorLossOperation)
 
     def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
         """Draw the arrays of a call."""
@@ -200,6 +201,27 @@ class _JointLoss(_Loss):
         return None  # the gradients of PyTorch's are asked for in the first array alone
 
 
+class _VectorLoss(_Loss):
+    """The same of a loss of rows of vectors, which may all be probabilities: as many gradients as it has."""
+
+    def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
+        record = self.public.record
+        found = [rng.random(shape, np.float32).astype(dtype) for _ in range(record.vectors)]
+        return [*found, *([rng.choice([-1, 1], shape[:-1])] if record.labelled else [])]
+
+    def size(self, inputs: Arrays) -> int:
+        return int(sum(x.nbytes for x in inputs) + self.public.record.gradients * inputs[0].nbytes)
+
+    def ours(self, inputs: Arrays, place: Place) -> Competitor:
+        arrays, count = [place.array(x) for x in inputs], self.public.record.gradients
+        given = tuple(place.xp.empty_like(arrays[0]) for _ in range(count))
+        out = {} if place.allocate else {"grad_out": given if count > 1 else given[0]}
+        return Competitor(partial(self.public.value_and_grad, *arrays, **self.row.options, **out), wait=place.wait)
+
+    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
+        return None  # as of `_JointLoss`
+
+
 class _Step(Case):
     """A step of an optimizer on bare arrays: parameter, gradient and states."""
 
@@ -268,6 +290,8 @@ def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
         return _Activation, ("value", "backward", *(("backward_from_output",) if from_output else ()))
     if isinstance(found, GatedActivation | SplitActivation):
         return _Gated, ("value", "backward")
+    if isinstance(found, VectorLossOperation):
+        return _VectorLoss, ("value_and_grad",)
     if isinstance(found, JointLoss):
         return _JointLoss, ("value_and_grad",)
     if isinstance(found, Loss | RowLossOperation):

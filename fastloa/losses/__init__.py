@@ -1,8 +1,10 @@
 """Losses, each with its gradient and Hessian.
 
-Every one is called with predictions and targets and gives the value; its methods take the same arguments:
-``grad`` gives the gradient with respect to the first argument, ``value_and_grad`` both in one pass over memory, and
-``grad_and_hess`` the gradient and the diagonal of the Hessian. All take
+Every one is called with predictions and targets and gives the value; its methods take the same arguments: ``grad``
+gives the gradient with respect to the first argument, ``value_and_grad`` both in one pass over memory, and
+``grad_and_hess`` the gradient and the diagonal of the Hessian. Losses of several arrays that are all learnt have a
+gradient in each, in the order of the arguments; those of rows of vectors, and of their overlap, have no Hessian. All
+take
 
 - ``reduction``: ``"mean"``, ``"sum"`` or ``"none"``; gradient and Hessian are those of the reduced loss, and of the sum
   for ``"none"``;
@@ -16,17 +18,33 @@ Values and gradients have the dtype of the first argument, but the value of a 16
 
 from typing import TYPE_CHECKING
 
-from fastloa.losses import cross_entropies, deviances, focal, joint, linear, margins, quantiles, regression, robust
+from fastloa.losses import (
+    cross_entropies,
+    deviances,
+    focal,
+    joint,
+    linear,
+    margins,
+    overlaps,
+    quantiles,
+    regression,
+    robust,
+    vectors,
+)
 from fastloa.losses.cross_entropies import *  # noqa: F403  (a new operation is named in its own module only)
 from fastloa.losses.deviances import *  # noqa: F403
 from fastloa.losses.focal import *  # noqa: F403
 from fastloa.losses.joint import *  # noqa: F403
 from fastloa.losses.linear import *  # noqa: F403
 from fastloa.losses.margins import *  # noqa: F403
+from fastloa.losses.overlaps import *  # noqa: F403
 from fastloa.losses.quantiles import *  # noqa: F403
 from fastloa.losses.regression import *  # noqa: F403
 from fastloa.losses.robust import *  # noqa: F403
+from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
-    modules = (cross_entropies, deviances, focal, joint, linear, margins, quantiles, regression, robust)
+    modules = (
+        cross_entropies, deviances, focal, joint, linear, margins, overlaps, quantiles, regression, robust, vectors,
+    )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

@@ -85,7 +85,8 @@ def gaussian_nll_loss(
     """
     name = "gaussian_nll_loss"
     least = checks.number(name, "eps", eps, low=0.0, low_open=True)
-    return Terms((least, float(checks.flag(name, "full", full))), weight=weight, nonnegative="var")
+    record = joint.GAUSSIAN_NLL_LOSS_FULL if checks.flag(name, "full", full) else joint.GAUSSIAN_NLL_LOSS
+    return Terms((least,), weight=weight, record=record, nonnegative="var")
 
 
 @joint_loss(joint.MARGIN_RANKING_LOSS)

@@ -122,6 +122,32 @@ class RowLoss(_Named):
 
 
 @dataclass(frozen=True)
+class VectorLoss(_Named):
+    """A loss of a row of each of some arrays of vectors, through a few sums over the row.
+
+    ``terms(*elements, *parameters)`` gives what is summed, of an element of each of the vectors. ``value(*sums, t,
+    *parameters)`` is the row's loss, t being its target, or 0 where it has none. ``coefficients(scale, *sums, t,
+    *parameters)`` gives numbers of the row, of which ``gradient(*coefficients, *elements, *parameters)`` makes `scale`
+    times the derivatives in an element of each of the first `gradients` vectors. All this is float64, whatever the
+    arrays are.
+    """
+
+    value: Formula
+    terms: Formula
+    coefficients: Formula
+    gradient: Formula
+    vectors: int
+    gradients: int
+    sums: int
+    shares: int  # how many coefficients there are
+    labelled: bool = False
+
+    @property
+    def arrays(self) -> int:
+        return self.sums + 1  # sums and the target, in place of arrays
+
+
+@dataclass(frozen=True)
 class Step(_Named):
     """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states.
 

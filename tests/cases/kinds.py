@@ -88,6 +88,19 @@ class JointLossCase:
 
 
 @dataclass(frozen=True, eq=False)
+class VectorLossCase:
+    """A loss of rows of so many vectors, with gradients in the first `gradients` of them, and maybe labels -1 and 1."""
+
+    name: str
+    vectors: int
+    gradients: int
+    options: tuple[Mapping[str, Any], ...] = ({},)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    labelled: bool = False
+    probabilities: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class RowLossCase:
     """A loss of rows of class scores."""
 

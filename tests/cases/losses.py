@@ -18,7 +18,7 @@ from tests.cases.edges import (
     same,
     scaled,
 )
-from tests.cases.kinds import JointLossCase, LinearLossCase, LossCase, RowLossCase
+from tests.cases.kinds import JointLossCase, LinearLossCase, LossCase, RowLossCase, VectorLossCase
 
 CASES = (
     LossCase("l1_loss", same(-1e3, 1e3), same(-1e3, 1e3), RESIDUALS, RESIDUAL_TARGETS, kink_at_target=0.0),
@@ -134,7 +134,7 @@ CASES = (
             same(0.0, -0.0, 1.0, 1e-30, -3e38, 1e19, np.inf), same(0.0, 1.0, 0.25, 3e38, np.inf),
             joined(near(1.0), same(0.0, 1e-45, 1e-7, 1e-6, 0.5, 1e15, 3e38, np.inf)),
         ),
-        options=({}, {"full": 1.0}, {"eps": 0.25}, {"eps": 1e-30}), defaults={"full": 0.0, "eps": 1e-6},
+        options=({}, {"full": True}, {"eps": 0.25}, {"eps": 1e-30}), defaults={"full": False, "eps": 1e-6},
     ),
     JointLossCase(
         "margin_ranking_loss", (same(-4.0, 4.0), same(-4.0, 4.0), same(-1.0, 1.0)),
@@ -142,6 +142,20 @@ CASES = (
             joined(REALS, near(1.0, 0.3)), same(0.0, -0.0, 1.0, 1e-30, 3.4028235e38, -np.inf), same(-1.0, 1.0, 0.0, 0.3),
         ),
         options=({}, {"margin": 0.3}, {"margin": -1.0}), defaults={"margin": 0.0}, labels=2,
+    ),
+    VectorLossCase(
+        "cosine_embedding_loss", 2, 2, options=({}, {"margin": 0.3}), defaults={"margin": 0.0}, labelled=True
+    ),
+    VectorLossCase("cosine_distance", 2, 2, options=({}, {"eps": 2.0}), defaults={"eps": 1e-8}),
+    VectorLossCase(
+        "triplet_margin_loss", 3, 3, options=({}, {"margin": 1e10, "eps": 0.5}, {"swap": True}, {"p": 3.0}, {"p": 1.0, "swap": True}),
+        defaults={"margin": 1.0, "p": 2.0, "eps": 1e-6, "swap": False},
+    ),
+    VectorLossCase("dice_loss", 2, 1, options=({}, {"smooth": 0.25}), defaults={"smooth": 1.0}, probabilities=True),
+    VectorLossCase("jaccard_loss", 2, 1, options=({}, {"smooth": 1e-3}), defaults={"smooth": 1.0}, probabilities=True),
+    VectorLossCase(
+        "tversky_loss", 2, 1, options=({"alpha": 0.3, "beta": 0.7},), defaults={"alpha": 0.5, "beta": 0.5, "smooth": 1.0},
+        probabilities=True,
     ),
     RowLossCase("cross_entropy", ref.cross_entropy_row, probabilities=True),
     RowLossCase("nll_loss", ref.nll_loss_row, probabilities=False),

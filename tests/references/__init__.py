@@ -15,3 +15,4 @@ from tests.references.losses import *  # noqa: F403
 from tests.references.margins import *  # noqa: F403
 from tests.references.optimizers import *  # noqa: F403
 from tests.references.rows import *  # noqa: F403
+from tests.references.vectors import *  # noqa: F403

@@ -13,7 +13,7 @@ from fastloa_kernels.formulas.optimizer_mixtures import ADAN
 from fastloa_kernels.formulas.optimizers import ADAM, SGD
 from fastloa_kernels.formulas.residuals import HUBER_LOSS
 from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
-from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step
+from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step, VectorLoss
 
 DTYPES = ("float32", "float64")
 MAPPED = tuple(forms.FORMS)
@@ -116,6 +116,18 @@ def row_loss_sources(dtype, suffixes=None, half=None):
             for team in source.loss_teams(dtype, form):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.row_loss_source(record, form, dtype, team, half and (half,) * 3)
+
+
+VECTOR_FORMS = ("value", "grad", "value_and_grad")
+
+
+def vector_loss_sources(dtype, suffixes=None):
+    """Give the text of every form of every loss of vectors, for the teams of these suffixes or for all."""
+    for record in records(VectorLoss).values():
+        for form in VECTOR_FORMS:
+            for team in source.vector_teams(dtype, record):
+                if suffixes is None or team.suffix in suffixes:
+                    yield source.vector_loss_source(record, form, dtype, team)
 
 
 def other_sources(dtype):

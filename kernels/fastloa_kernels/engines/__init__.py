@@ -58,7 +58,9 @@ class Engine(Protocol):
     - a summed form, the same with the first output left out, returning its sum over the leading divisor as a 0-d value;
     - a row activation, ``kernel(inputs, out)`` on 2-d arrays;
     - a row loss, ``kernel(x, target, class_weight, sample_weight, options, out, dx, h)``, returning like a summed form
-      where `out` is None.
+      where `out` is None;
+    - a loss of vectors, ``kernel(vectors, target, sample_weight, parameters, divisor, out, grads)``, where vectors and
+      grads are tuples of 2-d arrays, of as many as the record has, or none; likewise.
     """
 
     name: str

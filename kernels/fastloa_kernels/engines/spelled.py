@@ -46,6 +46,91 @@ def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
     return _written("store", ["def store(arrays, i, values):", *(lines or ["    pass"])])
 
 
+def numbers(count: int) -> Callable[..., Any]:
+    """``numbers(array)``: the `count` numbers of an array."""
+    return _written(
+        "numbers", ["def numbers(array):", f"    return ({''.join(f'array[{i}], ' for i in range(count))})"]
+    )
+
+
+def terms(formula: Any, vectors: int, sums: int, parameters: int, wide: Any) -> Callable[..., None]:
+    """``fill(blocks, rows, parameters)``: a formula's results for all elements of some rows, to as many blocks."""
+    rows, blocks = _numbered("x", vectors), _numbered("b", sums)
+    scalars = _numbered("p", parameters)
+    named = ("blocks", blocks), ("rows", rows), ("parameters", scalars)
+    elements = ", ".join([*(f"wide({x}[i])" for x in rows), *scalars])
+    return _written("fill", [
+        "def fill(blocks, rows, parameters):",
+        *(f"    {name} = {source}[{i}]" for source, names in named for i, name in enumerate(names)),
+        f"    for i in range({rows[0]}.size):",
+        f"        {', '.join(f'{b}[i]' for b in blocks)} = formula({elements})",
+    ], formula=formula, wide=wide)  # fmt: skip
+
+
+def slopes(formula: Any, shares: int, vectors: int, gradients: int, parameters: int, wide: Any) -> Callable[..., None]:
+    """``write(grads, coefficients, rows, parameters)``: a formula's results for all elements, to the gradients."""
+    rows, outs, results = _numbered("x", vectors), _numbered("g", gradients), _numbered("r", gradients)
+    factors, scalars = _numbered("c", shares), _numbered("p", parameters)
+    named = ("grads", outs), ("coefficients", factors), ("rows", rows), ("parameters", scalars)
+    elements = ", ".join([*factors, *(f"wide({x}[i])" for x in rows), *scalars])
+    return _written("write", [
+        "def write(grads, coefficients, rows, parameters):",
+        *(f"    {name} = {source}[{i}]" for source, names in named for i, name in enumerate(names)),
+        f"    for i in range({rows[0]}.size):",
+        f"        {', '.join(results)} = formula({elements})",
+        *(f"        {out}[i] = {result}" for out, result in zip(outs, results, strict=True)),
+    ], formula=formula, wide=wide)  # fmt: skip
+
+
+def row_sums(sums: int, block: int, **names: Any) -> Callable[..., Any]:
+    """``sums(rows, parameters, room)``: the sums over some rows of what `fill` leaves in blocks; it names the rest.
+
+    The room holds two blocks for the sums, and then one for each of them.
+    """
+    places = [f"room[{(2 + k) * block}:{(3 + k) * block}]" for k in range(sums)]
+    return _written("sums", [
+        "def sums(rows, parameters, room):",
+        f"    upper, lower = room[:{block}], room[{block}:{2 * block}]",
+        *(f"    t{k}, e{k} = 0.0, 0.0" for k in range(sums)),
+        f"    for start in range(0, rows[0].size, {block}):",
+        f"        stop = min(rows[0].size, start + {block})",
+        f"        fill(({''.join(f'{place}, ' for place in places)}), cut(rows, start, stop), parameters)",
+        *(line for k, place in enumerate(places) for line in (
+            f"        high, low = leaf({place}, stop - start, upper, lower)",
+            f"        t{k}, e{k} = added(t{k}, e{k}, high, low)",
+        )),
+        f"    return ({''.join(f'corrected(t{k}, e{k}), ' for k in range(sums))})",
+    ], **names)  # fmt: skip
+
+
+def term_at(formula: Any, vectors: int, which: int, wide: Any) -> Callable[..., Any]:
+    """``term(arrays, same, base, j, parameters)``: one of the formula's results for an element of each array."""
+    elements = "".join(f"wide(arrays[{i}][base + j]), " for i in range(vectors))
+    lines = ["def term(arrays, same, base, j, parameters):", f"    return formula({elements}*parameters)[{which}]"]
+    return _written("term", lines, formula=formula, wide=wide)
+
+
+def sums_at(wholes: list[Any], corrected: Any) -> Callable[..., Any]:
+    """``sums(arrays, base, columns, parameters, high, low)``: what each of some functions gives, without its error."""
+    names, given = _numbered("whole", len(wholes)), "arrays, arrays, base, columns, parameters, high, low"
+    return _written("sums", [
+        "def sums(arrays, base, columns, parameters, high, low):",
+        *(f"    t{k}, e{k} = {name}({given})" for k, name in enumerate(names)),
+        f"    return ({''.join(f'corrected(t{k}, e{k}), ' for k in range(len(names)))})",
+    ], corrected=corrected, **dict(zip(names, wholes, strict=True)))  # fmt: skip
+
+
+def slope_at(formula: Any, vectors: int, gradients: int, wide: Any) -> Callable[..., None]:
+    """``write(grads, coefficients, arrays, i, parameters)``: a formula's results for one element, to the gradients."""
+    results = _numbered("r", gradients)
+    elements = "".join(f"wide(arrays[{i}][i]), " for i in range(vectors))
+    return _written("write", [
+        "def write(grads, coefficients, arrays, i, parameters):",
+        f"    {', '.join(results)} = formula(*coefficients, {elements}*parameters)",
+        *(f"    grads[{k}][i] = {result}" for k, result in enumerate(results)),
+    ], formula=formula, wide=wide)  # fmt: skip
+
+
 def as_tuple(outputs: int) -> Callable[..., Any]:
     """A formula with one output returns it bare; this makes it a tuple like the others."""
     return _written("as_tuple", ["def as_tuple(values):", f"    return {'(values,)' if outputs == 1 else 'values'}"])

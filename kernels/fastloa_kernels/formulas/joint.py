@@ -8,12 +8,12 @@ from fastloa_kernels.formulas.compensated import product, two_sum
 from fastloa_kernels.formulas.deviances import HALF_LOG_2_PI, HALF_LOG_2_PI_REST
 from fastloa_kernels.formulas.everyday import among, sign
 from fastloa_kernels.formulas.residuals import half_residual, residual
-from fastloa_kernels.formulas.wide import divided, divided_pair, log_pair, total_of
+from fastloa_kernels.formulas.wide import divided_pair, log_pair, total_of
 from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss
 
 HUGE = 1e38  # from there on the difference of two float32 numbers may be none
-FAR = 2.0**60  # from there on 1 beside k is nothing
+FAR = 2.0**60  # from there on 1 beside k / 2 is nothing
 
 
 def at_least(v, eps):
@@ -31,44 +31,50 @@ def deviation(x, t):
 
 
 def weighed(r, low, back, v):
-    """r / v over `back`, and k as a pair."""
+    """r / v, and k / 2 as a pair."""
     w, w_low = divided_pair(r, low, v)
-    k, k_low = product(r * back, low * back, w * back, w_low * back)
-    return w, k, (k_low if abs(k) < inf else 0.0)
+    w, w_low, half = w * back, (w_low * back if abs(w_low) < inf else 0.0), 0.5 * back
+    k, k_low = product(half * r, half * low, w, w_low)
+    return w + w_low, k, (k_low if abs(k) < inf else 0.0)
 
 
-def gaussian_nll_loss(x, t, variance, eps, full):
+def halves(x, t, variance, eps):
+    """log(v) / 2 and k / 2, each as a pair."""
     v = at_least(variance, eps)
     r, low, back = deviation(x, t)
-    _, k, k_low = weighed(0.5 * r, 0.5 * low, back, v)  # of r / 2: a quarter
-    k = k if v < inf else among(r, 0.0)
+    _, k, k_low = weighed(r, low, back, v)
     high, rest = log_pair(v if v < inf else 1.0, 0.0)
-    half = 0.5 * (high if v < inf else v)
-    whole, part = two_sum(half, full * HALF_LOG_2_PI)
-    part = fma(full, HALF_LOG_2_PI_REST, fma(0.5, rest, part))
-    return total_of(whole, part, 2.0 * k, 2.0 * k_low)
+    return 0.5 * (high if v < inf else v), 0.5 * rest, (k if v < inf else among(r, 0.0)), k_low
 
 
-def gaussian_nll_loss_derivative(x, t, variance, eps, full):
+def gaussian_nll_loss(x, t, variance, eps):
+    high, low, k, k_low = halves(x, t, variance, eps)
+    return total_of(high, low, k, k_low)
+
+
+def gaussian_nll_loss_full(x, t, variance, eps):
+    high, low, k, k_low = halves(x, t, variance, eps)
+    high, rest = two_sum(high, HALF_LOG_2_PI)
+    return total_of(high, low + (rest + HALF_LOG_2_PI_REST), k, k_low)
+
+
+def gaussian_nll_loss_derivative(x, t, variance, eps):
     v = at_least(variance, eps)
     r, low, back = deviation(x, t)
     w, k, k_low = weighed(r, low, back, v)
     # In the variance (1 - k) / (2 * v), and where k outgrows the 1, -(r / v)**2 / 2.
-    rest, part = two_sum(1.0, -k)
-    near = divided(0.5 * rest, 0.5 * (part - k_low), v, 0.0)
-    w = w * back
-    far = -0.5 * w * w
-    return divided(r, low, v, 0.0) * back, near if k < FAR else far
+    rest, part = two_sum(0.5, -k)
+    near = (rest + (part - k_low)) / v
+    return w, near if k < FAR else -0.5 * w * w
 
 
-def gaussian_nll_loss_second(x, t, variance, eps, full):
+def gaussian_nll_loss_second(x, t, variance, eps):
     v = at_least(variance, eps)
     r, low, back = deviation(x, t)
     w, k, k_low = weighed(r, low, back, v)
     # In the variance (k - 1 / 2) / v**2.
-    rest, part = two_sum(k, -0.5)
-    near = divided(rest, part + k_low, v, 0.0) / v
-    w = w * back
+    rest, part = two_sum(2.0 * k, -0.5)
+    near = (rest + fma(2.0, k_low, part)) / v / v
     return among(r, 1.0 / v), near if k < FAR else w / v * w
 
 
@@ -102,6 +108,9 @@ def margin_ranking_loss_second(a, b, t, margin):
 
 GAUSSIAN_NLL_LOSS = PairwiseLoss(
     gaussian_nll_loss, gaussian_nll_loss_derivative, gaussian_nll_loss_second, operands=3, gradients=2
+)
+GAUSSIAN_NLL_LOSS_FULL = PairwiseLoss(
+    gaussian_nll_loss_full, gaussian_nll_loss_derivative, gaussian_nll_loss_second, operands=3, gradients=2
 )
 MARGIN_RANKING_LOSS = PairwiseLoss(
     margin_ranking_loss, margin_ranking_loss_derivative, margin_ranking_loss_second, operands=3, gradients=2

@@ -9,9 +9,9 @@ from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver, Places
 from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
-from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel
+from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel, VectorLossKernel
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
 
 
 class Engine:
@@ -39,6 +39,9 @@ class Engine:
         if isinstance(record, RowLoss):
             slots = self.load(IDENTITY, "value_summed", "float64")
             return RowLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
+        if isinstance(record, VectorLoss):
+            slots = self.load(IDENTITY, "value_summed", "float64")
+            return VectorLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
         found = forms.form(record, form)
         label, parameters = source.map_label(record, form), len(record.parameters)
         if found.summed:

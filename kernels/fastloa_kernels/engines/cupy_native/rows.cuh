@@ -111,8 +111,14 @@ struct RowSum {
   __device__ __forceinline__ RowSum(const Team& team, long long n) : team(team), n(n) {}
 
   __device__ __forceinline__ void add(const Held<T, Team>& held, Piece piece) {
+    add_each([&](int k) { return double(held.at[k]); }, piece);
+  }
+
+  // The same of term(k), of the k-th element that this thread holds.
+  template <class Term>
+  __device__ __forceinline__ void add_each(Term term, Piece piece) {
     take(folded<COMPENSATED, Team::EACH>([&](int k) {
-      return Part{double(team.place(k) < piece.left ? held.at[k] : T(0)), 0.0};
+      return Part{team.place(k) < piece.left ? term(k) : 0.0, 0.0};
     }));
   }
 

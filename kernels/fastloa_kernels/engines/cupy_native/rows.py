@@ -9,7 +9,7 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
-from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 SUM = 32  # bytes of shared memory that the sums over a strip of a row take
@@ -18,7 +18,7 @@ SUM = 32  # bytes of shared memory that the sums over a strip of a row take
 class _Teams:
     """The kernels of one piece of work, one for each kind of team, compiled when rows of a length first ask for it.
 
-    `room` is the bytes of shared memory that an element of a row takes where it is kept there.
+    `room` is the bytes of shared memory that an element of a row takes where it is kept there, or 0 if none is.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class _Teams:
                 return team, team.threads, 0, 0
         blocks = -(-classes // BLOCK)
         turns = -(-blocks * source.WARP // team.threads)
-        most = (shared - blocks * SUM) // self._room
+        most = (shared - blocks * SUM) // self._room if self._room else 0
         kept = classes if classes <= most else max(0, most) // BLOCK * BLOCK
         return team, source.WARP * -(-blocks // turns), kept, blocks * SUM + kept * self._room
 
@@ -105,6 +105,38 @@ class RowLossKernel:
         if not summed:
             return None
         return self._finish(*self._total.partials((slots,), (), (), ()), options.divisor)
+
+
+class VectorLossKernel:
+    """A loss of the rows of several contiguous 2-d arrays."""
+
+    def __init__(
+        self, driver: Driver, record: VectorLoss, form: str, dtype: str, total: SumKernel, finish: Finish
+    ) -> None:
+        self._driver, self._record, self._value = driver, record, "value" in form
+        self._total, self._finish = total, finish
+        pointers = record.vectors + record.gradients + 4
+        self._pack = struct.Struct(f"{pointers}Pqq{max(1, len(record.parameters))}d{NUMBER}").pack
+        self._teams = _Teams(
+            driver, source.vector_teams(dtype, record), 0,
+            functools.partial(source.vector_loss_source, record, form, dtype),
+        )  # fmt: skip
+
+    def __call__(
+        self, vectors: tuple[Any, ...], target: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any,
+        out: Any, grads: tuple[Any, ...],
+    ) -> Any:  # fmt: skip
+        first, summed = vectors[0], self._value and out is None
+        slots = self._driver.xp.empty(len(first), "float64") if summed else None
+        if first.size:
+            grads = grads or (None,) * self._record.gradients
+            arrays = *vectors, *grads, target, sample_weight, out, slots
+            places = [0 if array is None else self._driver.pointer(array) for array in arrays]
+            numbers = *(parameters or (0.0,)), *number(self._driver, divisor)
+            self._teams.launch(first, first, first, lambda kept: self._pack(*places, *first.shape, *numbers))
+        if not summed:
+            return None
+        return self._finish(*self._total.partials((slots,), (), (), ()), divisor)
 
 
 class LabelWeights:

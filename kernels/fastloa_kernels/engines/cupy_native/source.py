@@ -11,7 +11,7 @@ from fastloa_kernels.engines.cupy_native.emit import SCALAR, Emitter
 from fastloa_kernels.forms import Form
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.formulas.losses import probability
-from fastloa_kernels.records import Formula, RowLoss, Rowwise
+from fastloa_kernels.records import Formula, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
@@ -72,6 +72,11 @@ def loss_teams(dtype: str, form: RowForm) -> tuple[Team, ...]:
     return teams(2, 384)
 
 
+def vector_teams(dtype: str, record: VectorLoss) -> tuple[Team, ...]:
+    """With so many elements of each vector a thread as registers allow."""
+    return teams(4, 512) if dtype == "float32" and record.vectors + record.sums <= 5 else teams(2, 384)
+
+
 @functools.cache
 def headers() -> dict[str, str]:
     """The skeletons by name."""
@@ -102,6 +107,17 @@ class _Text:
         self.members.append(
             f"static __device__ __forceinline__ {SCALAR[dtype]} {name}({typed}) "
             f"{{ return {called}({', '.join(names)}); }}"
+        )
+
+    def several(self, name: str, formula: Formula, outputs: int, given: dict[str, int]) -> None:
+        """A static function of float64 numbers, in arrays of these lengths but for a target and a scale, to some."""
+        numbers = ("t", "scale")
+        typed = ", ".join(f"double {x}" if x in numbers else f"const double* {x}" for x in given)
+        each = [x if x in numbers else f"{x}[{i}]" for x, count in given.items() for i in range(count)]
+        called = f"{self.emitter.function(formula, 'float64', len(each))}({', '.join(each)})"
+        self.members.append(
+            f"static __device__ __forceinline__ fastloa::Values<double, {outputs}> {name}({typed}) "
+            f"{{ return {called if outputs > 1 else '{' + called + '}'}; }}"
         )
 
     def entry(self, suffix: str, arguments: str, threads: int, call: str, *, limited: bool = False) -> None:
@@ -243,6 +259,24 @@ def row_loss_source(
     text.member("z_loss", rowwise.z_loss, "z m logarithm", wide=True)
     text.member("z_lean", rowwise.z_lean, "z m logarithm", wide=True)
     return _of_team(text, team, stored, "RowLossArguments", "label_row" if form.labels else "probability_row")
+
+
+def vector_loss_source(
+    record: VectorLoss, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
+) -> Source:
+    """A loss of rows of vectors, all of them arrays of `dtype`."""
+    text = _Text(f"{record.name}_{form}", "vector_losses.cuh", dtype)
+    parameters = {"p": len(record.parameters)}
+    text.constants(
+        VECTORS=record.vectors, GRADIENTS=record.gradients, SUMS=record.sums, PARAMETERS=parameters["p"],
+        LABELLED=record.labelled, VALUE="value" in form, GRAD="grad" in form,
+    )  # fmt: skip
+    row = {"s": record.sums, "t": 1, **parameters}
+    text.several("terms", record.terms, record.sums, {"x": record.vectors, **parameters})
+    text.several("value", record.value, 1, row)
+    text.several("coefficients", record.coefficients, record.shares, {"scale": 1, **row})
+    text.several("gradient", record.gradient, record.gradients, {"c": record.shares, "x": record.vectors, **parameters})
+    return _of_team(text, team, stored, "VectorArguments", "vector_row")
 
 
 def _of_team(text: _Text, team: Team, stored: tuple[str, str, str] | None, arguments: str, call: str) -> Source:

@@ -14,7 +14,7 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cpu import narrow, narrow_losses, row_losses, rows, small
+from fastloa_kernels.engines.numba_cpu import narrow, narrow_losses, row_losses, rows, small, vector_losses
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.elementwise import (
     PARTIALS,
@@ -29,7 +29,7 @@ from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import LOCKED, SCRATCH, with_room
 from fastloa_kernels.engines.numba_cpu.over_rows import Rows
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
@@ -145,6 +145,39 @@ class RowLossKernel:
         return rounded(self._scalar, divided(finished(high, low), options.divisor))
 
 
+class VectorLossKernel:
+    """A loss of the rows of several 2-d arrays."""
+
+    def __init__(self, record: VectorLoss, form: str, dtype: str, total: SumKernel) -> None:
+        self._value, self._grad, self._total = "value" in form, "grad" in form, total
+        matrices = [
+            types.Tuple([array(NUMBER[dtype], 2, written=written)] * count)
+            for count, written in ((record.vectors, False), (record.gradients, True))
+        ]
+        read = matrices[0], *[array(NUMBER[dtype])] * 2, array(types.float64), types.float64
+        run = vector_losses.rows_of(record, dtype, value=self._value, grad=self._grad)
+        self._rows = Rows(run, types.Tuple([*read, PARTIALS, matrices[1]]), unit=1)
+        self._none, self._scalar = np.empty(0, dtype), np.dtype(dtype).type
+        self._no_grads = (np.empty((0, 0), dtype),) * record.gradients
+
+    def __call__(
+        self, vectors: tuple[Any, ...], target: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any,
+        out: Any, grads: tuple[Any, ...],
+    ) -> Any:  # fmt: skip
+        count, size = len(vectors[0]), vectors[0].size
+        slots = np.empty(count if self._value else 0)
+        read = (self._none if array is None else array for array in (target, sample_weight))
+        numbers = np.array(parameters, np.float64)
+        self._rows(size, count, (vectors, *read, numbers, float(divisor), slots, grads or self._no_grads))
+        if not self._value:
+            return None
+        if out is None:
+            return rounded(self._scalar, divided(self._total((slots,), (), (), ()), divisor))
+        with np.errstate(over="ignore"):  # what float32 does not hold is infinite
+            out[...] = slots
+        return None
+
+
 class Engine:
     """numba on the CPU's cores."""
 
@@ -159,6 +192,8 @@ class Engine:
             return RowKernel(record, form, dtype)
         if isinstance(record, RowLoss):
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
+        if isinstance(record, VectorLoss):
+            return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
         found = forms.form(record, form)
         return (SumKernel if found.summed else MapKernel)(found, len(record.parameters), dtype)
 

@@ -99,14 +99,14 @@ def leaf(dtype: str) -> Any:
     return _leaf32 if dtype == "float32" else _leaf64
 
 
-def outlined_leaf(dtype: str) -> Any:
-    """The same, which kernels do not hold."""
+def outlined_leaf(dtype: str, held: str | None = None) -> Any:
+    """The same, which kernels do not hold; the values are `held` in another dtype where that is given."""
     inlined = leaf(dtype)
 
     def run(values, count, high, low):
         return inlined(values, count, high, low)
 
-    number, wide = (array(NUMBER[name], written=True) for name in (dtype, "float64"))
+    number, wide = (array(NUMBER[name], written=True) for name in (held or dtype, "float64"))
     return outlined(run, (number, types.int64, wide, wide))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cuda import label_weights, maps, row_losses, rows, summation
+from fastloa_kernels.engines.numba_cuda import label_weights, maps, row_losses, rows, summation, vector_losses
 from fastloa_kernels.engines.numba_cuda.binding import bind
 from fastloa_kernels.engines.numba_cuda.toolchain import (
     GRID,
@@ -23,7 +23,7 @@ from fastloa_kernels.engines.numba_cuda.toolchain import (
     types,
 )
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 Arrays = tuple[Any, ...]
@@ -167,6 +167,50 @@ class RowLossKernel:
         return finish(self._xp, self._total.launch((losses,), (), (), ()), options.divisor, self._dtype)
 
 
+class VectorLossKernel:
+    """A loss of the rows of several 2-d arrays."""
+
+    def __init__(self, record: VectorLoss, form: str, dtype: str, total: FormKernel, xp: Any) -> None:
+        self._record, self._dtype, self._total, self._xp = record, dtype, total, xp
+        self._asked = {"value": "value" in form, "grad": "grad" in form}
+        self._kernels: dict[tuple[str, bool], Kernel] = {}
+
+    def _kernel(self, losses: str, divisor: Numbers) -> Kernel:
+        """`losses` is the dtype of the rows' losses, as in `RowLossKernel`."""
+        key = losses, divisor.on_device
+        if key not in self._kernels:
+            record, dtype = self._record, self._dtype
+            read = maps.reader(1, on_device=divisor.on_device)
+            function = vector_losses.loss_kernel(record, dtype, read, **self._asked)
+            self._kernels[key] = Kernel(
+                function, *[types.int64] * 3, divisor.signature, scalars("float64", len(record.parameters)),
+                pointers(dtype, record.vectors), pointers(dtype, 2), pointers(losses, 1),
+                pointers(dtype, record.gradients),
+            )  # fmt: skip
+        return self._kernels[key]
+
+    def __call__(
+        self, vectors: Arrays, target: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any, out: Any,
+        grads: Arrays,
+    ) -> Any:  # fmt: skip
+        count, columns = vectors[0].shape
+        summed = self._asked["value"] and out is None
+        losses = self._xp.empty(count) if summed else out
+        # What a call does without is never touched; a vector lends its address.
+        lent = vectors[0]
+        numbers = tuple(lent if array is None else array for array in (target, sample_weight))
+        outputs = (lent if losses is None else losses,), grads or (lent,) * self._record.gradients
+        if count:
+            divisors = Numbers(self._xp, (divisor,), "float64")
+            self._kernel(str(outputs[0][0].dtype), divisors)(
+                min(count, GRID), np.int64(count), np.int64(columns), np.int64(sample_weight is not None),
+                divisors.values, tuple(map(np.float64, parameters)), vectors, numbers, *outputs,
+            )  # fmt: skip
+        if not summed:
+            return None
+        return finish(self._xp, self._total.launch((losses,), (), (), ()), divisor, self._dtype)
+
+
 @functools.cache
 def _label_kernels(dtype: str, weighted: bool) -> tuple[Kernel, Kernel]:
     integer, firsts = types.int64, pointers("int64", 1)
@@ -193,6 +237,8 @@ class Engine:
             return RowKernel(record, form, dtype)
         if isinstance(record, RowLoss):
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
+        if isinstance(record, VectorLoss):
+            return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         return FormKernel(forms.form(record, form), len(record.parameters), dtype, self.xp)
 
     def label_weights(

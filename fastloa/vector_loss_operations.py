@@ -1,0 +1,220 @@
+"""The callable objects behind losses of rows of vectors: the value, and the gradients in several arrays at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, overload
+
+from fastloa_kernels.formulas.totals import IDENTITY
+from fastloa_kernels.records import VectorLoss
+
+from fastloa import checks, dtypes
+from fastloa.calls import Call, check_apart, check_out
+from fastloa.joint_loss_operations import parts_of, several_buffers
+from fastloa.loss_operations import REDUCTIONS, RESULTS, check_probabilities, take_buffers
+from fastloa.operations import Array, Operation
+from fastloa.row_operations import normal_axis
+from fastloa.row_targets import last, same
+
+P = ParamSpec("P")
+Several = tuple[Array, ...]
+Buffers = tuple[Array | None, ...] | None
+
+
+@dataclass(frozen=True)
+class VectorTerms:
+    """What a definition makes of its options; `record` is another formula than the operation's own."""
+
+    parameters: tuple[float, ...] = ()
+    record: VectorLoss | None = None
+    probabilities: bool = False
+
+
+class VectorLossOperation(Operation[P]):
+    """A loss of rows of vectors along an axis, with gradients in several arrays, in the order of the arguments.
+
+    ``grad_out=`` is as many arrays, or None in place of one that is to be new.
+    """
+
+    record: VectorLoss
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
+        @overload
+        def __call__(self, /, *args: Any, out: Array, **kwargs: Any) -> Array: ...
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Array:
+            """Return the value of the loss."""
+
+        @overload
+        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Several: ...
+        @overload
+        def grad(self, /, *args: Any, grad_out: Buffers, **kwargs: Any) -> Several: ...
+        def grad(self, /, *args: Any, **kwargs: Any) -> Several:
+            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
+
+        @overload
+        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Several]: ...
+        @overload
+        def value_and_grad(
+            self, /, *args: Any, out: Array | None = None, grad_out: Buffers = None, **kwargs: Any
+        ) -> tuple[Array, Several]: ...
+        def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Several]:
+            """Return the value and the gradients, computed together."""
+
+    else:
+
+        def __call__(self, /, *args, **kwargs):
+            """Return the value of the loss."""
+            return self._run("value", args, kwargs)[0]
+
+        def grad(self, /, *args, **kwargs):
+            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
+            return self._run("grad", args, kwargs)
+
+        def value_and_grad(self, /, *args, **kwargs):
+            """Return the value and the gradients, computed together."""
+            value, *grads = self._run("value_and_grad", args, kwargs)
+            return value, tuple(grads)
+
+    def _buffers(self, function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:
+        return several_buffers(function, take_buffers(function, form, options), self.record.gradients)
+
+    def _results(self, form: str) -> tuple[str, ...]:
+        return tuple([part for name in RESULTS[form] for part in parts_of(name, self.record.gradients)])
+
+    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
+        buffers = self._buffers(function, form, options)
+        reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
+        backend, axis = options.pop("backend", None), options.pop("axis", -1)
+        terms: VectorTerms = self._definition(*args, **options)
+        checks.choice(function, "reduction", reduction, REDUCTIONS)
+        given = dict(zip(self._arrays, args, strict=True))
+        call = Call(function, {**given, "sample_weight": sample_weight, **buffers}, backend)
+        check_apart(function, buffers)
+        with call.on_device():
+            rows = _Rows(call, self._arrays, args, self.record, axis)
+            if terms.probabilities:
+                check_probabilities(call, self._arrays, list(rows.vectors), rows.kind.compute)
+            summed = reduction != "none"
+            if summed and buffers.get("out") is not None:
+                raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+            weights, divisor = rows.weights(sample_weight), 1.0
+            if reduction == "mean":
+                total = None if weights is None else call.engine.load(IDENTITY, "value_summed", rows.kind.compute)
+                divisor = float(len(rows.vectors[0])) if total is None else total((weights,), (), (), ())
+            names = [name for name in self._results(form) if not (name == "out" and summed)]
+            made = {name: rows.room(name, buffers.get(name)) for name in names}
+            kernel = call.engine.load(terms.record or self.record, form, rows.kind.compute)
+            out, grads = made.get("out"), tuple([rows.flat(array) for name, array in made.items() if name != "out"])
+            out = out if out is None else out.reshape(-1)
+            value = kernel(rows.vectors, rows.target, weights, terms.parameters, divisor, out, grads)
+            results = [rows.give(name, array, buffers.get(name)) for name, array in made.items()]
+            return (call.scalar(value), *results) if summed and "value" in form else tuple(results)
+
+
+class OverlapLossOperation(VectorLossOperation[P]):
+    """A loss of rows with its gradient in the first array alone."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
+        @overload
+        def grad(self, /, *args: Any, grad_out: Array, **kwargs: Any) -> Array: ...
+        def grad(self, /, *args: Any, **kwargs: Any) -> Array:
+            """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
+
+        @overload
+        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]: ...
+        @overload
+        def value_and_grad(
+            self, /, *args: Any, out: Array | None = None, grad_out: Array | None = None, **kwargs: Any
+        ) -> tuple[Array, Array]: ...
+        def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
+            """Return the value and the gradient, computed together."""
+
+    else:
+
+        def grad(self, /, *args, **kwargs):
+            """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
+            return self._run("grad", args, kwargs)[0]
+
+        def value_and_grad(self, /, *args, **kwargs):
+            """Return the value and the gradient, computed together."""
+            return self._run("value_and_grad", args, kwargs)
+
+    def _buffers(self, function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:
+        return {name: array for name, array in take_buffers(function, form, options).items() if array is not None}
+
+    def _results(self, form: str) -> tuple[str, ...]:
+        return RESULTS[form]
+
+
+class _Rows:
+    """The vectors as rows, ready for the engine, their targets, and where results go."""
+
+    def __init__(
+        self, call: Call, names: tuple[str, ...], args: tuple[Any, ...], record: VectorLoss, axis: Any
+    ) -> None:
+        function, given, self._call = call.function, args[: record.vectors], call
+        self._shape, own = tuple(args[0].shape), names[: record.vectors]
+        self.kind = dtypes.kind_of(function, names[0], args[0])
+        for name, array in zip(names, args, strict=True):
+            dtypes.real(function, name, array)
+        if not self._shape:
+            raise ValueError(f"{function}: {names[0]} must have at least one dimension, got a 0-d array")
+        dtypes.same_shape(function, own, given)
+        self._axis = normal_axis(function, axis, len(self._shape))
+        self._batch, self._length = self._shape[: self._axis] + self._shape[self._axis + 1 :], self._shape[self._axis]
+        self._order = (*self._batch, self._length)
+        if self._length == 0:
+            wanted = f"{names[0]} must have at least one element along axis {self._axis}"
+            raise ValueError(f"{function}: {wanted}, got shape {self._shape}")
+        self.vectors = tuple([self.flat(call.ready(last(x, self._axis), self.kind.compute)) for x in given])
+        self.target = self._of_rows(names[record.vectors], args[record.vectors]) if record.labelled else None
+
+    def flat(self, array: Any) -> Any:
+        """An array of vectors with two dimensions."""
+        return array.reshape(-1, self._length)
+
+    def weights(self, array: Any) -> Any:
+        """A weight for each row."""
+        if array is None:
+            return None
+        dtypes.real(self._call.function, "sample_weight", array)
+        return self._of_rows("sample_weight", array)
+
+    def _of_rows(self, name: str, array: Any) -> Any:
+        same(self._call.function, name, array, self._batch)
+        return self._call.ready(array, self.kind.compute).reshape(-1)
+
+    def room(self, name: str, out: Any) -> Any:
+        """Where the engine writes: the caller's array where it lies in order and is not still to be read."""
+        call, compute = self._call, self.kind.compute
+        shape, result = self._wanted(name)
+        if out is not None:
+            check_out(call.function, name, out, shape, result)
+            if (name == "out" or self._axis == len(self._shape) - 1) and not call.is_input(out):
+                return call.buffer(name, out, shape, result, compute)
+        return call.engine.xp.empty(self._batch if name == "out" else self._order, compute)
+
+    def give(self, name: str, array: Any, out: Any) -> Any:
+        """A result for the caller, with its axes as they were."""
+        if name != "out" and self._axis != len(self._shape) - 1:
+            array = self._call.engine.xp.ascontiguousarray(self._call.engine.xp.moveaxis(array, -1, self._axis))
+        return self._call.give(array, out, self._wanted(name)[1])
+
+    def _wanted(self, name: str) -> tuple[tuple[int, ...], Any]:
+        return (self._batch, self.kind.value) if name == "out" else (self._shape, self.kind.result)
+
+
+def vector_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], VectorLossOperation[P]]:
+    """Make a loss of rows with gradients in several arrays of a definition that returns `VectorTerms`."""
+    return lambda function: VectorLossOperation(function, record)
+
+
+def overlap_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], OverlapLossOperation[P]]:
+    """The same, with the gradient in the first array alone."""
+    return lambda function: OverlapLossOperation(function, record)

@@ -1,0 +1,52 @@
+"""Losses of vectors in the cuda engine against the CPU engine, bit for bit."""
+
+import numpy as np
+import pytest
+from fastloa_kernels import records
+
+from tests.simulated.test_engine import (  # noqa: F401  (the fixtures are for all that is simulated)
+    CPU,
+    CUDA,
+    DTYPES,
+    _quick_turns,
+    _shared_arrays_are_shared,
+    assert_same_bits,
+    brought,
+    found,
+    points,
+)
+
+FORMS = ("value", "grad", "value_and_grad")
+CASES = [
+    pytest.param(record, form, id=f"{name}-{form}")
+    for name, record in found(records.VectorLoss).items()
+    for form in (FORMS if record.labelled else FORMS[2:])
+]
+
+
+def run(engine, record, form, arrays, weights, divisor, *, each):
+    dtype, take = str(arrays[0].dtype), np.array if engine is CPU else brought
+    vectors = tuple(map(take, arrays[: record.vectors]))
+    shape, xp = arrays[0].shape, engine.xp
+    target = take(np.array([1, -1, 1, 0], dtype)) if record.labelled else None
+    out = xp.empty(shape[0], dtype) if each and "value" in form else None
+    grads = tuple(xp.empty(shape, dtype) for _ in range(record.gradients)) if "grad" in form else ()
+    parameters = (0.3, 1e-6, 3.0, 1.0)[: len(record.parameters)]
+    own = None if weights is None else take(weights)
+    total = engine.load(record, form, dtype)(vectors, target, own, parameters, divisor, out, grads)
+    assert (total is not None) == (out is None and "value" in form)
+    return [x for x in (total, out, *grads) if x is not None]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("record", "form"), CASES)
+def test_losses_of_vectors(record, form, dtype):
+    arrays = [points(4 * 11, dtype, seed).reshape(4, 11) for seed in range(record.vectors)]
+    for x in arrays:
+        x[1:3] = np.random.default_rng(x.size).random((2, 11))
+    weights = np.array([0.5, 2.0, 1.0, 3.0], dtype)
+    for own, divisor, device, each in ((None, 1.0, 1.0, True), (weights, 7.0, brought(np.array(7.0)), False)):
+        got = run(CUDA, record, form, arrays, own, device, each=each)
+        wanted = run(CPU, record, form, arrays, own, divisor, each=each)
+        for one, other in zip(got, wanted, strict=True):
+            assert_same_bits(one, other)

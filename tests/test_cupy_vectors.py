@@ -1,0 +1,65 @@
+"""The CUDA C++ engine's losses of vectors against the CPU, bit for bit: by g++, or on a GPU."""
+
+import numpy as np
+import pytest
+from fastloa_kernels.engines import load_engine
+from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.records import VectorLoss
+
+from tests.mirrored import Mirrored
+from tests.shim import catalogue
+from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
+from tests.shim.driver import ShimDriver
+from tests.test_cupy_rows import used
+
+pytestmark = pytest.mark.xdist_group("cupy_vectors")  # one worker builds its kernels, once
+LENGTHS = (1, 3, 31, 300, 2049, 9000)
+
+
+@pytest.fixture(scope="module", params=[pytest.param("shim", marks=needs_compiler), "cupy"])
+def engine(request):
+    """The engine on NumPy arrays; in the shim, with the kernels of this file built in large pieces."""
+    if request.param == "cupy":
+        return Mirrored(load_engine("cupy"))
+    driver = ShimDriver()
+    for dtype in catalogue.DTYPES:
+        driver.prepare([
+            *(source.vector_loss_source(record, "value_and_grad", dtype, team)
+              for record in catalogue.records(VectorLoss).values()
+              for team in used(source.vector_teams(dtype, record), LENGTHS)),
+            *catalogue.other_sources(dtype),
+        ])  # fmt: skip
+    return Engine(driver)
+
+
+def vectors_for(record, length, dtype):
+    """Rows of numbers of any size, of probabilities, of equal vectors, of zeros, and with NaN and infinities."""
+    drawn = [numbers(9 * length, dtype, seed).reshape(9, length) for seed in range(record.vectors)]
+    for place, x in enumerate(drawn):
+        rng = np.random.default_rng([place, length])
+        x[:4] = rng.random((4, length))
+        x[4] = 0.0
+        x[5] = np.linspace(0.0, 1.0, length)
+        x[6, length // 2] = (np.nan, np.inf, 1.0)[place]
+    return tuple(drawn)
+
+
+@parametrize(VectorLoss)
+@both
+def test_losses_of_vectors_are_the_cpus(engine, record, dtype):
+    parameters = (0.3, 1e-6, 3.0, 1.0)[: len(record.parameters)]
+    for length in LENGTHS:
+        vectors, rng = vectors_for(record, length, dtype), np.random.default_rng(length)
+        target = np.array([1, -1, 1, -1, 1, -1, 1, 0, 1], dtype) if record.labelled else None
+        for weights, divisor in ((None, 4.0), (rng.random(9).astype(dtype), np.array(7.0))):
+            for each in (True, False):
+                results = []
+                for made in (engine, cpu()):
+                    out = np.empty(9, dtype) if each else None
+                    grads = tuple(np.empty_like(vectors[0]) for _ in range(record.gradients))
+                    kernel = made.load(record, "value_and_grad", dtype)
+                    total = kernel(vectors, target, weights, parameters, divisor, out, grads)
+                    results.append((out if each else total, *grads))
+                for got, expected in zip(*results, strict=True):
+                    same(got, expected)
