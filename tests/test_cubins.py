@@ -80,12 +80,12 @@ def kernels_of(sources, arch):
     return found
 
 
-def lean(name, figures):
+def lean(name, figures, most=REGISTERS):
     registers, stack, local, instructions = figures
     assert (stack, local) == (0, 0), f"{name} spills"
     assert not {opcode for opcode in instructions if opcode.startswith(("LDL", "STL"))}, f"{name} spills"
     # Where a block has a multiprocessor's shared memory to itself, its 12 to 24 warps may have all registers.
-    assert registers <= (168 if name.endswith("_strip") else REGISTERS), f"{name} takes {registers} registers"
+    assert registers <= (168 if name.endswith("_strip") else most), f"{name} takes {registers} registers"
 
 
 def count(instructions, prefix):
@@ -127,7 +127,8 @@ def test_maps_and_sums_are_lean_and_wide(key, dtype, arch):
     kernels = kernels_of(list(texts.values()), arch)
     for name, text in texts.items():
         form, figures = found[name], kernels[text.names[0]]
-        lean(text.names[0], figures)
+        crowded = form.summed and dtype == "float64" and form.inputs + form.outputs > 6
+        lean(text.names[0], figures, 96 if crowded else REGISTERS)
         # Each array is read, and each output written, 16 bytes at a time; only the rest of an array is not.
         vectors = 1 if form.inputs > 1 else 2
         assert count(figures[3], "LDG.E.128") == vectors * form.inputs
@@ -147,7 +148,7 @@ def test_maps_and_sums_of_16_bits_are_lean_and_wide(key, half, arch):
     for (name, stored), text in texts.items():
         form, figures = found[name], kernels[text.names[0]]
         lean(text.names[0], figures)
-        lanes, vectors = 4 if form.inputs > 4 else 8, 2 if form.inputs == 1 and not form.summed else 1
+        lanes, vectors = 4 if form.inputs > 4 - form.summed else 8, 2 if form.inputs == 1 and not form.summed else 1
         # The rest of an array is read one by one, which shows how many are: a formula may have no use for one of them.
         instructions, each = figures[3], lanes * vectors
         read = instructions["LDG.E.U16"] // each, -((form.leading - instructions["LDG.E"]) // each)

@@ -110,8 +110,9 @@ def two_gradients(record: PairwiseLoss) -> dict[str, Formula]:
         return first / divisor, other / divisor
 
     def value_and_grad(divisor, *a):
+        loss = value(*a)
         first, other = derivative(*a)
-        return value(*a), first / divisor, other / divisor
+        return loss, first / divisor, other / divisor
 
     def grad_and_hess(divisor, *a):
         first, other = derivative(*a)

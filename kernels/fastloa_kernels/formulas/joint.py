@@ -4,15 +4,14 @@ A likelihood's deviation is r = x - t, a pair, and weighs k = r**2 / v by its va
 margin t * (a - b) of two scores.
 """
 
-from fastloa_kernels.formulas.compensated import product, two_sum
+from fastloa_kernels.formulas.compensated import two_sum
 from fastloa_kernels.formulas.deviances import HALF_LOG_2_PI, HALF_LOG_2_PI_REST
 from fastloa_kernels.formulas.everyday import among, sign
 from fastloa_kernels.formulas.residuals import half_residual, residual
-from fastloa_kernels.formulas.wide import divided_pair, log_pair, total_of
+from fastloa_kernels.formulas.wide import log_pair, total_of
 from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss
 
-HUGE = 1e38  # from there on the difference of two float32 numbers may be none
 FAR = 2.0**60  # from there on 1 beside k / 2 is nothing
 
 
@@ -22,29 +21,24 @@ def at_least(v, eps):
     return eps if v < eps else v
 
 
-def deviation(x, t):
-    """r as a pair, over 4 where it is huge, and what that is to be multiplied with."""
-    huge = abs(x - t) > HUGE
-    scale = 0.25 if huge else 1.0
-    r, low = residual(scale * x, scale * t)
-    return r, low, 4.0 if huge else 1.0
-
-
-def weighed(r, low, back, v):
-    """r / v, and k / 2 as a pair."""
-    w, w_low = divided_pair(r, low, v)
-    w, w_low, half = w * back, (w_low * back if abs(w_low) < inf else 0.0), 0.5 * back
-    k, k_low = product(half * r, half * low, w, w_low)
-    return w + w_low, k, (k_low if abs(k) < inf else 0.0)
+def weighed(x, t, v):
+    """r / v, and k / 2 as a pair; where r is more than a number, the one by its half, and the other infinite."""
+    r, low = two_sum(x, -t)
+    finite = abs(r) < inf
+    w = (r if finite else half_residual(x, t)) / v
+    # With r + low = w * v + rest, k is (r + low) * (w + rest / v), where r / v is w.
+    half = 0.5 * r
+    k = half * w
+    k_low = fma(0.5 * w, fma(-w, v, r) + 2.0 * low, fma(half, w, -k))
+    return (w if finite else 2.0 * w), k, (k_low if abs(k_low) < inf else 0.0)
 
 
 def halves(x, t, variance, eps):
     """log(v) / 2 and k / 2, each as a pair."""
     v = at_least(variance, eps)
-    r, low, back = deviation(x, t)
-    _, k, k_low = weighed(r, low, back, v)
+    _, k, k_low = weighed(x, t, v)
     high, rest = log_pair(v if v < inf else 1.0, 0.0)
-    return 0.5 * (high if v < inf else v), 0.5 * rest, (k if v < inf else among(r, 0.0)), k_low
+    return 0.5 * (high if v < inf else v), 0.5 * rest, (k if v < inf else among(x - t, 0.0)), k_low
 
 
 def gaussian_nll_loss(x, t, variance, eps):
@@ -60,22 +54,19 @@ def gaussian_nll_loss_full(x, t, variance, eps):
 
 def gaussian_nll_loss_derivative(x, t, variance, eps):
     v = at_least(variance, eps)
-    r, low, back = deviation(x, t)
-    w, k, k_low = weighed(r, low, back, v)
+    w, k, k_low = weighed(x, t, v)
     # In the variance (1 - k) / (2 * v), and where k outgrows the 1, -(r / v)**2 / 2.
-    rest, part = two_sum(0.5, -k)
-    near = (rest + (part - k_low)) / v
+    near = ((0.5 - k) - k_low) / v
     return w, near if k < FAR else -0.5 * w * w
 
 
 def gaussian_nll_loss_second(x, t, variance, eps):
     v = at_least(variance, eps)
-    r, low, back = deviation(x, t)
-    w, k, k_low = weighed(r, low, back, v)
+    w, k, k_low = weighed(x, t, v)
     # In the variance (k - 1 / 2) / v**2.
     rest, part = two_sum(2.0 * k, -0.5)
     near = (rest + fma(2.0, k_low, part)) / v / v
-    return among(r, 1.0 / v), near if k < FAR else w / v * w
+    return among(x - t, 1.0 / v), near if k < FAR else w / v * w
 
 
 def lack(a, b, t, margin):

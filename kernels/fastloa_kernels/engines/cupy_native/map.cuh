@@ -65,7 +65,8 @@ struct Leading {
 // registers hold.
 template <class Operation>
 __host__ __device__ constexpr int neighbours() {
-  return Operation::INPUTS > 4 && Operation::Arrays::lanes() > 4 ? 4 : Operation::Arrays::lanes();
+  constexpr int MANY = Operation::SUMMED ? 4 : 5;
+  return Operation::INPUTS >= MANY && Operation::Arrays::lanes() > 4 ? 4 : Operation::Arrays::lanes();
 }
 
 // And how many times: enough bytes in flight to cover the memory's latency, and few enough registers for many threads. A

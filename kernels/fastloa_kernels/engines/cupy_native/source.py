@@ -181,7 +181,8 @@ def sum_source(label: str, form: Form, parameters: int, dtype: str, stored: tupl
     """The partial sums of a summed form."""
     text = _Text(label, "sum.cuh", dtype)
     _operation(text, form, parameters, stored)
-    text.entry("", "SumArguments<{0}>", THREADS, f"sum<{{0}}, {BLOCK}>", limited=True)
+    crowded = dtype == "float64" and form.inputs + form.outputs > 6  # more than 64 registers hold of two elements
+    text.entry("", "SumArguments<{0}>", THREADS, f"sum<{{0}}, {BLOCK}>", limited=not crowded)
     return text.source("Operation")
 
 
