@@ -85,7 +85,7 @@ class RowLossOperation(LossOperation[P]):
     def _usual_call(self, key: tuple[str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:
         """What the call of few rows and labels, with no more than the usual options, comes to."""
         form, dtype = key
-        if dtype not in NATIVE:
+        if dtype not in NATIVE or self.record.parameters:
             return None
         value, scalar, ignore_index = "value" in form, dtype.type, self._definition(None, None).ignore_index
         names, engine = RESULTS[form][value:], backends.engine(self.__name__, "cpu")

@@ -27,6 +27,7 @@ class RowTerms:
     check: bool = False
     z_loss: float = 0.0
     mask: Array | None = None
+    parameters: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def options_of(call: Call, targets: Targets, terms: RowTerms, reduction: str) ->
         weight_sum=_weight_sum(call, targets, terms),
         divisor=divisor,
         z_loss=terms.z_loss,
+        parameters=terms.parameters,
     )
 
 

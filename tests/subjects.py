@@ -1,6 +1,7 @@
 """The table of cases as subjects: what is computed of which arrays, and what it should give."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -198,35 +199,41 @@ def row_loss_subjects(case):
     kinds = {"labels": labels_for, **({"probabilities": shares_for} if case.probabilities else {})}
     places = {"out": 0, "grad_out": 1, "hess_out": 2}
 
-    def lift(target_for, place):
+    def lift(one_row, target_for, place, options):
         def reference(arrays, dtype):
-            x = arrays[0]
-            found = ref.row_loss(case.row, x, target_for(x), reduction="none")[place]
+            x, numbers = arrays[0], {name: mpf(value) for name, value in options.items()}
+            found = ref.row_loss(partial(one_row, **numbers), x, target_for(x), reduction="none")[place]
             return found if place == 0 else [number for row in found for number in row]
 
         return reference
 
-    def scale(arrays, dtype):
+    def scale(kind, buffer, options):
+        if kind != "labels":
+            return shared if buffer == "grad_out" else None
+        return case.terms and lift(case.terms, labels_for, places[buffer], options)
+
+    def shared(arrays, dtype):
         """Give the sum of the terms whose difference the gradient is."""
         x = arrays[0]
         pairs = zip(x.tolist(), shares_for(x).tolist(), strict=True)
         return [p + mpf(t) for row, own in pairs for p, t in zip(ref.softmax([mpf(z) for z in row]), own, strict=True)]
 
-    for kind, target_for in kinds.items():
+    for (kind, target_for), given in product(kinds.items(), case.options):
+        options = {**case.defaults, **given}
         for form in ("value", "grad", "value_and_grad", "grad_and_hess") if kind == "labels" else ("value_and_grad",):
             names = tuple(buffer for buffer, _ in RESULTS[form])
             yield Subject(
-                name, form, lambda x, o=operation, n=form, t=target_for, **more: (
-                    form_of(o, n)(x, t(x), **{"reduction": "none", **more})
+                name, form, lambda x, o=operation, n=form, t=target_for, g=given, **more: (
+                    form_of(o, n)(x, t(x), **{"reduction": "none", **g, **more})
                 ),
                 tuple(
                     Output(
-                        lift(target_for, places[n]), PRODUCT if n == "hess_out" else cases.TWO,
-                        scale if n == "grad_out" and kind != "labels" else None,
+                        lift(case.row, target_for, places[n], options), PRODUCT if n == "hess_out" else cases.TWO,
+                        scale(kind, n, options),
                     )
                     for n in names
                 ),
-                lambda d: (matrix(d),), names, {"target": kind}, rows=True,
+                lambda d: (matrix(d),), names, {"target": kind, **given}, rows=True,
             )  # fmt: skip
 
 

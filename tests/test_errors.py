@@ -136,6 +136,26 @@ REFUSALS = [
         "sigmoid_focal_loss: gamma must be non-negative and finite, got -1.0",
     ),
     (
+        lambda: fl.softmax_focal_loss(X, np.array([0, 1]), gamma=-1.0), ValueError,
+        "softmax_focal_loss: gamma must be non-negative and finite, got -1.0",
+    ),
+    (
+        lambda: fl.softmax_focal_loss(X, X), TypeError,
+        "softmax_focal_loss: target must be integer labels of shape (2,), got float64 of shape (2, 3)",
+    ),
+    (
+        lambda: fl.softmax_focal_loss.grad(X, np.array([0, 3])), ValueError,
+        "softmax_focal_loss.grad: target must be in 0..2, got 3 at index 1",
+    ),
+    (
+        lambda: fl.poly_loss_cross_entropy(X, np.array([0, 1]), epsilon=np.inf), ValueError,
+        "poly_loss_cross_entropy: epsilon must be finite, got inf",
+    ),
+    (
+        lambda: fl.generalized_cross_entropy(X, np.array([0, 1]), q=0.0), ValueError,
+        "generalized_cross_entropy: q must be in (0, 1], got 0.0",
+    ),
+    (
         lambda: fl.epsilon_insensitive_loss(X, X, epsilon=-0.1), ValueError,
         "epsilon_insensitive_loss: epsilon must be non-negative and finite, got -0.1",
     ),

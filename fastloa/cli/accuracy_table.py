@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import fastloa as fl
-from fastloa.cli import exact_activations, exact_gated, exact_joint, exact_losses
+from fastloa.cli import exact_activations, exact_gated, exact_joint, exact_label_losses, exact_losses
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.exact_losses import row_parts
 from fastloa.gated_operations import GatedActivation, SplitActivation
@@ -48,6 +48,7 @@ EXACT: Mapping[str, Any] = {
     "softmin": (lambda x: _softmax(-x),),
     **exact_losses.EXACT,
     **exact_joint.EXACT,
+    **exact_label_losses.EXACT,
 }
 
 

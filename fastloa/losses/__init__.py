@@ -23,6 +23,7 @@ from fastloa.losses import (
     deviances,
     focal,
     joint,
+    label_losses,
     linear,
     margins,
     overlaps,
@@ -35,6 +36,7 @@ from fastloa.losses.cross_entropies import *  # noqa: F403  (a new operation is 
 from fastloa.losses.deviances import *  # noqa: F403
 from fastloa.losses.focal import *  # noqa: F403
 from fastloa.losses.joint import *  # noqa: F403
+from fastloa.losses.label_losses import *  # noqa: F403
 from fastloa.losses.linear import *  # noqa: F403
 from fastloa.losses.margins import *  # noqa: F403
 from fastloa.losses.overlaps import *  # noqa: F403
@@ -45,6 +47,7 @@ from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        cross_entropies, deviances, focal, joint, linear, margins, overlaps, quantiles, regression, robust, vectors,
+        cross_entropies, deviances, focal, joint, label_losses, linear, margins, overlaps, quantiles, regression,
+        robust, vectors,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

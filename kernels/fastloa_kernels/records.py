@@ -109,16 +109,25 @@ class RowLoss(_Named):
     ``value(d, rest)`` is the loss of a class whose score lies d = x - m below the row's maximum m, with rest =
     sum(exp(x - m)) - 1. `probability` and `complement` give the class's p and 1 - p from exp(d) and rest. With
     ``normalised=False`` the scores are log-probabilities already: they are d themselves, and rest is 0.
+
+    A `bent` one is a function h of its label's l = -log p, and has no other targets. Then ``value(x, m, rest,
+    *parameters)``, all float64, gives h, h' and (1 - p) * h'' of the label's score x.
     """
 
     value: Formula
     probability: Formula
     complement: Formula
     normalised: bool = True
+    bent: bool = False
 
     @property
     def arrays(self) -> int:
-        return 2
+        return 3 if self.bent else 2
+
+    @property
+    def shared(self) -> bool:
+        """Whether the target may be a row of probabilities."""
+        return self.normalised and not self.bent
 
 
 @dataclass(frozen=True)

@@ -102,11 +102,14 @@ class VectorLossCase:
 
 @dataclass(frozen=True, eq=False)
 class RowLossCase:
-    """A loss of rows of class scores."""
+    """A loss of rows of class scores; `terms` gives the size of what its results are sums of, where that matters."""
 
     name: str
     row: Callable[..., Any]
     probabilities: bool
+    options: tuple[Mapping[str, Any], ...] = ({},)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    terms: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -159,5 +159,17 @@ CASES = (
     ),
     RowLossCase("cross_entropy", ref.cross_entropy_row, probabilities=True),
     RowLossCase("nll_loss", ref.nll_loss_row, probabilities=False),
+    RowLossCase(
+        "softmax_focal_loss", ref.softmax_focal_loss_row, probabilities=False, terms=ref.softmax_focal_loss_row_terms,
+        options=({}, {"gamma": 0.5}, {"gamma": 5.0}), defaults={"gamma": 2.0},
+    ),
+    RowLossCase(
+        "poly_loss_cross_entropy", ref.poly_loss_cross_entropy_row, probabilities=False,
+        terms=ref.poly_loss_cross_entropy_row_terms, options=({}, {"epsilon": 1e3}), defaults={"epsilon": 2.0},
+    ),
+    RowLossCase(
+        "generalized_cross_entropy", ref.generalized_cross_entropy_row, probabilities=False,
+        terms=ref.generalized_cross_entropy_row_terms, options=({}, {"q": 0.01}, {"q": 1.0}), defaults={"q": 0.5},
+    ),
     LinearLossCase("linear_cross_entropy", "cross_entropy"),
 )  # fmt: skip

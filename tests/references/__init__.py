@@ -10,6 +10,7 @@ from tests.references.deviances import *  # noqa: F403
 from tests.references.focal import *  # noqa: F403
 from tests.references.gated import *  # noqa: F403
 from tests.references.joint import *  # noqa: F403
+from tests.references.label_losses import *  # noqa: F403
 from tests.references.limits import *  # noqa: F403
 from tests.references.losses import *  # noqa: F403
 from tests.references.margins import *  # noqa: F403

@@ -104,7 +104,7 @@ def row_sources(dtype, half=None, suffixes=None):
 def row_loss_forms(record):
     """Give what can be asked of a row loss: probabilities are for scores that it normalises itself."""
     asked = ((True, False, False), (False, True, False), (True, True, False), (False, True, True))
-    for labels in (True, False) if record.normalised else (True,):
+    for labels in (True, False) if record.shared else (True,):
         for weighted in (False, True):
             yield from (RowForm(*results, labels=labels, weighted=weighted) for results in asked)
 

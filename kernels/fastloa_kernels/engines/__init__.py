@@ -35,7 +35,8 @@ class RowForm:
 class RowOptions:
     """Numbers of a row loss: the target is w(c) * (keep * q(c) + smoothing); `divisor` divides the summed value.
 
-    `z_loss` times the square of log(sum(exp(x))) is added to a row's loss.
+    `z_loss` times the square of log(sum(exp(x))) is added to a row's loss. Bent losses take the divisor, the
+    label to be ignored and their `parameters`.
     """
 
     ignore_index: int
@@ -44,6 +45,7 @@ class RowOptions:
     weight_sum: float
     divisor: Any
     z_loss: float = 0.0
+    parameters: tuple[float, ...] = ()
 
 
 class Engine(Protocol):

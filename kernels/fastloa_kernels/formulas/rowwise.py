@@ -101,6 +101,11 @@ def inclined(slope, lean, p):
     return fma(lean, p, slope)
 
 
+def curved(slope, bend, p, complement, miss):
+    # slope * p * (1 - p) + bend * p**2 / miss, for a p that is at most the miss, which may be 0
+    return fma(bend * p, p / (miss if miss > 0.0 else 1.0), slope * (p * complement))
+
+
 def share_inclined(mass, lean, both, t, p, complement):
     # The same as share_gradient, and lean * p; both is mass + lean.
     return both * p - t if p <= 0.5 else fma(lean, p, (mass - t) - mass * complement)

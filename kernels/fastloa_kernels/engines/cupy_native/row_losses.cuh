@@ -5,7 +5,8 @@
 // diagonal mass * p(c) * (1 - p(c)), where mass is the sum of t. At the label the gradient is taken apart, so that
 // -(1 - p) keeps its digits where p is nearly 1. A z-loss z adds z * L^2 to the loss, with L = log(sum(exp(x))) = m +
 // value(0), lean * p(c) with lean = 2 * z * L to the gradient, and lean * p(c) * (1 - p(c)) + 2 * z * p(c)^2 to the
-// Hessian's diagonal. What is float64 here is float64 in the CPU engine as well.
+// Hessian's diagonal. A bent loss is h(l) of its label's l = -log(p): see bent_row. What is float64 here is
+// float64 in the CPU engine as well.
 #pragma once
 
 #include "rows.cuh"
@@ -27,6 +28,7 @@ struct RowLossArguments {
   long long rows, classes, ignore_index;
   long long kept;  // as in RowArguments, of x
   double keep, smoothing, z_loss;
+  double parameters[at_least_one(Row::PARAMETERS)];
   Number weight_sum, divisor;
 };
 
@@ -87,11 +89,10 @@ __device__ __forceinline__ double label_loss(
   return loss + a.smoothing * whole(total.total());
 }
 
-// The gradient is gradient(i, e), the Hessian's diagonal factor * (p * (1 - p)) + bend * (p * p).
-template <class Row, class Team, class Gradient>
+// The gradient is gradient(i, e), the Hessian's diagonal curve(i, p, 1 - p).
+template <class Row, class Team, class Gradient, class Curve>
 __device__ __forceinline__ void store_derivatives(
-    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, typename Row::T factor,
-    typename Row::T bend, Gradient gradient) {
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, Gradient gradient, Curve curve) {
   using T = typename Row::T;
   const long long offset = scores.team.row() * scores.n;
   pieces(scores.team, scores.n, [&](Piece piece) {
@@ -101,13 +102,86 @@ __device__ __forceinline__ void store_derivatives(
       if (scores.team.place(k) >= piece.left) continue;
       const long long i = piece.start + scores.team.place(k);
       const T e = scores.e.at[k];
-      if constexpr (Row::HESS) {
-        const T p = Row::probability(e, scores.rest), own = factor * (p * Row::complement(e, scores.rest));
-        put(bend != T(0) ? Row::inclined(own, bend, p * p) : own, a.h + offset + i);
-      }
+      if constexpr (Row::HESS)
+        put(curve(i, Row::probability(e, scores.rest), Row::complement(e, scores.rest)), a.h + offset + i);
       put(gradient(i, e), a.dx + offset + i);
     }
   });
+}
+
+// The loss h(l), its gradient h'(l) * p(c), at the label -h'(l) * (1 - p), and its Hessian's diagonal h'(l) * p(c) *
+// (1 - p(c)) + h''(l) * p(c)^2, at the label with (1 - p) in place of p(c) in the square.
+template <class Row, class Team>
+__device__ __forceinline__ void bent_row(
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, long long label, typename Row::T at_label, double own,
+    double scale) {
+  using T = typename Row::T;
+  scores.find(false);
+  scale *= own;
+  const double place[3] = {double(at_label), double(scores.m), scores.wide};
+  const Values<double, 3> terms = Row::terms(place, a.parameters);
+  if constexpr (Row::VALUE) store_loss<Row>(a, scores.team, scale * terms.at[0]);
+  if constexpr (Row::GRAD) {
+    scale /= read(a.divisor);
+    const double mass = scale * terms.at[1];
+    const T factor = T(mass), share = T(mass * Row::greatest(scores.wide));
+    const T e = Row::exponential(at_label, scores.m), miss = Row::complement(e, scores.rest);
+    const T own_slope = T(-mass * double(miss));
+    T bend = T(0), own_curve = T(0);
+    if constexpr (Row::HESS) {
+      bend = T(scale * terms.at[2]);
+      own_curve = Row::curved(factor, bend, miss, Row::probability(e, scores.rest), miss);
+    }
+    store_derivatives<Row, Team>(
+        a, scores, [&](long long i, T e) { return either(i == label, own_slope, share * e); },
+        [&](long long i, T p, T complement) {
+          return either(i == label, own_curve, Row::curved(factor, bend, p, complement, miss));
+        });
+  }
+}
+
+// factor * (p * (1 - p)) + bend * (p * p)
+template <class Row>
+__device__ __forceinline__ typename Row::T curve(
+    typename Row::T factor, typename Row::T bend, typename Row::T p, typename Row::T complement) {
+  const typename Row::T own = factor * (p * complement);
+  return bend != typename Row::T(0) ? Row::inclined(own, bend, p * p) : own;
+}
+
+template <class Row, class Team>
+__device__ __forceinline__ void smoothed_row(
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, long long label, typename Row::T at_label, double own,
+    double scale) {
+  using T = typename Row::T;
+  scores.find(Row::VALUE && a.smoothing != 0.0);
+  if constexpr (Row::VALUE) {
+    double loss = label_loss<Row>(a, scores, at_label, own);
+    if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
+    store_loss<Row>(a, scores.team, loss * scale);
+  }
+  if constexpr (Row::GRAD) {
+    scale /= read(a.divisor);
+    const double weight_sum = read(a.weight_sum);
+    const T e = Row::exponential(at_label, scores.m);
+    double mass = a.keep * own + a.smoothing * weight_sum;
+    double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
+    if (a.z_loss != 0.0) {
+      const double lean = z_lean(a.z_loss, scores);
+      mass += lean;
+      pulled += lean * double(Row::probability(e, scores.rest));
+    }
+    mass *= scale;
+    const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
+    const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
+    const T factor = T(mass), bend = T(2.0 * a.z_loss * scale);
+    const auto gradient = [&](long long i, T e) {
+      const T p = Row::NORMALISED ? share * e : T(0);
+      const T pulled = either(pull == T(0), p, p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull));
+      return either(i == label, correction, pulled);
+    };
+    store_derivatives<Row, Team>(
+        a, scores, gradient, [&](long long, T p, T complement) { return curve<Row>(factor, bend, p, complement); });
+  }
 }
 
 template <class Row, class Team>
@@ -124,32 +198,10 @@ __device__ __forceinline__ void label_row(const RowLossArguments<Row>& a) {
   const T at_label = get(a.x + row * a.classes + label);
   const double own = Row::WEIGHTED ? double(a.class_weight[label]) : 1.0;
   double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
-  scores.find(Row::VALUE && a.smoothing != 0.0);
-  if constexpr (Row::VALUE) {
-    double loss = label_loss<Row>(a, scores, at_label, own);
-    if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
-    store_loss<Row>(a, team, loss * scale);
-  }
-  if constexpr (Row::GRAD) {
-    scale /= read(a.divisor);
-    const double weight_sum = read(a.weight_sum);
-    const T e = Row::exponential(at_label, scores.m);
-    double mass = a.keep * own + a.smoothing * weight_sum;
-    double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
-    if (a.z_loss != 0.0) {
-      const double lean = z_lean(a.z_loss, scores);
-      mass += lean;
-      pulled += lean * double(Row::probability(e, scores.rest));
-    }
-    mass *= scale;
-    const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
-    const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    store_derivatives<Row, Team>(a, scores, T(mass), T(2.0 * a.z_loss * scale), [&](long long i, T e) {
-      const T p = Row::NORMALISED ? share * e : T(0);
-      const T pulled = either(pull == T(0), p, p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull));
-      return either(i == label, correction, pulled);
-    });
-  }
+  if constexpr (Row::BENT)
+    bent_row<Row>(a, scores, label, at_label, own, scale);
+  else
+    smoothed_row<Row>(a, scores, label, at_label, own, scale);
 }
 
 template <class Row>
@@ -210,13 +262,15 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<Row>& a) 
     const double leaning = a.z_loss != 0.0 ? z_lean(a.z_loss, scores) : 0.0;
     const T factor = T(mass * scale), lean = T(leaning * scale), bend = T(2.0 * a.z_loss * scale);
     const T both = T((mass + leaning) * scale);
-    store_derivatives<Row, Team>(a, scores, both, bend, [&](long long i, T e) {
+    const auto gradient = [&](long long i, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
       const T t = target<Row>(get(a.probabilities + row * a.classes + i), a.class_weight, i, keep, smoothing);
       const T p = Row::probability(e, scores.rest), complement = Row::complement(e, scores.rest);
       return lean != T(0) ? Row::share_inclined(factor, lean, both, t, p, complement)
                           : Row::share_gradient(factor, t, p, complement);
-    });
+    };
+    store_derivatives<Row, Team>(
+        a, scores, gradient, [&](long long, T p, T complement) { return curve<Row>(both, bend, p, complement); });
   }
 }
 

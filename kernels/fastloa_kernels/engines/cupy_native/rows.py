@@ -81,7 +81,7 @@ class RowLossKernel:
     ) -> None:
         self._driver, self._form = driver, form
         self._total, self._finish = total, finish
-        self._pack = struct.Struct(f"9Pqqqqddd{NUMBER}{NUMBER}").pack
+        self._pack = struct.Struct(f"9Pqqqq{3 + max(1, len(record.parameters))}d{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
             driver, source.loss_teams(dtype, form), source.SIZES[dtype],
             functools.partial(source.row_loss_source, record, form, dtype),
@@ -97,7 +97,7 @@ class RowLossKernel:
             arrays = x, labels, probabilities, class_weight, sample_weight, out, slots, dx, h
             places = [0 if array is None else self._driver.pointer(array) for array in arrays]
             numbers = number(self._driver, options.weight_sum) + number(self._driver, options.divisor)
-            shares = options.keep, options.smoothing, options.z_loss
+            shares = options.keep, options.smoothing, options.z_loss, *(options.parameters or (0.0,))
             self._teams.launch(
                 x, x if self._form.labels else target, x if dx is None else dx,
                 lambda kept: self._pack(*places, *x.shape, options.ignore_index, kept, *shares, *numbers),

@@ -248,8 +248,15 @@ def row_loss_source(
     asked = "_".join(name for name, wanted in vars(form).items() if wanted)
     text = _Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
     _scores(text, rowwise.same, normalised=record.normalised)
-    text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, WEIGHTED=form.weighted)
-    text.member("value", record.value, "d rest")
+    text.constants(
+        VALUE=form.value, GRAD=form.grad, HESS=form.hess, WEIGHTED=form.weighted, BENT=record.bent,
+        PARAMETERS=len(record.parameters),
+    )  # fmt: skip
+    if record.bent:
+        text.several("terms", record.value, 3, {"place": 3, "p": len(record.parameters)})
+        text.member("curved", rowwise.curved, "slope bend p complement miss")
+    else:
+        text.member("value", record.value, "d rest")
     text.member("greatest", rowwise.greatest, "rest", wide=True)
     text.member("probability", record.probability, "e rest")
     text.member("complement", record.complement, "e rest")

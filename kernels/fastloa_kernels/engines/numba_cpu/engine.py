@@ -95,7 +95,7 @@ class RowLossKernel:
         if (general, tiled) not in self._kernels:
             number, matrix = NUMBER[self._dtype], array(NUMBER[self._dtype], 2, written=True)
             target = array(types.int64) if self._form.labels else array(number, 2)
-            options = types.Tuple([types.int64, *[types.float64] * 5])
+            options = types.Tuple([types.int64, *[types.float64] * (5 + len(self._record.parameters))])
             read = array(number, 2), target, array(number), array(number), options
             arguments, unit = types.Tuple([*read, PARTIALS, matrix, matrix]), rows.HEIGHT if tiled else 1
             self._kernels[general, tiled] = Rows(self._run(general, tiled), arguments, unit=unit)
@@ -115,7 +115,7 @@ class RowLossKernel:
         self, x: Any, target: Any, class_weight: Any, sample_weight: Any, options: RowOptions, out: Any, dx: Any, h: Any
     ) -> Any:
         shares = options.keep, options.smoothing, options.weight_sum
-        numbers = (options.ignore_index, *shares, options.divisor, options.z_loss)
+        numbers = (options.ignore_index, *shares, options.divisor, options.z_loss, *options.parameters)
         count, classes = x.shape
         general = class_weight is not None or options.smoothing != 0.0 or options.z_loss != 0.0
         if class_weight is None:
@@ -138,7 +138,7 @@ class RowLossKernel:
             elif self._form.value:
                 blocks = slice(start // BLOCK, start // BLOCK + SLOTS // BLOCK)
                 self._total.sum_blocks((slots,), (), (), (), high[blocks], low[blocks])
-        if not general:
+        if not (general or self._record.parameters):
             self._smalls.put(kernel.address, tiled=tiled)
         if out is not None or not self._form.value:
             return None

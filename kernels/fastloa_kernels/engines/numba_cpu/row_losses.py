@@ -7,6 +7,9 @@ sum of t. At the label the gradient is taken apart, so that -(1 - p) keeps its d
 
 With a z-loss z the row's loss has z * L**2 more, where L = log(sum(exp(x))) = m + value(0), the gradient lean * p(c),
 with lean = 2 * z * L, and the Hessian's diagonal lean * p(c) * (1 - p(c)) + 2 * z * p(c)**2.
+
+A bent loss is h(l) of its label's l = -log(p), its gradient h'(l) * p(c), at the label -h'(l) * (1 - p), and its
+Hessian's diagonal h'(l) * p(c) * (1 - p(c)) + h''(l) * p(c)**2, at the label (1 - p) in place of p(c) in the square.
 """
 
 from collections.abc import Callable
@@ -17,6 +20,7 @@ import numpy as np
 from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
+from fastloa_kernels.engines.numba_cpu.label_terms import row_terms
 from fastloa_kernels.engines.numba_cpu.rows import row_sum, rows_read, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
@@ -27,10 +31,12 @@ def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, lab
     """``run((x, target, class_weight, sample_weight, options, out, dx, h), first, last, room)``.
 
     Only `general` ones read class weights, smooth labels and have a z-loss. `out` takes the losses of the rows in
-    float64; `options` is (ignore_index, keep, smoothing, the class weights' sum, divisor, z-loss). What a call does
-    without is empty.
+    float64; `options` is (ignore_index, keep, smoothing, the class weights' sum, divisor, z-loss, *parameters). What a
+    call does without is empty.
     """
     row_of, split = _label_row if labels else _probability_row, summation.split(dtype)
+    if record.bent:
+        row_of = _bent_row
     one_row = row_of(record, dtype, value, grad, hess, general)
 
     def run(arguments, first, last, room):
@@ -170,6 +176,54 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
             gradient(scalar(mass * greatest(wide)), scalar(smoothing * scale), class_weight, dx[row])
             dx[row, label] = scalar(scale * (pulled - keep * own * complement(e, rest)))
         return loss
+
+    return jitable(row_loss)
+
+
+def _bent_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
+    probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    terms, greatest, curved = row_terms(record), bind(rowwise.greatest, "float64"), bind(rowwise.curved, dtype)
+    read, of, scalar = statistics(dtype, stored=grad), rows_read(stored=grad), np.dtype(dtype).type
+
+    def hessian(e, rest, factor, bend, miss, h):
+        for i in range(h.size):
+            ei = e[i]
+            h[i] = curved(factor, bend, probability(ei, rest), complement(ei, rest), miss)
+
+    def gradient(share, dx):
+        for i in range(dx.size):
+            dx[i] = share * dx[i]
+
+    def fill(x, row):
+        for i in range(x.shape[1]):
+            x[row, i] = scalar(0.0)
+
+    hessian, gradient, fill = jitable(hessian), jitable(gradient), jitable(fill)
+
+    def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, room):
+        values, upper, lower = room
+        if label == options[0]:
+            if grad:
+                fill(dx, row)
+            if hess:
+                fill(h, row)
+            return 0.0
+        at_label, parameters = np.float64(x[label]), options[6:]
+        scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
+        if general:
+            scale *= np.float64(class_weight[label])
+        m, wide = read(of((x, dx[row] if grad else x)), values, upper, lower)
+        rest, (loss, slope, bend) = scalar(wide), terms(at_label, np.float64(m), wide, parameters)
+        if grad:
+            share, e = scale / options[4], dx[row, label]
+            mass, miss = share * slope, complement(e, rest)
+            if hess:
+                factor, curve = scalar(mass), scalar(share * bend)
+                hessian(dx[row], rest, factor, curve, miss, h[row])
+                h[row, label] = curved(factor, curve, miss, probability(e, rest), miss)
+            gradient(scalar(mass * greatest(wide)), dx[row])
+            dx[row, label] = scalar(-mass * miss)
+        return scale * loss
 
     return jitable(row_loss)
 

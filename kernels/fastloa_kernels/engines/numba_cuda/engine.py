@@ -137,8 +137,9 @@ class RowLossKernel:
             function = row_losses.loss_kernel(self._record, self._dtype, self._form, read)
             target = pointers("int64" if self._form.labels else self._dtype, 1)
             outputs = types.Tuple((*pointers(losses, 1), *pointers(self._dtype, 2)))
+            numbers = len(self._record.parameters) if self._record.bent else 3
             self._kernels[key] = Kernel(
-                function, *[types.int64] * 4, scalars("float64", 3), totals.signature,
+                function, *[types.int64] * 4, scalars("float64", numbers), totals.signature,
                 pointers(self._dtype, 3), target, outputs,
             )  # fmt: skip
         return self._kernels[key]
@@ -155,7 +156,8 @@ class RowLossKernel:
             for arrays in ((x, class_weight, sample_weight), (losses, dx, h))
         )
         if count:
-            numbers = options.keep, options.smoothing, options.z_loss
+            shares = options.keep, options.smoothing, options.z_loss
+            numbers = options.parameters if self._record.bent else shares
             totals = Numbers(self._xp, (options.weight_sum, options.divisor), "float64")
             self._kernel(str(outputs[0].dtype), totals)(
                 min(count, GRID), np.int64(count), np.int64(classes), np.int64(options.ignore_index),

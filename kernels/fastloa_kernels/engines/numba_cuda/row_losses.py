@@ -4,7 +4,8 @@ The mathematics is that of the CPU's skeleton: a row's target is t(c) = w(c) * (
 sum of t(c) * value(c), its gradient mass * p(c) - t(c) and its Hessian's diagonal mass * p(c) * (1 - p(c)), where mass
 is the sum of t. At the label the gradient is taken apart, so that -(1 - p) keeps its digits where p is nearly 1. A
 label out of range makes its row's results NaN, and nothing is read there. A z-loss z adds z * L**2 to the row's loss,
-with L = log(sum(exp(x))) = m + value(0), and lean * p(c) with lean = 2 * z * L to its gradient.
+with L = log(sum(exp(x))) = m + value(0), and lean * p(c) with lean = 2 * z * L to its gradient. A bent loss is h(l)
+of its label's l = -log(p), as on the CPU.
 """
 
 from collections.abc import Callable
@@ -25,13 +26,16 @@ from fastloa_kernels.sums import BLOCK
 
 
 def loss_kernel(record: RowLoss, dtype: str, form: RowForm, read: Any) -> Callable[..., None]:
-    """``kernel(rows, classes, ignore_index, sampled, (keep, smoothing, z), totals, operands, targets, outputs)``.
+    """``kernel(rows, classes, ignore_index, sampled, numbers, totals, operands, targets, outputs)``.
+
+    The numbers are (keep, smoothing, z), or the parameters of a bent loss.
 
     ``read(totals)`` are the class weights' sum and the divisor. The operands are x, the class weights and the sample
     weights, and are not read where the form, or `sampled`, does without. The outputs are the rows' losses, the gradient
     and the Hessian, and those not in the form are not written.
     """
-    one_row = (_label_row if form.labels else _probability_row)(record, dtype, form)
+    row_of = _label_row if form.labels else _probability_row
+    one_row = (_bent_row if record.bent else row_of)(record, dtype, form)
     value, errors, number = form.value, summation.ERRORS[dtype], np.dtype(dtype).type
 
     def kernel(rows, classes, ignore_index, sampled, numbers, totals, operands, targets, outputs):
@@ -69,6 +73,20 @@ def _fill(array, base, classes, value):
         j += cuda.blockDim.x
 
 
+def _constant(form: RowForm) -> Any:
+    """``constant(base, classes, result, outputs)``: one number for all that is asked of a row."""
+    grad, hess = form.grad, form.hess
+
+    def constant(base, classes, result, outputs):
+        if grad:
+            _fill(outputs[1], base, classes, result)
+        if hess:
+            _fill(outputs[2], base, classes, result)
+        return np.float64(result)
+
+    return device(constant)
+
+
 def _z_terms(record: RowLoss, dtype: str) -> Any:
     """``terms(z, m, rest) -> (lean, square)``: 2 * z * L and z * L**2, or zeros."""
     loss_of, zero = bind(record.value, dtype), np.dtype(dtype).type(0.0)
@@ -94,16 +112,7 @@ def _label_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
         loss = loss_of(distance(x[base + j], statistics[0]), statistics[1])
         return w[j] * loss if weighted else loss
 
-    all_classes = row_sum(dtype, device(weighted_term))
-
-    def constant(base, classes, result, outputs):
-        if grad:
-            _fill(outputs[1], base, classes, result)
-        if hess:
-            _fill(outputs[2], base, classes, result)
-        return np.float64(result)
-
-    constant = device(constant)
+    all_classes, constant = row_sum(dtype, device(weighted_term)), _constant(form)
 
     def one_row(row, classes, scale, options, operands, labels, outputs, room):
         ignore_index, keep, smoothing, z, weight_sum, divisor = options
@@ -178,6 +187,53 @@ def _label_derivatives(record: RowLoss, dtype: str, form: RowForm) -> Any:
             j += cuda.blockDim.x
 
     return device(write)
+
+
+def _bent_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
+    grad, hess, weighted = form.grad, form.hess, form.weighted
+    terms = bind(record.value, "float64")
+    probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
+    exponential, greatest = bind(rowwise.exponential, dtype), bind(rowwise.greatest, "float64")
+    read, curved, scalar = _reader(record, dtype), bind(rowwise.curved, dtype), np.dtype(dtype).type
+    constant, zero, nothing = _constant(form), scalar(0.0), scalar(np.nan)
+
+    def write(x, base, classes, label, at_label, statistics, factors, outputs):
+        (m, rest, wide), (mass, bend) = statistics, factors
+        e = exponential(at_label, m)
+        miss, factor, share, bend = complement(e, rest), scalar(mass), scalar(mass * greatest(wide)), scalar(bend)
+        own_gradient, own_curve = scalar(-mass * miss), curved(factor, bend, miss, probability(e, rest), miss)
+        j = cuda.threadIdx.x
+        while j < classes:
+            e = exponential(x[base + j], m)
+            if hess:
+                curve = curved(factor, bend, probability(e, rest), complement(e, rest), miss)
+                outputs[2][base + j] = own_curve if j == label else curve
+            if grad:
+                outputs[1][base + j] = own_gradient if j == label else share * e
+            j += cuda.blockDim.x
+
+    write = device(write)
+
+    def one_row(row, classes, scale, options, operands, labels, outputs, room):
+        ignore_index, parameters, divisor = options[0], options[1:-2], options[-1]
+        high, low, seen = room
+        x, label, base = operands[0], labels[row], row * classes
+        if label == ignore_index:
+            return constant(base, classes, zero, outputs)
+        if label < 0 or label >= classes:
+            return constant(base, classes, nothing, outputs)
+        at_label = x[base + label]
+        cuda.syncthreads()  # the gradient may overwrite x
+        if weighted:
+            scale = scale * np.float64(operands[1][label])
+        m, wide = read(x, base, classes, high, low, seen)
+        loss, slope, bend = terms(np.float64(at_label), np.float64(m), wide, *parameters)
+        if grad or hess:
+            share = scale / divisor
+            write(x, base, classes, label, at_label, (m, scalar(wide), wide), (share * slope, share * bend), outputs)
+        return scale * loss
+
+    return device(one_row)
 
 
 def _probability_row(record: RowLoss, dtype: str, form: RowForm) -> Any:
