@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
 from fastloa_kernels.engines import SMALL
-from fastloa_kernels.records import Elementwise, Gated, Rowwise
+from fastloa_kernels.records import Elementwise, Gated, Projection, Rowwise
 from numpy import empty, ndarray  # looked up on every call
 
 from fastloa import backends, dtypes
@@ -57,7 +57,7 @@ class ActivationOperation(Operation[P]):
 
     _along_axis = False
 
-    def __init__(self, function: Callable[P, Parameters], record: Elementwise | Rowwise) -> None:
+    def __init__(self, function: Callable[P, Parameters], record: Elementwise | Rowwise | Projection) -> None:
         super().__init__(function, record)
         self._defaults: tuple[float, ...] | None = ()  # None where an option must be given
         self._value = Form(record, "value", self._arrays)
@@ -206,7 +206,7 @@ class Found(dict[Any, Any]):
 class Form:
     """One of an activation's functions: its array arguments, and the CPU's kernels for NumPy's arrays as they are."""
 
-    def __init__(self, record: Elementwise | Gated | Rowwise, name: str, names: tuple[str, ...]) -> None:
+    def __init__(self, record: Elementwise | Gated | Rowwise | Projection, name: str, names: tuple[str, ...]) -> None:
         self.record, self.name, self.names = record, name, names
         self.kernels, self.small = Found(self._native), Found(self._native_small)
         self._kernels_there = Found(self._native_there)

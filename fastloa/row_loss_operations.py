@@ -6,7 +6,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 from fastloa_kernels.engines import SMALL, RowForm
-from fastloa_kernels.records import RowLoss
+from fastloa_kernels.records import ProjectionLoss, RowLoss
 from numpy import ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
@@ -40,9 +40,9 @@ class _Rows:
 class RowLossOperation(LossOperation[P]):
     """A loss of rows of class scores along an axis."""
 
-    record: RowLoss
+    record: RowLoss | ProjectionLoss
 
-    def __init__(self, function: Callable[P, Any], record: RowLoss) -> None:
+    def __init__(self, function: Callable[P, Any], record: RowLoss | ProjectionLoss) -> None:
         super().__init__(function, record)
         self._usual = Found(self._usual_call)
 
@@ -186,6 +186,6 @@ def _first(array: Any, axis: int) -> Any:
     return array.transpose(*axes)
 
 
-def row_loss(record: RowLoss) -> Callable[[Callable[P, Any]], RowLossOperation[P]]:
+def row_loss(record: RowLoss | ProjectionLoss) -> Callable[[Callable[P, Any]], RowLossOperation[P]]:
     """Make a loss of rows of a definition that returns `RowTerms`."""
     return lambda function: RowLossOperation(function, record)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 import numpy as np
-from fastloa_kernels.records import Rowwise
+from fastloa_kernels.records import Projection, Rowwise
 from numpy import ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
@@ -18,9 +18,9 @@ class RowActivation(ActivationOperation[P]):
     """An activation of whole rows along an axis, and its backward."""
 
     _along_axis = True
-    record: Rowwise
+    record: Rowwise | Projection
 
-    def __init__(self, function: Callable[P, Parameters], record: Rowwise) -> None:
+    def __init__(self, function: Callable[P, Parameters], record: Rowwise | Projection) -> None:
         super().__init__(function, record)
         self._backward = _RowBackward(record)
         self._backward_from_output = Form(record, "backward_from_output", ("grad_output", "y"))
@@ -84,7 +84,7 @@ class RowActivation(ActivationOperation[P]):
 class _RowBackward(Form):
     """The gradient from the input, for which there is no record."""
 
-    def __init__(self, record: Rowwise) -> None:
+    def __init__(self, record: Rowwise | Projection) -> None:
         super().__init__(record, "backward", ("grad_output", "x"))
 
     def load(self, engine: Any, dtype: str) -> Any:
@@ -147,6 +147,6 @@ def normal_axis(function: str, axis: Any, ndim: int) -> int:
     return checked % ndim
 
 
-def row_activation(record: Rowwise) -> Callable[[Callable[P, Parameters]], RowActivation[P]]:
+def row_activation(record: Rowwise | Projection) -> Callable[[Callable[P, Parameters]], RowActivation[P]]:
     """Make an activation of rows of a definition."""
     return lambda function: RowActivation(function, record)

@@ -216,7 +216,7 @@ def row_loss_subjects(case):
         """Give the sum of the terms whose difference the gradient is."""
         x = arrays[0]
         pairs = zip(x.tolist(), shares_for(x).tolist(), strict=True)
-        return [p + mpf(t) for row, own in pairs for p, t in zip(ref.softmax([mpf(z) for z in row]), own, strict=True)]
+        return [p + mpf(t) for row, own in pairs for p, t in zip(case.share([mpf(z) for z in row]), own, strict=True)]
 
     for (kind, target_for), given in product(kinds.items(), case.options):
         options = {**case.defaults, **given}

@@ -5,8 +5,7 @@ import pytest
 from fastloa_kernels.engines import RowForm, RowOptions, load_engine
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
-from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY
-from fastloa_kernels.records import RowLoss, Rowwise
+from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise
 
 from tests.mirrored import Mirrored
 from tests.shim import catalogue
@@ -19,13 +18,14 @@ ENGINES = [pytest.param("shim", marks=needs_compiler), "cupy"]
 
 LABELLED = [
     pytest.param(record, labels, id=f"{name}-{'labels' if labels else 'probabilities'}")
-    for name, record in catalogue.records(RowLoss).items()
-    for labels in ((True, False) if record.shared else (True,))
+    for name, record in catalogue.records(RowLoss, ProjectionLoss).items()
+    for labels in catalogue.kinds_of_targets(record)
 ]
 
 
-def everything(labels):
-    return RowForm(value=True, grad=True, hess=True, labels=labels, weighted=True)
+def everything(record, labels):
+    """Give the form with all there is; losses by a projection have no class weights."""
+    return RowForm(value=True, grad=True, hess=True, labels=labels, weighted=isinstance(record, RowLoss))
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -36,19 +36,18 @@ def engine(request):
     driver = ShimDriver()
     for dtype in catalogue.DTYPES:
         of_losses = (
-            source.row_loss_source(record, everything(labels), dtype, team)
+            source.row_loss_source(record, everything(record, labels), dtype, team)
             for record, labels in (parameter.values for parameter in LABELLED)
-            for team in used(source.loss_teams(dtype, everything(labels)), lengths(record))
+            for team in catalogue.used(source.loss_teams(record, dtype, everything(record, labels)), lengths(record))
         )
         of_few_classes = (
             source.row_loss_source(record, form, dtype, team)
-            for record in catalogue.records(RowLoss).values()
+            for record in catalogue.records(RowLoss, ProjectionLoss).values()
             if record not in ALIKE
             for form in catalogue.row_loss_forms(record)
-            for team in used(source.loss_teams(dtype, form), [FEW])
+            for team in catalogue.used(source.loss_teams(record, dtype, form), [FEW])
         )
-        suffixes = {team.suffix for team in used(source.activation_teams(dtype))}
-        of_activations = catalogue.row_sources(dtype, suffixes=suffixes)
+        of_activations = catalogue.row_sources(dtype, lengths=SHIM)
         driver.prepare([*of_activations, *of_losses, *of_few_classes, *catalogue.other_sources(dtype)])
     return Engine(driver)
 
@@ -67,12 +66,6 @@ def classes_for(engine, record=None):
     return DEVICE if isinstance(engine, Mirrored) else lengths(record)
 
 
-def used(teams, lengths=SHIM):
-    """Keep the teams that rows of these lengths are shared out to."""
-    fitting = (next(team for team in teams if team.limit is None or classes <= team.limit) for classes in lengths)
-    return tuple(dict.fromkeys(fitting))
-
-
 def scores(classes, dtype):
     """Rows that take every way through a row's statistics."""
     rng = np.random.default_rng(classes)
@@ -89,7 +82,7 @@ def scores(classes, dtype):
     return x.astype(dtype)
 
 
-@parametrize(Rowwise)
+@parametrize(Rowwise, Projection)
 @both
 def test_row_activations_are_the_cpus(engine, record, dtype):
     for classes in classes_for(engine):
@@ -108,7 +101,7 @@ def test_row_activations_are_the_cpus(engine, record, dtype):
         same(same_in_place, expected)
 
 
-@parametrize(Rowwise)
+@parametrize(Rowwise, Projection)
 def test_no_rows_are_no_work(engine, record):
     empty = np.empty((0, 5), "float32")
     engine.load(record, "value", "float32")((empty,), empty)
@@ -143,9 +136,9 @@ def test_row_losses_are_the_cpus(engine, record, labels, dtype):
         x, rng = scores(classes, dtype), np.random.default_rng(classes)
         target = row_targets(x, labels, classes)
         class_weight, sample_weight = rng.random(classes).astype(dtype), rng.random(x.shape[0]).astype(dtype)
-        for smoothing, weights in ((0.0, None), (0.1, sample_weight)):
+        for smoothing, weights in ((0.0, None), (0.1 * isinstance(record, RowLoss), sample_weight)):
             options = RowOptions(
-                ignore_index=int(target[-1]) if labels and smoothing else -100,
+                ignore_index=int(target[-1]) if labels and weights is not None else -100,
                 keep=1.0 - smoothing,
                 smoothing=smoothing / classes,
                 weight_sum=float(class_weight.sum(dtype="float64")),
@@ -154,7 +147,7 @@ def test_row_losses_are_the_cpus(engine, record, labels, dtype):
                 parameters=(0.75,) * len(record.parameters),
             )
             for each in (True, False):
-                arguments = (record, everything(labels), x, target, class_weight, weights, options)
+                arguments = (record, everything(record, labels), x, target, class_weight, weights, options)
                 for got, expected in zip(
                     row_loss(engine, *arguments, each=each), row_loss(cpu(), *arguments, each=each), strict=True
                 ):
@@ -172,24 +165,27 @@ def test_every_form_of_a_row_loss_gives_the_same_numbers(engine, record, labels,
             continue
         used = weight if form.weighted else np.ones_like(weight)
         total = float(used.sum(dtype="float64"))
+        shares = (0.9, 0.005) if isinstance(record, RowLoss) else (1.0, 0.0)
         sums = np.array(total) if form.weighted else total, np.array(7.0, dtype)
-        options = RowOptions(-100, 0.9, 0.005, *sums, parameters=(0.75,) * len(record.parameters))
+        options = RowOptions(-100, *shares, *sums, parameters=(0.75,) * len(record.parameters))
         got = row_loss(engine, record, form, x, target, weight, None, options, each=False)
-        expected = row_loss(engine, record, everything(labels), x, target, used, None, options, each=False)
+        expected = row_loss(engine, record, everything(record, labels), x, target, used, None, options, each=False)
         for wanted, one, other in zip((form.value, form.grad, form.hess), got, expected, strict=True):
             assert wanted == (one is not None)
             if wanted:
                 same(one, other)
 
 
+@parametrize(RowLoss, ProjectionLoss)
 @both
-def test_a_label_out_of_range_poisons_its_row_and_no_other(engine, dtype):
+def test_a_label_out_of_range_poisons_its_row_and_no_other(engine, record, dtype):
     for classes in (5, 300, 3000):
         x = np.random.default_rng(0).normal(size=(6, classes)).astype(dtype)
         target, weight = np.array([1, -5, classes, 2**40, -100, 3]), np.ones(classes, dtype)
         options = RowOptions(-100, 1.0, 0.0, float(classes), 1.0)
-        value, dx, h = row_loss(engine, CROSS_ENTROPY, everything(True), x, target, weight, None, options, each=True)
-        total, *_ = row_loss(engine, CROSS_ENTROPY, everything(True), x, target, weight, None, options, each=False)
+        arguments = (engine, record, everything(record, True), x, target, weight, None, options)
+        value, dx, h = row_loss(*arguments, each=True)
+        total, *_ = row_loss(*arguments, each=False)
         bad = np.array([False, True, True, True, False, False])
         for result in (value[:, None], dx, h):
             assert np.isnan(result[bad]).all()

@@ -177,6 +177,19 @@ REFUSALS = [
     ),
     (lambda: fl.nll_loss(X, np.array([-1, 0])), ValueError, "nll_loss: target must be in 0..2, got -1 at index 0"),
     (
+        lambda: fl.sparsemax_loss.grad(X, np.array([0, -1])), ValueError,
+        "sparsemax_loss.grad: target must be in 0..2, got -1 at index 1",
+    ),
+    (
+        lambda: fl.sparsemax_loss(X, LABELS, ignore_index=1.0), TypeError,
+        "sparsemax_loss: ignore_index must be an integer in -9223372036854775808..9223372036854775807, got float",
+    ),
+    (
+        lambda: fl.sparsemax_loss(X, LABELS, empty="none"), ValueError,
+        "sparsemax_loss: empty must be 'nan', 'zero' or 'raise', got 'none'",
+    ),
+    (lambda: fl.sparsemax_loss(X, LABELS, check=1), TypeError, "sparsemax_loss: check must be True or False, got int"),
+    (
         lambda: fl.cross_entropy(X, LABELS[:1]), ValueError,
         "cross_entropy: target must be integer labels of shape (2,) or floating-point probabilities of shape (2, 3), "
         "got int64 of shape (1,)",

@@ -167,7 +167,9 @@ def test_a_divisor_on_the_device(form, dtype, ptx):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", ["value", "backward_from_output"])
-@pytest.mark.parametrize("record", found(records.Rowwise).values(), ids=lambda record: record.name)
+@pytest.mark.parametrize(
+    "record", found((records.Rowwise, records.Projection)).values(), ids=lambda record: record.name
+)
 def test_rows(record, form, dtype, ptx):
     x = np.zeros((2, 3), dtype)
     ptx.engine.load(record, form, dtype)((x,) if form == "value" else (x, x), x)
@@ -199,6 +201,16 @@ def test_row_losses(record, form, dtype, ptx):
         options = RowOptions(-100, 0.9, 0.1 / 3, 3.0, divisor, parameters=(0.75,) * len(record.parameters))
         dx, h = (x, x.copy()) if form.grad else (None, None)
         ptx.engine.load(record, form, dtype)(x, target, *weights, options, None, dx, h)
+    check_launches(ptx)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("record", found(records.ProjectionLoss).values(), ids=lambda record: record.name)
+def test_losses_by_projections(record, labels, dtype, ptx):
+    x, target = np.zeros((2, 3), dtype), np.zeros(2, np.int64) if labels else np.zeros((2, 3), dtype)
+    form, options = RowForm(True, True, True, labels, False), RowOptions(-100, 1.0, 0.0, 3.0, 2.0)
+    ptx.engine.load(record, form, dtype)(x, target, None, np.ones(2, dtype), options, None, x, x.copy())
     check_launches(ptx)
 
 

@@ -7,7 +7,17 @@ import re
 
 import pytest
 from fastloa_kernels import formulas
-from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step, VectorLoss
+from fastloa_kernels.records import (
+    Elementwise,
+    Gated,
+    PairwiseLoss,
+    Projection,
+    ProjectionLoss,
+    RowLoss,
+    Rowwise,
+    Step,
+    VectorLoss,
+)
 
 import fastloa as fl
 from fastloa.cli.accuracy_table import EXACT
@@ -19,7 +29,7 @@ from fastloa.optimizer_steps import StepOperation
 from fastloa.vector_loss_operations import VectorLossOperation
 from tests import cases
 
-KINDS = (Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step, VectorLoss)
+KINDS = (Elementwise, Gated, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step, VectorLoss)
 # Steps go in sequences, products round as their library does, and errors of vectors are those of terms that cancel.
 UNMEASURED = (StepOperation, LinearLossOperation, VectorLossOperation)
 # Records that serve an operation under another's name, and what is summed for its own sake.

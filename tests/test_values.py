@@ -185,7 +185,7 @@ def test_the_mean_of_a_batch_is_the_sum_over_its_length(shape, engine):
 
 
 @pytest.mark.parametrize("half", HALVES, ids=str)
-@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "sparsemax_loss"])
 def test_16_bit_losses_of_rows_have_float32_values_and_16_bit_gradients(name, half, engine):
     operation, rng = getattr(fl, name), rng_for(name, str(half))
     for shape in ((40, 70), (3, 3)):
@@ -197,7 +197,9 @@ def test_16_bit_losses_of_rows_have_float32_values_and_16_bit_gradients(name, ha
 
 
 @pytest.mark.parametrize("half", HALVES, ids=str)
-@pytest.mark.parametrize("name", [pytest.param(n, marks=group(n, "float32")) for n in ("softmax", "log_softmax")])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=group(n, "float32")) for n in ("softmax", "log_softmax", "sparsemax")]
+)
 def test_16_bit_rows_are_float32_rounded_once(name, half, engine):
     operation, rng = getattr(fl, name), rng_for(name, str(half))
     x, g = (rng.normal(size=(40, 70)).astype(half) for _ in range(2))

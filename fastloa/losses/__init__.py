@@ -27,6 +27,7 @@ from fastloa.losses import (
     linear,
     margins,
     overlaps,
+    projections,
     quantiles,
     regression,
     robust,
@@ -40,6 +41,7 @@ from fastloa.losses.label_losses import *  # noqa: F403
 from fastloa.losses.linear import *  # noqa: F403
 from fastloa.losses.margins import *  # noqa: F403
 from fastloa.losses.overlaps import *  # noqa: F403
+from fastloa.losses.projections import *  # noqa: F403
 from fastloa.losses.quantiles import *  # noqa: F403
 from fastloa.losses.regression import *  # noqa: F403
 from fastloa.losses.robust import *  # noqa: F403
@@ -47,7 +49,7 @@ from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        cross_entropies, deviances, focal, joint, label_losses, linear, margins, overlaps, quantiles, regression,
-        robust, vectors,
+        cross_entropies, deviances, focal, joint, label_losses, linear, margins, overlaps, projections, quantiles,
+        regression, robust, vectors,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

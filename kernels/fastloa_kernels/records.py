@@ -157,6 +157,51 @@ class VectorLoss(_Named):
 
 
 @dataclass(frozen=True)
+class Projection(_Named):
+    """An activation that leaves of a row what its elements have above a threshold; everything in float64.
+
+    Elements are taken from ``origin(m)``, m being the row's maximum. The threshold is a pair of numbers, high and low:
+    first ``least(m, origin)``, then ``threshold(total, error, count, m)``, as long as fewer elements are above it than
+    before. There total, with its error, and count are the sums of what ``member(x, origin, high, low)`` gives, a number
+    and 1 where x is above the threshold, or zeros. The result is ``value(x, origin, high, low)``.
+
+    The backward is ``backward(g, y, mean(total, count))``, where y is an element of the output, and total and count are
+    the sums of the two numbers that ``summand(g, y)`` gives.
+    """
+
+    value: Formula
+    origin: Formula
+    least: Formula
+    member: Formula
+    threshold: Formula
+    summand: Formula
+    mean: Formula
+    backward: Formula
+
+    @property
+    def arrays(self) -> int:
+        return 4
+
+
+@dataclass(frozen=True)
+class ProjectionLoss(_Named):
+    """A loss of one row of class scores against a label or a row of class probabilities q, through a `projection`.
+
+    The row's loss is the sum of ``value(x, q, origin, high, low)``, with the numbers of the projection; `derivative`
+    takes the same, and ``second(x, count, origin, high, low)`` how many elements are above the threshold.
+    """
+
+    value: Formula
+    derivative: Formula
+    second: Formula
+    projection: Projection
+
+    @property
+    def arrays(self) -> int:
+        return 5
+
+
+@dataclass(frozen=True)
 class Step(_Named):
     """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states.
 

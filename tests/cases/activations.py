@@ -166,4 +166,5 @@ CASES = (
     RowCase("softmax"),
     RowCase("log_softmax"),
     RowCase("softmin"),
+    RowCase("sparsemax"),
 )  # fmt: skip

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests import references as ref
+
 DTYPES = ("float32", "float64")
 Ulp = Mapping[str, float]
 
@@ -102,7 +104,10 @@ class VectorLossCase:
 
 @dataclass(frozen=True, eq=False)
 class RowLossCase:
-    """A loss of rows of class scores; `terms` gives the size of what its results are sums of, where that matters."""
+    """A loss of rows of class scores; `terms` gives the size of what its results are sums of, where that matters.
+
+    The gradient is the difference of the row's `share` and a target, but for losses with terms.
+    """
 
     name: str
     row: Callable[..., Any]
@@ -110,6 +115,7 @@ class RowLossCase:
     options: tuple[Mapping[str, Any], ...] = ({},)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     terms: Callable[..., Any] | None = None
+    share: Callable[..., Any] = ref.softmax
 
 
 @dataclass(frozen=True, eq=False)

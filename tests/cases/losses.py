@@ -171,5 +171,6 @@ CASES = (
         "generalized_cross_entropy", ref.generalized_cross_entropy_row, probabilities=False,
         terms=ref.generalized_cross_entropy_row_terms, options=({}, {"q": 0.01}, {"q": 1.0}), defaults={"q": 0.5},
     ),
+    RowLossCase("sparsemax_loss", ref.sparsemax_loss_row, probabilities=True, share=ref.sparsemax),
     LinearLossCase("linear_cross_entropy", "cross_entropy"),
 )  # fmt: skip

@@ -30,6 +30,45 @@ def log_softmax(row):
     return [x - top - total for x in row]
 
 
+def sparsemax_and_threshold(row):
+    """Give the projection of a row onto the simplex and its threshold, from the sorted scores (Held et al., 1974)."""
+    top = max(row)
+    if top == -INF or row.count(INF) > 1:
+        return [NAN for _ in row], NAN
+    if top == INF:
+        return [mpf(x == INF) for x in row], INF
+    shifted, taus = [x - top for x in row], []
+    descending = sorted(shifted, reverse=True)
+    for count in range(1, len(row) + 1):
+        tau = (sum(descending[:count]) - 1) / count
+        taus += [tau] if descending[count - 1] > tau else []
+    return [max(x - taus[-1], mpf(0)) for x in shifted], taus[-1] + top
+
+
+def sparsemax(row):
+    return sparsemax_and_threshold(row)[0]
+
+
+def sparsemax_backward_from_output(grad_output, y):
+    support = [g for g, p in zip(grad_output, y, strict=True) if p > 0]
+    mean = sum(support) / len(support)
+    return [g - mean if p > 0 else mpf(0) for g, p in zip(grad_output, y, strict=True)]
+
+
+def sparsemax_backward_from_output_scale(grad_output, y):
+    support = [abs(g) for g, p in zip(grad_output, y, strict=True) if p > 0]
+    mean = sum(support) / len(support)
+    return [abs(g) + mean if p > 0 else mpf(0) for g, p in zip(grad_output, y, strict=True)]
+
+
+def sparsemax_backward(grad_output, row):
+    return sparsemax_backward_from_output(grad_output, sparsemax(row))
+
+
+def sparsemax_backward_scale(grad_output, row):
+    return sparsemax_backward_from_output_scale(grad_output, sparsemax(row))
+
+
 def softmax_backward_from_output(grad_output, y):
     total = sum(g * p for g, p in zip(grad_output, y, strict=True))
     return [p * (g - total) for g, p in zip(grad_output, y, strict=True)]
@@ -99,6 +138,17 @@ def nll_loss_row(row, target, weight):
     wt = [w * t for w, t in zip(weight, target, strict=True)]
     value = sum(times(a, -b) for a, b in zip(wt, row, strict=True))
     return value, [-a for a in wt], [mpf(0) for _ in row]
+
+
+def sparsemax_loss_row(row, target, weight):
+    """Give the Fenchel-Young loss of half the squared norm: for a label the paper's, whatever is added to all scores."""
+    p, tau = sparsemax_and_threshold(row)
+    scores = [x - tau if tau != INF else mpf(1) if x == INF else -INF for x in row]
+    score = sum(times(a - t, x) for a, t, x in zip(p, target, scores, strict=True))
+    value = score - sum(a * a for a in p) / 2 + sum(t * t for t in target) / 2
+    count = sum(a > 0 for a in p)
+    hess = [a if mp.isnan(a) else mpf(count - 1) / count if a > 0 else mpf(0) for a in p]
+    return value, [a - t for a, t in zip(p, target, strict=True)], hess
 
 
 def z_loss_row(row, factor):

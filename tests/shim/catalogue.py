@@ -13,7 +13,17 @@ from fastloa_kernels.formulas.optimizer_mixtures import ADAN
 from fastloa_kernels.formulas.optimizers import ADAM, SGD
 from fastloa_kernels.formulas.residuals import HUBER_LOSS
 from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
-from fastloa_kernels.records import Elementwise, Gated, PairwiseLoss, RowLoss, Rowwise, Step, VectorLoss
+from fastloa_kernels.records import (
+    Elementwise,
+    Gated,
+    PairwiseLoss,
+    Projection,
+    ProjectionLoss,
+    RowLoss,
+    Rowwise,
+    Step,
+    VectorLoss,
+)
 
 DTYPES = ("float32", "float64")
 MAPPED = tuple(forms.FORMS)
@@ -88,32 +98,43 @@ def many_source(record, name, dtype):
     return source.many_source(source.map_label(record, name), forms.form(record, name), len(record.parameters), dtype)
 
 
-def row_sources(dtype, half=None, suffixes=None):
-    """Give the text of every form of every row activation, for the teams of these suffixes or for all.
+def used(teams, lengths):
+    """Keep the teams that rows of these lengths are shared out to."""
+    fitting = (next(team for team in teams if team.limit is None or classes <= team.limit) for classes in lengths)
+    return tuple(dict.fromkeys(fitting))
+
+
+def row_sources(dtype, half=None, lengths=None):
+    """Give the text of every form of every row activation, for the teams of rows of these lengths or for all.
 
     With `half`, for arrays of those 16 bits; outputs are kept in float32 for a gradient from the input.
     """
-    for record in records(Rowwise).values():
+    for record in records(Rowwise, Projection).values():
         for form in ("value", "backward_from_output"):
-            for team in source.activation_teams(dtype):
+            teams = source.activation_teams(record, dtype)
+            for team in teams if lengths is None else used(teams, lengths):
                 stored = None if half is None else (half, half if form == "value" else dtype, half)
-                if suffixes is None or team.suffix in suffixes:
-                    yield source.row_source(record, form, dtype, team, stored)
+                yield source.row_source(record, form, dtype, team, stored)
+
+
+def kinds_of_targets(record):
+    """Give whether the targets of a row loss can be labels: probabilities are for scores that it normalises itself."""
+    return (True, False) if isinstance(record, ProjectionLoss) or record.shared else (True,)
 
 
 def row_loss_forms(record):
-    """Give what can be asked of a row loss: probabilities are for scores that it normalises itself."""
+    """Give what can be asked of a row loss; those by a projection have no class weights."""
     asked = ((True, False, False), (False, True, False), (True, True, False), (False, True, True))
-    for labels in (True, False) if record.shared else (True,):
-        for weighted in (False, True):
+    for labels in kinds_of_targets(record):
+        for weighted in (False,) if isinstance(record, ProjectionLoss) else (False, True):
             yield from (RowForm(*results, labels=labels, weighted=weighted) for results in asked)
 
 
 def row_loss_sources(dtype, suffixes=None, half=None):
     """Give the text of every form of every row loss, for the teams of these suffixes or for all."""
-    for record in records(RowLoss).values():
+    for record in records(RowLoss, ProjectionLoss).values():
         for form in row_loss_forms(record):
-            for team in source.loss_teams(dtype, form):
+            for team in source.loss_teams(record, dtype, form):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.row_loss_source(record, form, dtype, team, half and (half,) * 3)
 

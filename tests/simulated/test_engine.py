@@ -84,7 +84,7 @@ MAP_CASES = [
 ]
 ROW_CASES = [
     pytest.param(record, form, id=f"{name}-{form}")
-    for name, record in found(records.Rowwise).items()
+    for name, record in found((records.Rowwise, records.Projection)).items()
     for form in ("value", "backward_from_output")
 ]
 # Bent losses differ in their formula alone: one of them goes through all.
@@ -95,6 +95,7 @@ LABELLED = [
     for name, record in found(records.RowLoss).items()
     for labels in ((True,) if record.bent else (False, True))
 ]
+PROJECTIONS = [pytest.param(record, id=name) for name, record in found(records.ProjectionLoss).items()]
 LABELS = np.array([0, 4, -100, 2, 1, 3, 2])
 
 
@@ -301,6 +302,23 @@ def test_row_losses(record, labels, weighted, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("labels", [False, True], ids=["probabilities", "labels"])
+@pytest.mark.parametrize("record", PROJECTIONS)
+def test_losses_by_projections(record, labels, dtype):
+    rng, every = np.random.default_rng(2), ("value", "grad", "hess")
+    target = LABELS if labels else rng.dirichlet(np.ones(5), 7).astype(dtype)
+    for weights, out in ((None, True), (rng.uniform(0.0, 2.0, 7).astype(dtype), False)):
+        options = {"weights": (None, weights), "smoothing": 0.0, "out": out}
+        parts = run_loss(CPU, record, RowForm(True, True, True, labels, False), dtype, target, **options)
+        for wanted in every, every[:1], every[1:]:
+            form = RowForm(*(name in wanted for name in every), labels, False)
+            got = run_loss(CUDA, record, form, dtype, target, **options)
+            assert got.keys() == set(wanted)
+            for name in wanted:
+                assert_same_bits(got[name], parts[name])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("on_device", [False, True], ids=["host", "device"])
 @pytest.mark.parametrize("record", LOSSES)
 def test_row_losses_are_summed(record, on_device, dtype):
@@ -314,10 +332,11 @@ def test_row_losses_are_summed(record, on_device, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bad", [5, -1, 2**62, -(2**63)])
-@pytest.mark.parametrize("record", LOSSES)
+@pytest.mark.parametrize("record", [*LOSSES, *PROJECTIONS])
 def test_a_label_out_of_range_poisons_its_row(record, bad, dtype):
-    form, target, options = RowForm(True, True, True, True, True), LABELS.copy(), {"out": True, "smoothing": 0.0}
-    options["weights"] = (np.linspace(0.5, 1.5, 5).astype(dtype), None)
+    weighted = isinstance(record, records.RowLoss)
+    form, target, options = RowForm(True, True, True, True, weighted), LABELS.copy(), {"out": True, "smoothing": 0.0}
+    options["weights"] = (np.linspace(0.5, 1.5, 5).astype(dtype) if weighted else None, None)
     wanted = run_loss(CPU, record, form, dtype, target, **options)
     target[4] = bad
     got = run_loss(CUDA, record, form, dtype, target, **options)

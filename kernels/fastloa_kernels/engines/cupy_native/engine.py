@@ -11,7 +11,7 @@ from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, ap
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
 from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel, VectorLossKernel
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 
 
 class Engine:
@@ -34,9 +34,9 @@ class Engine:
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
-        if isinstance(record, Rowwise):
+        if isinstance(record, Rowwise | Projection):
             return RowKernel(self._driver, record, form, dtype)
-        if isinstance(record, RowLoss):
+        if isinstance(record, RowLoss | ProjectionLoss):
             slots = self.load(IDENTITY, "value_summed", "float64")
             return RowLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
         if isinstance(record, VectorLoss):

@@ -98,10 +98,10 @@ struct Held {
   }
 };
 
-// A sum over a row, to which its parts are added in turn. SLOT tells sums apart that are taken at the same time.
-template <class T, class Team, int SLOT = 0>
+// A sum over a row, to which its parts are added in turn. SLOT tells sums apart that are taken at the same time. One that
+// is COMPENSATED carries its rounding errors along.
+template <class T, class Team, int SLOT = 0, bool COMPENSATED = sizeof(T) == 8>
 struct RowSum {
-  static constexpr bool COMPENSATED = sizeof(T) == 8;
   const Team& team;
   long long n;
   Part pending[5];  // of 32 steps at most
@@ -196,6 +196,28 @@ struct Scores {
     }
   }
 
+  // Floats are compared as the integers that order like them, so that NaN is the greatest, as on the CPU.
+  __device__ __forceinline__ void find_maximum() {
+    using Key = typename Format<T>::Signed;
+    constexpr int PLACES = sizeof(Key) * 8 - 1;
+    constexpr Key LEAST = Key(typename Format<T>::Unsigned(1) << PLACES), MAGNITUDE = ~LEAST;
+    Key greatest = LEAST;
+    pieces(team, n, [&](Piece piece) {
+      if (!Team::WHOLE) {
+        load_scores(piece);
+        keep(x, piece);
+      }
+#pragma unroll
+      for (int k = 0; k < Team::EACH; ++k) {
+        Key key = static_cast<Key>(to_bits(x.at[k]));
+        key ^= (key >> PLACES) & MAGNITUDE;
+        greatest = key > greatest ? key : greatest;
+      }
+    });
+    greatest = team.greatest(greatest);
+    m = from_bits(static_cast<typename Format<T>::Unsigned>(greatest ^ ((greatest >> PLACES) & MAGNITUDE)));
+  }
+
   // Makes the part's x, and exp(x - m), what this thread holds.
   __device__ __forceinline__ void load(Piece piece) {
     if constexpr (!Team::WHOLE) {
@@ -228,28 +250,6 @@ struct Scores {
   __device__ __forceinline__ void keep(const Held<T, Team>& held, Piece piece) {
     if constexpr (!Team::WHOLE)
       if (piece.start < kept) held.keep(team, kept_elements<T, Team>(n), piece);
-  }
-
-  // Floats are compared as the integers that order like them, so that NaN is the greatest, as on the CPU.
-  __device__ __forceinline__ void find_maximum() {
-    using Key = typename Format<T>::Signed;
-    constexpr int PLACES = sizeof(Key) * 8 - 1;
-    constexpr Key LEAST = Key(typename Format<T>::Unsigned(1) << PLACES), MAGNITUDE = ~LEAST;
-    Key greatest = LEAST;
-    pieces(team, n, [&](Piece piece) {
-      if (!Team::WHOLE) {
-        load_scores(piece);
-        keep(x, piece);
-      }
-#pragma unroll
-      for (int k = 0; k < Team::EACH; ++k) {
-        Key key = static_cast<Key>(to_bits(x.at[k]));
-        key ^= (key >> PLACES) & MAGNITUDE;
-        greatest = key > greatest ? key : greatest;
-      }
-    });
-    greatest = team.greatest(greatest);
-    m = from_bits(static_cast<typename Format<T>::Unsigned>(greatest ^ ((greatest >> PLACES) & MAGNITUDE)));
   }
 
   __device__ __forceinline__ void find_rest(bool replace) {
@@ -315,43 +315,65 @@ __device__ __forceinline__ void rowwise_value(const RowArguments<Row>& a) {
   });
 }
 
+// The gradient and the output that a thread holds of a row of both.
+template <class Row, class Team>
+struct Operands {
+  using T = typename Row::T;
+  const RowArguments<Row>& a;
+  const Team& team;
+  long long offset;
+  Held<T, Team> g, y;
+
+  __device__ __forceinline__ Operands(const RowArguments<Row>& a, const Team& team)
+      : a(a), team(team), offset(team.row() * a.classes) {}
+
+  // Reads a piece for the first time, and keeps it as far as shared memory reaches.
+  __device__ __forceinline__ void read(Piece piece) {
+    g.load(team, a.first + offset, piece);
+    y.load(team, a.second + offset, piece);
+    if constexpr (!Team::WHOLE)
+      if (piece.start < a.kept) {
+        g.keep(team, kept_elements<T, Team>(a.classes), piece);
+        y.keep(team, kept_elements<T, Team>(a.classes) + a.kept, piece);
+      }
+  }
+
+  // Makes it what this thread holds again.
+  __device__ __forceinline__ void load(Piece piece) {
+    if constexpr (!Team::WHOLE) {
+      if (piece.start < a.kept) {
+        g.load(team, kept_elements<T, Team>(a.classes), piece);
+        y.load(team, kept_elements<T, Team>(a.classes) + a.kept, piece);
+      } else {
+        g.load(team, a.first + offset, piece);
+        y.load(team, a.second + offset, piece);
+      }
+    }
+  }
+};
+
 // out = backward(g, y, sum of summand(g, y)) for each row of g and y, either of which may be out itself.
 template <class Row, class Team>
 __device__ __forceinline__ void rowwise_backward(const RowArguments<Row>& a) {
   using T = typename Row::T;
   const Team team;
   if (team.row() >= a.rows) return;
-  const long long n = a.classes, kept = a.kept, offset = team.row() * n;
-  Held<T, Team> g, y;
-  RowSum<T, Team> summands(team, n);
-  pieces(team, n, [&](Piece piece) {
-    g.load(team, a.first + offset, piece);
-    y.load(team, a.second + offset, piece);
-    if constexpr (!Team::WHOLE)
-      if (piece.start < kept) {
-        g.keep(team, kept_elements<T, Team>(n), piece);
-        y.keep(team, kept_elements<T, Team>(n) + kept, piece);
-      }
+  Operands<Row, Team> both(a, team);
+  RowSum<T, Team> summands(team, a.classes);
+  pieces(team, a.classes, [&](Piece piece) {
+    both.read(piece);
     Held<T, Team> terms;
 #pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) terms.at[k] = Row::summand(g.at[k], y.at[k]);
+    for (int k = 0; k < Team::EACH; ++k) terms.at[k] = Row::summand(both.g.at[k], both.y.at[k]);
     summands.add(terms, piece);
   });
   const T sum = T(whole(summands.total()));
-  pieces(team, n, [&](Piece piece) {
-    if constexpr (!Team::WHOLE) {
-      if (piece.start < kept) {
-        g.load(team, kept_elements<T, Team>(n), piece);
-        y.load(team, kept_elements<T, Team>(n) + kept, piece);
-      } else {
-        g.load(team, a.first + offset, piece);
-        y.load(team, a.second + offset, piece);
-      }
-    }
+  pieces(team, a.classes, [&](Piece piece) {
+    both.load(piece);
 #pragma unroll
     for (int k = 0; k < Team::EACH; ++k) {
       if (team.place(k) >= piece.left) continue;
-      put(Row::backward(g.at[k], y.at[k], sum), a.out + offset + piece.start + team.place(k));
+      put(Row::backward(both.g.at[k], both.y.at[k], sum), a.out + both.offset + piece.start + team.place(k));
     }
   });
 }

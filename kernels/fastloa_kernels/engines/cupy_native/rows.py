@@ -9,7 +9,7 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
-from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 SUM = 32  # bytes of shared memory that the sums over a strip of a row take
@@ -57,11 +57,11 @@ class _Teams:
 class RowKernel:
     """An activation of the rows of contiguous 2-d arrays."""
 
-    def __init__(self, driver: Driver, record: Rowwise, form: str, dtype: str) -> None:
+    def __init__(self, driver: Driver, record: Rowwise | Projection, form: str, dtype: str) -> None:
         self._driver = driver
         self._pack = struct.Struct("PPPqqq").pack
         self._teams = _Teams(
-            driver, source.activation_teams(dtype), source.SIZES[dtype] * (1 if form == "value" else 2),
+            driver, source.activation_teams(record, dtype), source.SIZES[dtype] * (1 if form == "value" else 2),
             functools.partial(source.row_source, record, form, dtype),
         )  # fmt: skip
 
@@ -77,13 +77,19 @@ class RowLossKernel:
     """A loss of the rows of contiguous 2-d arrays."""
 
     def __init__(
-        self, driver: Driver, record: RowLoss, form: RowForm, dtype: str, total: SumKernel, finish: Finish
+        self,
+        driver: Driver,
+        record: RowLoss | ProjectionLoss,
+        form: RowForm,
+        dtype: str,
+        total: SumKernel,
+        finish: Finish,
     ) -> None:
         self._driver, self._form = driver, form
         self._total, self._finish = total, finish
         self._pack = struct.Struct(f"9Pqqqq{3 + max(1, len(record.parameters))}d{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
-            driver, source.loss_teams(dtype, form), source.SIZES[dtype],
+            driver, source.loss_teams(record, dtype, form), source.SIZES[dtype],
             functools.partial(source.row_loss_source, record, form, dtype),
         )  # fmt: skip
 

@@ -11,7 +11,8 @@ from fastloa_kernels.engines.cupy_native.emit import SCALAR, Emitter
 from fastloa_kernels.forms import Form
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.formulas.losses import probability
-from fastloa_kernels.records import Formula, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.formulas.reading import results_of
+from fastloa_kernels.records import Formula, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
@@ -61,13 +62,16 @@ def teams(held: int, most: int) -> tuple[Team, ...]:
     return *found, Team("strip", f"StripTeam<{held}, {BLOCK}>", None, 1, most)
 
 
-def activation_teams(dtype: str) -> tuple[Team, ...]:
+def activation_teams(record: Rowwise | Projection, dtype: str) -> tuple[Team, ...]:
+    """With fewer elements a thread where registers do not allow more: projections compute in float64."""
+    if isinstance(record, Projection):
+        return teams(4, 512) if dtype == "float32" else teams(2, 384)
     return teams(8, 768) if dtype == "float32" else teams(4, 512)
 
 
-def loss_teams(dtype: str, form: RowForm) -> tuple[Team, ...]:
-    """With fewer elements a thread where registers do not allow more: there may be targets and weights as well."""
-    if dtype == "float32":
+def loss_teams(record: RowLoss | ProjectionLoss, dtype: str, form: RowForm) -> tuple[Team, ...]:
+    """Likewise: there may be targets and weights as well."""
+    if dtype == "float32" and isinstance(record, RowLoss):
         return teams(8, 768) if form.labels and not form.weighted else teams(4, 512)
     return teams(2, 384)
 
@@ -104,9 +108,9 @@ class _Text:
         names = arguments.split()
         called = self.emitter.function(formula, dtype, len(names))
         typed = ", ".join(f"{SCALAR[dtype]} {name}" for name in names)
+        returned = SCALAR[dtype] if results_of(formula, dtype) == 1 else "auto"
         self.members.append(
-            f"static __device__ __forceinline__ {SCALAR[dtype]} {name}({typed}) "
-            f"{{ return {called}({', '.join(names)}); }}"
+            f"static __device__ __forceinline__ {returned} {name}({typed}) {{ return {called}({', '.join(names)}); }}"
         )
 
     def several(self, name: str, formula: Formula, outputs: int, given: dict[str, int]) -> None:
@@ -222,14 +226,20 @@ def put_source() -> Source:
 
 
 def row_source(
-    record: Rowwise, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
+    record: Rowwise | Projection,
+    form: str,
+    dtype: str,
+    team: Team,
+    stored: tuple[str, str, str] | None = None,
 ) -> Source:
     """A row activation's value or backward.
 
     `stored` is what the operands hold, of which there may be only one, and the results, where that is not `dtype`.
     """
-    text = _Text(f"{record.name}_{form}", "rows.cuh", dtype)
-    if form == "value":
+    text = _Text(f"{record.name}_{form}", "projections.cuh" if isinstance(record, Projection) else "rows.cuh", dtype)
+    if isinstance(record, Projection):
+        call = _projection(text, record) if form == "value" else _projection_backward(text, record)
+    elif form == "value":
         _scores(text, record.score or rowwise.same, normalised=True)
         text.constants(OF_EXPONENTIAL=record.of_exponential)
         text.member("value", record.value, "at rest")
@@ -242,10 +252,18 @@ def row_source(
 
 
 def row_loss_source(
-    record: RowLoss, form: RowForm, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
+    record: RowLoss | ProjectionLoss,
+    form: RowForm,
+    dtype: str,
+    team: Team,
+    stored: tuple[str, str, str] | None = None,
 ) -> Source:
     """A row loss; `stored` is what scores, probabilities and derivatives hold, where it is not `dtype`."""
     asked = "_".join(name for name, wanted in vars(form).items() if wanted)
+    if isinstance(record, ProjectionLoss):
+        text = _Text(f"{record.name}_{asked}", "projections.cuh", dtype)
+        _projection_loss(text, record, form)
+        return _of_team(text, team, stored, "RowLossArguments", "projection_loss")
     text = _Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
     _scores(text, rowwise.same, normalised=record.normalised)
     text.constants(
@@ -287,10 +305,41 @@ def vector_loss_source(
     return _of_team(text, team, stored, "VectorArguments", "vector_row")
 
 
+def _projection(text: _Text, record: Projection) -> str:
+    """What a projection's threshold takes, and its value; the name of the skeleton."""
+    text.constants(NORMALISED=True)
+    text.member("score", rowwise.same, "x")
+    text.member("origin", record.origin, "m", wide=True)
+    text.member("least", record.least, "m origin", wide=True)
+    text.member("member", record.member, "x origin high low", wide=True)
+    text.member("threshold", record.threshold, "total error count m", wide=True)
+    text.member("value", record.value, "x origin high low", wide=True)
+    return "projection_value"
+
+
+def _projection_backward(text: _Text, record: Projection) -> str:
+    text.member("summand", record.summand, "g y", wide=True)
+    text.member("mean", record.mean, "total count", wide=True)
+    text.member("backward", record.backward, "g y mean", wide=True)
+    return "projection_backward"
+
+
+def _projection_loss(text: _Text, record: ProjectionLoss, form: RowForm) -> None:
+    _projection(text, record.projection)
+    text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, LABELS=form.labels)
+    text.member("share", probability, "q")
+    text.member("loss", record.value, "x q origin high low", wide=True)
+    text.member("derivative", record.derivative, "x q origin high low", wide=True)
+    text.member("second", record.second, "x count origin high low", wide=True)
+
+
 def _of_team(text: _Text, team: Team, stored: tuple[str, str, str] | None, arguments: str, call: str) -> Source:
     for name, held in zip(("First", "Second", "Result"), stored or (text.dtype,) * 3, strict=True):
         text.members.append(f"using {name} = {STORED[held]};")
-    text.entry(f"_{team.suffix}", f"{arguments}<{{0}}>", team.threads, f"{call}<{{0}}, fastloa::{team.kind}>")
+    # Of projections of float64 the compiler spills what the registers of a block would hold, unless it is told of them.
+    limited = call.startswith("projection") and text.dtype == "float64" and team.limit is not None
+    operation = f"{call}<{{0}}, fastloa::{team.kind}>"
+    text.entry(f"_{team.suffix}", f"{arguments}<{{0}}>", team.threads, operation, limited=limited)
     return replace(text.source("Row"), shared=team.limit is None)
 
 

@@ -14,7 +14,15 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cpu import narrow, narrow_losses, row_losses, rows, small, vector_losses
+from fastloa_kernels.engines.numba_cpu import (
+    narrow,
+    narrow_losses,
+    projections,
+    row_losses,
+    rows,
+    small,
+    vector_losses,
+)
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.elementwise import (
     PARTIALS,
@@ -29,7 +37,7 @@ from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import LOCKED, SCRATCH, with_room
 from fastloa_kernels.engines.numba_cpu.over_rows import Rows
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
@@ -38,11 +46,14 @@ SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
 class RowKernel:
     """An activation of the rows of 2-d arrays."""
 
-    def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
+    def __init__(self, record: Rowwise | Projection, form: str, dtype: str) -> None:
         self._inputs, self._dtype = 1 if form == "value" else 2, dtype
+        skeletons: dict[bool, Any] = {True: rows, False: narrow}
+        if isinstance(record, Projection):
+            skeletons = {True: projections}
         self._run = {
-            wide: functools.partial(getattr(skeletons, f"rowwise_{form}"), record, dtype)
-            for wide, skeletons in ((True, rows), (False, narrow))
+            wide: functools.partial(getattr(module, f"rowwise_{form}"), record, dtype)
+            for wide, module in skeletons.items()
         }
         self._variants: dict[tuple[bool, int], Rows] = {}
         self._smalls = small.RowKernels()
@@ -58,7 +69,7 @@ class RowKernel:
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
-        arrays, tiled = inputs if place < len(inputs) else (*inputs, out), rows.tiled(out.shape)
+        arrays, tiled = inputs if place < len(inputs) else (*inputs, out), False in self._run and rows.tiled(out.shape)
         kernel = self._variant(not tiled, place)
         kernel(out.size, len(out), arrays)
         if place == len(inputs):
@@ -68,24 +79,27 @@ class RowKernel:
         """As that of a map."""
         if not LOCKED:
             return (lambda *_: False), 0
-        self._smalls.put(self._variant(True, self._inputs).address, tiled=False)
+        for tiled in (False,) if False in self._run else (False, True):
+            self._smalls.put(self._variant(True, self._inputs).address, tiled=tiled)
         return small.rows_kernel(self._inputs, self._dtype, ndim), self._smalls.ready()
 
 
 class RowLossKernel:
     """A loss of the rows of a 2-d array."""
 
-    def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
+    def __init__(self, record: RowLoss | ProjectionLoss, form: RowForm, dtype: str, total: SumKernel) -> None:
         self._record, self._form, self._dtype, self._total = record, form, dtype, total
         self._kernels: dict[tuple[bool, bool], Rows] = {}
         self._none, self._none2 = np.empty(0, dtype), np.empty((0, 0), dtype)
         self._scalar = np.dtype(dtype).type
         self._smalls = small.RowKernels()
         # Rows of few classes have a skeleton of their own for labels as they are, without a z-loss.
-        self._may_be_tiled = form.labels and record.normalised
+        self._may_be_tiled = form.labels and isinstance(record, RowLoss) and record.normalised
 
     def _run(self, general: bool, tiled: bool) -> Any:
         form, results = self._form, {"value": self._form.value, "grad": self._form.grad, "hess": self._form.hess}
+        if isinstance(self._record, ProjectionLoss):
+            return projections.loss_rows(self._record, self._dtype, **results, labels=form.labels)
         if tiled:
             return narrow_losses.rows_of(self._record, self._dtype, **results)
         return row_losses.rows_of(self._record, self._dtype, **results, labels=form.labels, general=general)
@@ -188,9 +202,9 @@ class Engine:
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
-        if isinstance(record, Rowwise):
+        if isinstance(record, Rowwise | Projection):
             return RowKernel(record, form, dtype)
-        if isinstance(record, RowLoss):
+        if isinstance(record, RowLoss | ProjectionLoss):
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
         if isinstance(record, VectorLoss):
             return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))

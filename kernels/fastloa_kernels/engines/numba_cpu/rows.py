@@ -41,7 +41,7 @@ def ordering(dtype: str) -> tuple[Any, Any, Any]:
     return integer, integer(np.iinfo(integer).min), jitable(flip)
 
 
-def _maximum(dtype: str) -> Any:
+def maximum(dtype: str) -> Any:
     """``greatest(x)``: the greatest element, or NaN."""
     (integer, least, flip), scalar = ordering(dtype), np.dtype(dtype).type
 
@@ -105,7 +105,7 @@ def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
     With `stored`, exp(x - m) is left in ``rows[place]``; else there is the one row.
     """
     place = place if stored else 0
-    greatest, exponential = _maximum(dtype), bind(rowwise.exponential, dtype)
+    greatest, exponential = maximum(dtype), bind(rowwise.exponential, dtype)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
     narrow = dtype == "float32"
 
@@ -159,7 +159,7 @@ def _row3(arrays, row):
     return arrays[0][row], arrays[1][row], arrays[2][row]
 
 
-def _rows_of(inputs: int, place: int) -> Any:
+def views_of(inputs: int, place: int) -> Any:
     return (_row1, _row2, _row3)[max(inputs - 1, place)]
 
 
@@ -204,7 +204,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
     """
     value, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     stored, scalar = record.of_exponential, np.dtype(dtype).type
-    rows_of, split, scores = _rows_of(1, place), summation.split(dtype), _row_of_scores(record, dtype, place)
+    rows_of, split, scores = views_of(1, place), summation.split(dtype), _row_of_scores(record, dtype, place)
     place = place if record.score is None else 0
     read, of = statistics(dtype, stored=stored, place=place), rows_read(stored=stored)
 
@@ -234,7 +234,7 @@ def rowwise_value(record: Rowwise, dtype: str, place: int) -> Any:
 def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any:
     """``run(arrays, first, last, room)`` over the rows of 2-d arrays: from the first two to the one at `place`."""
     summand, backward = bind(record.summand, dtype), bind(record.backward, dtype)
-    scalar, rows_of, split = np.dtype(dtype).type, _rows_of(2, place), summation.split(dtype)
+    scalar, rows_of, split = np.dtype(dtype).type, views_of(2, place), summation.split(dtype)
 
     def term(g, y, extra):
         return summand(g, y)

@@ -10,7 +10,15 @@ import numpy as np
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import RowForm, RowOptions
-from fastloa_kernels.engines.numba_cuda import label_weights, maps, row_losses, rows, summation, vector_losses
+from fastloa_kernels.engines.numba_cuda import (
+    label_weights,
+    maps,
+    projections,
+    row_losses,
+    rows,
+    summation,
+    vector_losses,
+)
 from fastloa_kernels.engines.numba_cuda.binding import bind
 from fastloa_kernels.engines.numba_cuda.toolchain import (
     GRID,
@@ -23,7 +31,7 @@ from fastloa_kernels.engines.numba_cuda.toolchain import (
     types,
 )
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 Arrays = tuple[Any, ...]
@@ -112,8 +120,9 @@ def finish(xp: Any, sums: Arrays, divisor: Any, dtype: str) -> Any:
 class RowKernel:
     """An activation of the rows of 2-d arrays."""
 
-    def __init__(self, record: Rowwise, form: str, dtype: str) -> None:
-        build, operands = (rows.value_kernel, 2) if form == "value" else (rows.backward_kernel, 3)
+    def __init__(self, record: Rowwise | Projection, form: str, dtype: str) -> None:
+        skeletons: Any = projections if isinstance(record, Projection) else rows
+        build, operands = (skeletons.value_kernel, 2) if form == "value" else (skeletons.backward_kernel, 3)
         self._kernel = Kernel(build(record, dtype), types.int64, types.int64, pointers(dtype, operands))
 
     def __call__(self, inputs: Arrays, out: Any) -> None:
@@ -125,8 +134,9 @@ class RowKernel:
 class RowLossKernel:
     """A loss of the rows of a 2-d array."""
 
-    def __init__(self, record: RowLoss, form: RowForm, dtype: str, total: FormKernel, xp: Any) -> None:
+    def __init__(self, record: RowLoss | ProjectionLoss, form: RowForm, dtype: str, total: FormKernel, xp: Any) -> None:
         self._record, self._form, self._dtype, self._total, self._xp = record, form, dtype, total, xp
+        self._bent = isinstance(record, RowLoss) and record.bent
         self._kernels: dict[tuple[str, bool], Kernel] = {}
 
     def _kernel(self, losses: str, totals: Numbers) -> Kernel:
@@ -134,10 +144,11 @@ class RowLossKernel:
         key = losses, totals.on_device
         if key not in self._kernels:
             read = maps.reader(2, on_device=totals.on_device)
-            function = row_losses.loss_kernel(self._record, self._dtype, self._form, read)
+            skeletons: Any = projections if isinstance(self._record, ProjectionLoss) else row_losses
+            function = skeletons.loss_kernel(self._record, self._dtype, self._form, read)
             target = pointers("int64" if self._form.labels else self._dtype, 1)
             outputs = types.Tuple((*pointers(losses, 1), *pointers(self._dtype, 2)))
-            numbers = len(self._record.parameters) if self._record.bent else 3
+            numbers = len(self._record.parameters) if self._bent else 3
             self._kernels[key] = Kernel(
                 function, *[types.int64] * 4, scalars("float64", numbers), totals.signature,
                 pointers(self._dtype, 3), target, outputs,
@@ -157,7 +168,7 @@ class RowLossKernel:
         )
         if count:
             shares = options.keep, options.smoothing, options.z_loss
-            numbers = options.parameters if self._record.bent else shares
+            numbers = options.parameters if self._bent else shares
             totals = Numbers(self._xp, (options.weight_sum, options.divisor), "float64")
             self._kernel(str(outputs[0].dtype), totals)(
                 min(count, GRID), np.int64(count), np.int64(classes), np.int64(options.ignore_index),
@@ -235,9 +246,9 @@ class Engine:
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
-        if isinstance(record, Rowwise):
+        if isinstance(record, Rowwise | Projection):
             return RowKernel(record, form, dtype)
-        if isinstance(record, RowLoss):
+        if isinstance(record, RowLoss | ProjectionLoss):
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         if isinstance(record, VectorLoss):
             return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)

@@ -42,7 +42,7 @@ def _larger(a, b):
     return a if a >= b or a != a else b  # NaN is the largest
 
 
-def _maximum(dtype: str, score: Any) -> Any:
+def maximum(dtype: str, score: Any) -> Any:
     """``greatest(x, base, columns, seen)``: the greatest score of a row, or NaN."""
     least, larger, choice = np.dtype(dtype).type(-np.inf), device(_larger), chosen(_larger)
 
@@ -84,7 +84,7 @@ def row_sum(dtype: str, term: Any, added: Any = summation.carried) -> Any:
 def statistics(dtype: str, score: Formula = rowwise.same) -> Any:
     """``read(x, base, columns, high, low, seen) -> (m, rest)``: a row's maximum m and sum(exp(x - m)) - 1, x scored."""
     scored, exponential = bind(score, dtype), bind(rowwise.exponential, dtype)
-    greatest = _maximum(dtype, scored)
+    greatest = maximum(dtype, scored)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
     narrow = dtype == "float32"
 
