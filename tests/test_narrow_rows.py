@@ -37,7 +37,7 @@ def some_of(rows):
     return range(rows) if rows <= 65 else sorted({*range(0, rows, rows // 60), rows - 1})
 
 
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax"])
 @pytest.mark.parametrize(("dtype", "columns"), SHAPES)
 def test_activations(name, dtype, columns):
     operation = getattr(fl, name)

@@ -17,6 +17,7 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.numba_cpu import (
     narrow,
     narrow_losses,
+    narrow_projections,
     projections,
     row_losses,
     rows,
@@ -50,7 +51,7 @@ class RowKernel:
         self._inputs, self._dtype = 1 if form == "value" else 2, dtype
         skeletons: dict[bool, Any] = {True: rows, False: narrow}
         if isinstance(record, Projection):
-            skeletons = {True: projections}
+            skeletons = {True: projections, **({False: narrow_projections} if form == "value" else {})}
         self._run = {
             wide: functools.partial(getattr(module, f"rowwise_{form}"), record, dtype)
             for wide, module in skeletons.items()

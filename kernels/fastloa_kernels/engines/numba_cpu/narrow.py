@@ -127,16 +127,9 @@ def _added_up(dtype: str) -> Any:
     return outlined(add_up, (ROOMS, types.int64))
 
 
-@functools.cache
-def statistics(dtype: str, *, in_place: bool) -> Any:
-    """``read(room, columns)`` leaves exp(x - m) of the first tile x in the second, or in place.
-
-    The numbers in the room take the rows' m, their rest in the dtype, and that in float64.
-    """
+def greatest_of(dtype: str) -> Any:
+    """``greatest(tile, maxima, columns)``: the greatest element of each row, or NaN."""
     integer, least, flip = ordering(dtype)
-    exponential, other = bind(rowwise.exponential, dtype), bind(rowwise.other, dtype)
-    rest_of, scalar, narrow = bind(rowwise.rest, "float64"), np.dtype(dtype).type, dtype == "float32"
-    add_up, cut = sums_of(dtype), split(dtype)
 
     def greatest(x, maxima, columns):
         keys = maxima.view(integer)
@@ -150,6 +143,19 @@ def statistics(dtype: str, *, in_place: bool) -> Any:
         for i in range(HEIGHT):
             keys[i] = flip(keys[i])
 
+    return jitable(greatest)
+
+
+@functools.cache
+def statistics(dtype: str, *, in_place: bool) -> Any:
+    """``read(room, columns)`` leaves exp(x - m) of the first tile x in the second, or in place.
+
+    The numbers in the room take the rows' m, their rest in the dtype, and that in float64.
+    """
+    exponential, other = bind(rowwise.exponential, dtype), bind(rowwise.other, dtype)
+    rest_of, scalar, narrow = bind(rowwise.rest, "float64"), np.dtype(dtype).type, dtype == "float32"
+    greatest, add_up, cut = greatest_of(dtype), sums_of(dtype), split(dtype)
+
     def exponentials(x, e, maxima, columns):
         for j in range(columns):
             a, b = x[j * HEIGHT : (j + 1) * HEIGHT], e[j * HEIGHT : (j + 1) * HEIGHT]
@@ -162,7 +168,7 @@ def statistics(dtype: str, *, in_place: bool) -> Any:
             for i in range(HEIGHT):
                 a[i] = exponential(a[i], maxima[i])
 
-    greatest, exponentials, in_their_place = jitable(greatest), jitable(exponentials), jitable(in_their_place)
+    exponentials, in_their_place = jitable(exponentials), jitable(in_their_place)
 
     def without_largest(e, others, high, low, columns, excess):
         for i in range(columns * HEIGHT):
