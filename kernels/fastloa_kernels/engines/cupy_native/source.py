@@ -326,7 +326,7 @@ def _projection_backward(text: _Text, record: Projection) -> str:
 
 def _projection_loss(text: _Text, record: ProjectionLoss, form: RowForm) -> None:
     _projection(text, record.projection)
-    text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, LABELS=form.labels)
+    text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, LABELS=form.labels, PARAMETERS=0)
     text.member("share", probability, "q")
     text.member("loss", record.value, "x q origin high low", wide=True)
     text.member("derivative", record.derivative, "x q origin high low", wide=True)
