@@ -14,9 +14,16 @@ from typing import Any
 import numpy as np
 
 import fastloa as fl
-from fastloa.cli import exact_activations, exact_gated, exact_joint, exact_label_losses, exact_losses
+from fastloa.cli import (
+    exact_activations,
+    exact_gated,
+    exact_joint,
+    exact_label_losses,
+    exact_losses,
+    exact_projections,
+)
 from fastloa.cli.exact_activations import OPTIONS
-from fastloa.cli.exact_losses import row_parts, sparse_parts
+from fastloa.cli.exact_losses import row_parts
 from fastloa.gated_operations import GatedActivation, SplitActivation
 from fastloa.joint_loss_operations import JointLoss
 from fastloa.loss_operations import Loss
@@ -38,11 +45,6 @@ def _log_softmax(x: Array) -> Array:
     return d - np.log1p(rest)
 
 
-def _sparsemax(x: Array) -> Array:
-    p, _ = sparse_parts(x)
-    return p
-
-
 # Activations: value and derivative, gated ones: value and two gradients; activations of rows: value; losses:
 # ``(x, target) -> (value, gradient, Hessian)``, of three arrays with two gradients and two Hessians.
 EXACT: Mapping[str, Any] = {
@@ -50,11 +52,11 @@ EXACT: Mapping[str, Any] = {
     **exact_gated.EXACT,
     "softmax": (_softmax,),
     "log_softmax": (_log_softmax,),
-    "sparsemax": (_sparsemax,),
     "softmin": (lambda x: _softmax(-x),),
     **exact_losses.EXACT,
     **exact_joint.EXACT,
     **exact_label_losses.EXACT,
+    **exact_projections.EXACT,
 }
 
 

@@ -349,30 +349,6 @@ def _nll(x: Array, labels: Array) -> Results:
     return -np.take_along_axis(x, labels[:, None], -1)[:, 0], grad
 
 
-def sparse_parts(x: Array) -> tuple[Array, Array]:
-    """The sparsemax of each row, from its sorted scores, and what scores are below the threshold."""
-    d = x - x.max(axis=-1, keepdims=True)
-    descending = -np.sort(-d, axis=-1)
-    rank = np.arange(1, d.shape[-1] + 1)
-    # The k-th greatest counts if what it is below those before it sums to less than 1.
-    below = np.cumsum(descending, axis=-1) - rank * descending
-    count = (below < 1).sum(axis=-1, keepdims=True)
-    total = np.where(rank <= count, descending, 0).sum(axis=-1, keepdims=True)
-    above = d - (total - 1) / count
-    return np.maximum(above, 0), np.maximum(-above, 0)
-
-
-def _sparsemax_loss(x: Array, labels: Array) -> Results:
-    p, short = sparse_parts(x)
-    at = labels[:, None]
-    apart = p.copy()
-    np.put_along_axis(apart, at, 0, axis=-1)
-    own = apart.sum(axis=-1, keepdims=True)  # 1 less the label's probability
-    grad = apart.copy()
-    np.put_along_axis(grad, at, -own, axis=-1)
-    return ((grad * grad).sum(axis=-1) / 2 + np.take_along_axis(short, at, -1)[:, 0]), grad
-
-
 EXACT: Mapping[str, Callable[[Array, Array], Results]] = {
     "l1_loss": _l1,
     "mse_loss": _mse,
@@ -403,5 +379,4 @@ EXACT: Mapping[str, Callable[[Array, Array], Results]] = {
     "sigmoid_focal_loss": _sigmoid_focal,
     "cross_entropy": _cross_entropy,
     "nll_loss": _nll,
-    "sparsemax_loss": _sparsemax_loss,
 }

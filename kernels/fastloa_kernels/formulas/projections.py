@@ -62,19 +62,26 @@ def backward(g, y, mean):
     return g - mean if y > 0.0 else (0.0 if mean == mean else mean)
 
 
-def sparsemax_loss_derivative(x, q, origin, high, low):
+def apart(x, q, origin, high, low):
+    # p - q as a pair
     d, rest = above(x, origin, high, low)
-    apart, lost = two_sum(d, -q)
+    inside, lost = two_sum(d, -q)
+    inside, lost = two_sum(inside, lost + rest)
     outside = 0.0 - q if d + rest <= 0.0 else d
-    return apart + (lost + rest) if d + rest > 0.0 else outside
+    return (inside, lost) if d + rest > 0.0 else (outside, 0.0)
+
+
+def sparsemax_loss_derivative(x, q, origin, high, low):
+    r, lost = apart(x, q, origin, high, low)
+    return r + lost
 
 
 def sparsemax_loss(x, q, origin, high, low):
     # (p - q)**2 / 2, and q times what x is short of the threshold: no two terms of a row cancel.
-    apart = sparsemax_loss_derivative(x, q, origin, high, low)
+    r, lost = apart(x, q, origin, high, low)
     d, rest = above(x, origin, high, low)
     short = -q * (d + rest) if d + rest < 0.0 else 0.0
-    return fma(0.5 * apart, apart, short if q > 0.0 else 0.0)
+    return fma(0.5 * r, r, fma(r, lost, short if q > 0.0 else 0.0))
 
 
 def sparsemax_loss_second(x, count, origin, high, low):
