@@ -28,6 +28,7 @@ import tqdm
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import driver, source
 from fastloa_kernels.formulas.reading import read
+from fastloa_kernels.records import RowLoss
 
 from tests.shim import catalogue
 
@@ -37,6 +38,7 @@ NEW = {"digest": None, "kernels": {}}  # a cell that the ledger does not have
 BATCH = 16
 REGISTERS = 64  # what lets 1,024 threads live on a multiprocessor, and enough bytes be in flight
 CROWDED = 96  # for float64 sums of so many arrays that their elements alone take most of 64
+BENT = 84, 32  # registers and stack for losses with a float64 formula for each row, whose divisions call a function
 OF_BLOCKS = 168  # where a block has a multiprocessor's shared memory to itself, its 12 to 24 warps may have all
 ARCHES = ("sm_80", "sm_90")
 HALVES = (("float16", "sm_90"), ("bfloat16", "sm_80"))
@@ -74,6 +76,7 @@ class Row:
     lanes: int = 0
     wide: bool = True  # whether float64 is in it by right
     registers: int = REGISTERS
+    stack: int = 0  # bytes
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,13 @@ def _many(dtype):
 
 def _texts(make, *arguments):
     for text in make(*arguments):
-        yield Row(text, registers=OF_BLOCKS if text.names[0].endswith("_strip") else REGISTERS)
+        registers, stack = BENT if text.names[0].startswith(_bent()) else (REGISTERS, 0)
+        yield Row(text, registers=OF_BLOCKS if text.names[0].endswith("_strip") else registers, stack=stack)
+
+
+@functools.cache
+def _bent():
+    return tuple(record.name for record in catalogue.records(RowLoss).values() if record.bent)
 
 
 def _all():

@@ -8,7 +8,7 @@ from fastloa_kernels.formulas.compensated import fast_two_sum, product, times, t
 from fastloa_kernels.formulas.elementary import exp_pair, expm1_pair
 from fastloa_kernels.formulas.rowwise import cross_entropy_complement, softmax
 from fastloa_kernels.formulas.wide import log_beyond, log_pair, total_of
-from fastloa_kernels.primitives import fma, inf
+from fastloa_kernels.primitives import fma, inf, reciprocal
 from fastloa_kernels.records import RowLoss
 
 FAR = 2000.0  # exp(-FAR) is 0
@@ -32,6 +32,13 @@ def over(high, low, whole, part):
     """(high + low) / (whole + part) as a pair."""
     estimate = high / whole
     return estimate, (fma(-estimate, whole, high) + fma(-estimate, part, low)) / whole
+
+
+def part_of(high, low, whole, part):
+    """The same of a whole that is neither small nor large."""
+    inverse = reciprocal(whole)
+    estimate = high * inverse
+    return estimate, (fma(-estimate, whole, high) + fma(-estimate, part, low)) * inverse
 
 
 def shares(d, d_low, rest):
@@ -81,7 +88,7 @@ def softmax_focal_loss(x, m, rest, gamma):
     d, d_low = apart(x, m)
     loss, loss_low = entropy(d, d_low, rest)
     e, e_low, others, others_low, whole, part = shares(d, d_low, rest)
-    miss, miss_low = over(others, others_low, whole, part)
+    miss, miss_low = part_of(others, others_low, whole, part)
     high, low, factor = power(miss, miss_low, gamma)
     value = scaled(loss, loss_low, high, low, factor)
     loss, loss_low = FAR if loss > FAR else loss, 0.0 if loss > FAR else loss_low
@@ -89,7 +96,7 @@ def softmax_focal_loss(x, m, rest, gamma):
     slope, slope_low = times(r, r_low, gamma)
     slope, rest = two_sum(1.0, slope)
     bend, bend_low = focal_bend(loss, loss_low, r, r_low, gamma)
-    p, p_low = over(e, e_low, whole, part)
+    p, p_low = part_of(e, e_low, whole, part)
     p, p_low = times(p, p_low, gamma)
     bend, bend_low = product(bend, bend_low, p, p_low)
     slope = scaled(slope, slope_low + rest, high, low, factor)
@@ -101,8 +108,8 @@ def poly_loss_cross_entropy(x, m, rest, epsilon):
     d, d_low = apart(x, m)
     loss, loss_low = entropy(d, d_low, rest)
     e, e_low, others, others_low, whole, part = shares(d, d_low, rest)
-    p, p_low = over(e, e_low, whole, part)
-    miss, miss_low = over(others, others_low, whole, part)
+    p, p_low = part_of(e, e_low, whole, part)
+    miss, miss_low = part_of(others, others_low, whole, part)
     p, p_low = times(p, p_low, epsilon)
     high, low = product(p, p_low, miss, miss_low)
     miss, miss_low = times(miss, miss_low, epsilon)
@@ -114,7 +121,7 @@ def generalized_cross_entropy(x, m, rest, q):
     d, d_low = apart(x, m)
     loss, loss_low = entropy(d, d_low, rest)
     _, _, others, others_low, whole, part = shares(d, d_low, rest)
-    miss, miss_low = over(others, others_low, whole, part)
+    miss, miss_low = part_of(others, others_low, whole, part)
     u, u_low = times(loss, loss_low, q)
     u_low = u_low if u < inf else 0.0
     high, low, _ = expm1_pair(-u)

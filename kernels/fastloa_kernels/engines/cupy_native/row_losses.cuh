@@ -118,8 +118,7 @@ __device__ __forceinline__ void bent_row(
   using T = typename Row::T;
   scores.find(false);
   scale *= own;
-  const double place[3] = {double(at_label), double(scores.m), scores.wide};
-  const Values<double, 3> terms = Row::terms(place, a.parameters);
+  const Values<double, 3> terms = Row::terms(double(at_label), double(scores.m), scores.wide, a.parameters);
   if constexpr (Row::VALUE) store_loss<Row>(a, scores.team, scale * terms.at[0]);
   if constexpr (Row::GRAD) {
     scale /= read(a.divisor);

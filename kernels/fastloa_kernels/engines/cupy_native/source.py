@@ -70,9 +70,9 @@ def activation_teams(record: Rowwise | Projection, dtype: str) -> tuple[Team, ..
 
 
 def loss_teams(record: RowLoss | ProjectionLoss, dtype: str, form: RowForm) -> tuple[Team, ...]:
-    """Likewise: there may be targets and weights as well."""
+    """With fewer elements a thread where registers do not allow more: targets, weights and bent losses take some."""
     if dtype == "float32" and isinstance(record, RowLoss):
-        return teams(8, 768) if form.labels and not form.weighted else teams(4, 512)
+        return teams(8, 768) if form.labels and not (form.weighted or record.bent) else teams(4, 512)
     return teams(2, 384)
 
 
@@ -114,8 +114,8 @@ class _Text:
         )
 
     def several(self, name: str, formula: Formula, outputs: int, given: dict[str, int]) -> None:
-        """A static function of float64 numbers, in arrays of these lengths but for a target and a scale, to some."""
-        numbers = ("t", "scale")
+        """A static function of float64 numbers, in arrays of these lengths but for those of a row, to some."""
+        numbers = ("t", "scale", "score", "top", "rest")
         typed = ", ".join(f"double {x}" if x in numbers else f"const double* {x}" for x in given)
         each = [x if x in numbers else f"{x}[{i}]" for x, count in given.items() for i in range(count)]
         called = f"{self.emitter.function(formula, 'float64', len(each))}({', '.join(each)})"
@@ -271,7 +271,7 @@ def row_loss_source(
         PARAMETERS=len(record.parameters),
     )  # fmt: skip
     if record.bent:
-        text.several("terms", record.value, 3, {"place": 3, "p": len(record.parameters)})
+        text.several("terms", record.value, 3, {"score": 1, "top": 1, "rest": 1, "p": len(record.parameters)})
         text.member("curved", rowwise.curved, "slope bend p complement miss")
     else:
         text.member("value", record.value, "d rest")
