@@ -11,7 +11,6 @@ from tests.mirrored import Mirrored
 from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
 from tests.shim.driver import ShimDriver
-from tests.test_cupy_rows import used
 
 pytestmark = pytest.mark.xdist_group("cupy_vectors")  # one worker builds its kernels, once
 LENGTHS = (1, 3, 31, 300, 2049, 9000)
@@ -27,7 +26,7 @@ def engine(request):
         driver.prepare([
             *(source.vector_loss_source(record, "value_and_grad", dtype, team)
               for record in catalogue.records(VectorLoss).values()
-              for team in used(source.vector_teams(dtype, record), LENGTHS)),
+              for team in catalogue.used(source.vector_teams(dtype, record), LENGTHS)),
             *catalogue.other_sources(dtype),
         ])  # fmt: skip
     return Engine(driver)

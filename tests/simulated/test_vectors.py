@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
-from fastloa_kernels import records
+from fastloa_kernels import engines, records
 
-from tests.simulated.test_engine import (  # noqa: F401  (the fixtures are for all that is simulated)
+try:
+    engines.load_engine("cuda")
+except engines.Unavailable as reason:
+    pytest.skip(f"no device for cuda: {reason}", allow_module_level=True)
+
+from tests.simulated.test_engine import (  # noqa: F401  (which skips itself; the fixtures are for all of these)
     CPU,
     CUDA,
     DTYPES,
