@@ -15,7 +15,6 @@ from tests.cubins import SIZE, Figures, Row, count, figures_of, float64_work, ke
 from tests.shim import catalogue
 
 EVERY = 12  # of the cells that have not changed since the ledger was written one in so many is compiled again
-FAT = {}
 
 MISSING = cubins.missing()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
@@ -26,9 +25,7 @@ def _own_cache(monkeypatch):
     monkeypatch.setenv(driver.CACHE, str(cubins.CACHE))
 
 
-def lean(name, label, row, figures):
-    if (name, label) in FAT:
-        return
+def lean(label, row, figures):
     assert figures.stack <= row.stack, f"{label} has {figures.stack} bytes on its stack"
     assert figures.spilled <= row.stack, f"{label} spills"
     assert figures.registers <= row.registers, f"{label} takes {figures.registers} registers"
@@ -52,12 +49,12 @@ def test_kernels_are_lean_and_wide_and_no_worse_than_the_ledger_says(name):
     rows = cell.rows()
     if cell.digest() == before["digest"] and list(cubins.cells()).index(name) % EVERY:
         for label, row in rows.items():  # whose figures are the ledger's
-            lean(name, label, row, Figures(*before["kernels"][label]))
+            lean(label, row, Figures(*before["kernels"][label]))
         return
     kernels = kernels_of([row.text for row in rows.values()], cell.arch)
     figures = {label: figures_of(kernels[row.text.names[0]], wide=row.wide) for label, row in rows.items()}
     for label, row in rows.items():
-        lean(name, label, row, figures[label])
+        lean(label, row, figures[label])
         if row.lanes:
             wide(row, kernels[row.text.names[0]][3])
     if cubins.ledger()["compiler"] == cubins.compiler():  # each version allots registers in its own way
@@ -106,13 +103,13 @@ extern "C" __global__ void heavy(float* x, int n) {
     kernel = kernels_of([heavy], "sm_90")["heavy"]
     figures = figures_of(kernel, wide=False)
     with pytest.raises(AssertionError, match=r"heavy has \d+ bytes on its stack"):
-        lean("cell", "heavy", Row(heavy), figures)
+        lean("heavy", Row(heavy), figures)
     with pytest.raises(AssertionError, match="heavy spills"):
-        lean("cell", "heavy", Row(heavy), figures._replace(stack=0, spilled=1))
+        lean("heavy", Row(heavy), figures._replace(stack=0, spilled=1))
     with pytest.raises(AssertionError, match="heavy computes in float64"):
-        lean("cell", "heavy", Row(heavy), figures._replace(stack=0, spilled=0))
+        lean("heavy", Row(heavy), figures._replace(stack=0, spilled=0))
     with pytest.raises(AssertionError, match="heavy takes 65 registers"):
-        lean("cell", "heavy", Row(heavy), figures._replace(stack=0, spilled=0, float64=0, registers=65))
+        lean("heavy", Row(heavy), figures._replace(stack=0, spilled=0, float64=0, registers=65))
     with pytest.raises(AssertionError):
         wide(Row(heavy, ("float32",), (), 4), kernel[3])
     before = figures._replace(registers=figures.registers - 1, loads=1)

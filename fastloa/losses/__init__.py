@@ -1,4 +1,4 @@
-"""Losses, each with its gradient and Hessian.
+"""Losses, each with its gradient, and most with the diagonal of their Hessian.
 
 Every one is called with predictions and targets and gives the value; its methods take the same arguments: ``grad``
 gives the gradient with respect to the first argument, ``value_and_grad`` both in one pass over memory, and
