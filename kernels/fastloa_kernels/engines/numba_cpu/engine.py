@@ -60,7 +60,7 @@ class RowKernel:
         self._smalls = small.RowKernels()
 
     def _variant(self, wide: bool, place: int) -> Rows:
-        """The kernel whose result is the array at `place`, which may be an input's."""
+        """The kernel whose result is the array at `place`, which may be an input's; tiles need no such kernels."""
         if (wide, place) not in self._variants:
             count = max(self._inputs, place + 1)
             arrays = types.Tuple([array(NUMBER[self._dtype], 2, written=i == place) for i in range(count)])
@@ -69,8 +69,9 @@ class RowKernel:
         return self._variants[wide, place]
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
-        place = next((i for i, x in enumerate(inputs) if x is out), len(inputs))
-        arrays, tiled = inputs if place < len(inputs) else (*inputs, out), False in self._run and rows.tiled(out.shape)
+        tiled = False in self._run and rows.tiled(out.shape)
+        place = len(inputs) if tiled else next((i for i, x in enumerate(inputs) if x is out), len(inputs))
+        arrays = inputs if place < len(inputs) else (*inputs, out)
         kernel = self._variant(not tiled, place)
         kernel(out.size, len(out), arrays)
         if place == len(inputs):
@@ -98,12 +99,11 @@ class RowLossKernel:
         self._may_be_tiled = form.labels and isinstance(record, RowLoss) and record.normalised
 
     def _run(self, general: bool, tiled: bool) -> Any:
-        form, results = self._form, {"value": self._form.value, "grad": self._form.grad, "hess": self._form.hess}
         if isinstance(self._record, ProjectionLoss):
-            return projections.loss_rows(self._record, self._dtype, **results, labels=form.labels)
+            return projections.loss_rows(self._record, self._dtype, labels=self._form.labels)
         if tiled:
-            return narrow_losses.rows_of(self._record, self._dtype, **results)
-        return row_losses.rows_of(self._record, self._dtype, **results, labels=form.labels, general=general)
+            return narrow_losses.rows_of(self._record, self._dtype)
+        return row_losses.rows_of(self._record, self._dtype, labels=self._form.labels, general=general)
 
     def _kernel(self, general: bool, tiled: bool) -> Rows:
         """Class weights, smoothed labels and z-losses share a kernel, or there would be eight of each to compile."""
@@ -170,7 +170,7 @@ class VectorLossKernel:
             for count, written in ((record.vectors, False), (record.gradients, True))
         ]
         read = matrices[0], *[array(NUMBER[dtype])] * 2, array(types.float64), types.float64
-        run = vector_losses.rows_of(record, dtype, value=self._value, grad=self._grad)
+        run = vector_losses.rows_of(record, dtype)
         self._rows = Rows(run, types.Tuple([*read, PARTIALS, matrices[1]]), unit=1)
         self._none, self._scalar = np.empty(0, dtype), np.dtype(dtype).type
         self._no_grads = (np.empty((0, 0), dtype),) * record.gradients

@@ -44,13 +44,13 @@ def _on_tiles(dtype: str) -> tuple[Any, ...]:
     return jitable(gather), jitable(gradients), jitable(place), jitable(clear)
 
 
-def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool) -> Any:
+def rows_of(record: RowLoss, dtype: str) -> Any:
     """``run((x, labels, class_weight, sample_weight, options, out, dx, h), first, last, room)``: see `row_losses`.
 
     Labels are neither smoothed nor weighted by class, and there is no z-loss.
     """
     if record.bent:
-        return _rows_of_bent(record, dtype, value=value, grad=grad, hess=hess)
+        return _rows_of_bent(record, dtype)
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     read, cut, scalar = statistics(dtype, in_place=False), split(dtype), np.dtype(dtype).type
@@ -81,7 +81,7 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
         scale, slots = room[above : above + HEIGHT], room[above + HEIGHT : above + 2 * HEIGHT]
         picked = room[above + 2 * HEIGHT : above + 3 * HEIGHT].view(scalar)[:HEIGHT]
         own = room[above + 3 * HEIGHT : above + 4 * HEIGHT].view(scalar)[:HEIGHT]
-        columns = x.shape[1]
+        columns, value, grad, hess = x.shape[1], out.size > 0, dx.size > 0, h.size > 0
         for i in range(HEIGHT):
             scale[i], picked[i] = 1.0, scalar(0.0)
         for start in range(first, last, HEIGHT):
@@ -114,7 +114,7 @@ def rows_of(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool)
     return run
 
 
-def _rows_of_bent(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess: bool) -> Any:
+def _rows_of_bent(record: RowLoss, dtype: str) -> Any:
     """The same of a bent loss."""
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     curved, scalar, terms = bind(rowwise.curved, dtype), np.dtype(dtype).type, lane_terms(record)
@@ -162,7 +162,7 @@ def _rows_of_bent(record: RowLoss, dtype: str, *, value: bool, grad: bool, hess:
         picked = lanes[7 * HEIGHT : 8 * HEIGHT].view(scalar)[:HEIGHT]
         miss = lanes[8 * HEIGHT : 9 * HEIGHT].view(scalar)[:HEIGHT]
         own = lanes[9 * HEIGHT : 10 * HEIGHT].view(scalar)[:HEIGHT]
-        columns = x.shape[1]
+        columns, value, grad, hess = x.shape[1], out.size > 0, dx.size > 0, h.size > 0
         for i in range(HEIGHT):
             scale[i], picked[i] = 1.0, scalar(0.0)
         for start in range(first, last, HEIGHT):

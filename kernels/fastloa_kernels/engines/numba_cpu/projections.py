@@ -117,7 +117,7 @@ def rowwise_backward_from_output(record: Projection, dtype: str, place: int) -> 
     return run
 
 
-def loss_rows(record: ProjectionLoss, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool) -> Any:
+def loss_rows(record: ProjectionLoss, dtype: str, *, labels: bool) -> Any:
     """``run`` over the same arguments as `row_losses.rows_of`; there are no class weights and no smoothed labels."""
     loss_of, derivative, second = (bind(f, "float64") for f in (record.value, record.derivative, record.second))
     read, split, scalar = level(record.projection, dtype), summation.split("float64"), np.dtype(dtype).type
@@ -161,6 +161,7 @@ def loss_rows(record: ProjectionLoss, dtype: str, *, value: bool, grad: bool, he
 
     def run(arguments, first, last, room):
         x, targets, _, sample_weight, options, out, dx, h = arguments
+        value, grad, hess = out.size > 0, dx.size > 0, h.size > 0
         values, upper, lower = split(room)
         for row in range(first, last):
             target = targets[row]

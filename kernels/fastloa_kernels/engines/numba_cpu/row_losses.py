@@ -21,30 +21,30 @@ from fastloa_kernels.engines.numba_cpu import summation
 from fastloa_kernels.engines.numba_cpu.binding import bind
 from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.engines.numba_cpu.label_terms import row_terms
-from fastloa_kernels.engines.numba_cpu.rows import row_sum, rows_read, statistics
+from fastloa_kernels.engines.numba_cpu.rows import row_sum, statistics
 from fastloa_kernels.engines.numba_cpu.summation import corrected
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.sums import BLOCK
 
 
-def rows_of(record: Any, dtype: str, *, value: bool, grad: bool, hess: bool, labels: bool, general: bool) -> Any:
+def rows_of(record: Any, dtype: str, *, labels: bool, general: bool) -> Any:
     """``run((x, target, class_weight, sample_weight, options, out, dx, h), first, last, room)``.
 
     Only `general` ones read class weights, smooth labels and have a z-loss. `out` takes the losses of the rows in
     float64; `options` is (ignore_index, keep, smoothing, the class weights' sum, divisor, z-loss, *parameters). What a
-    call does without is empty.
+    call does without is empty, results too: one kernel for all forms is soon compiled, and a row's tests cost nothing.
     """
     row_of, split = _label_row if labels else _probability_row, summation.split(dtype)
     if record.bent:
         row_of = _bent_row
-    one_row = row_of(record, dtype, value, grad, hess, general)
+    one_row = row_of(record, dtype, general)
 
     def run(arguments, first, last, room):
         x, target, class_weight, sample_weight, options, out, dx, h = arguments
-        buffers = split(room)
+        buffers, wanted = split(room), (out.size > 0, dx.size > 0, h.size > 0)
         for row in range(first, last):
-            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, buffers)
-            if value:
+            loss = one_row(x[row], target[row], class_weight, sample_weight, options, dx, h, row, wanted, buffers)
+            if wanted[0]:
                 out[row] = loss
 
     return run
@@ -76,14 +76,18 @@ def label_weights(*, weighted: bool) -> Callable[..., int]:
     return kernel
 
 
-def _reader(record: Any, dtype: str, stored: bool) -> Any:
-    """Reads a row's (m, rest); with `stored`, leaves exp(x - m) in the row of the gradient."""
-    if record.normalised:
-        return statistics(dtype, stored=stored)
-    scalar = np.dtype(dtype).type
+def _reader(record: Any, dtype: str) -> Any:
+    """``read(x, dx, row, stored, buffers)``: a row's (m, rest); with `stored`, exp(x - m) is left in that of `dx`."""
+    if not record.normalised:
+        scalar = np.dtype(dtype).type
+        return jitable(lambda x, dx, row, stored, buffers: (scalar(0.0), 0.0))
+    plain, storing = statistics(dtype, stored=False), statistics(dtype, stored=True)
 
-    def read(rows, values, upper, lower):
-        return scalar(0.0), 0.0
+    def read(x, dx, row, stored, buffers):
+        values, upper, lower = buffers
+        if stored:
+            return storing((x, dx[row]), values, upper, lower)
+        return plain((x,), values, upper, lower)
 
     return jitable(read)
 
@@ -115,11 +119,11 @@ def _z_terms(record: Any, dtype: str) -> Any:
     return jitable(terms)
 
 
-def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
+def _label_row(record: Any, dtype: str, general: bool) -> Any:
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     greatest = bind(rowwise.greatest, "float64")
-    read, of, hessian = _reader(record, dtype, grad), rows_read(stored=grad), _hessian(record, dtype, general)
+    read, hessian = _reader(record, dtype), _hessian(record, dtype, general)
     scalar = np.dtype(dtype).type
     normalised, z_terms = record.normalised, _z_terms(record, dtype)
 
@@ -137,9 +141,9 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
 
     gradient = jitable(gradient)
 
-    def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, room):
+    def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, wanted, buffers):
         ignore_index, keep, smoothing, weight_sum, divisor, z = options
-        values, upper, lower = room
+        value, grad, hess = wanted
         if label == ignore_index:
             for i in range(x.size):
                 if grad:
@@ -150,7 +154,7 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
         at_label = x[label]
         own = np.float64(class_weight[label]) if general else 1.0
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
-        m, wide = read(of((x, dx[row] if grad else x)), values, upper, lower)
+        m, wide = read(x, dx, row, grad, buffers)
         rest, d = scalar(wide), distance(at_label, m)
         loss, lean, square = 0.0, 0.0, 0.0
         if general and z != 0.0:
@@ -158,6 +162,7 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
         if value:
             loss = keep * own * loss_of(d, rest)
             if general and smoothing != 0.0:
+                values, upper, lower = buffers
                 total, error = all_classes(x, class_weight, (m, rest), values, upper, lower)
                 loss += smoothing * corrected(total, error)
             if general and z != 0.0:
@@ -180,10 +185,10 @@ def _label_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gen
     return jitable(row_loss)
 
 
-def _bent_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
+def _bent_row(record: Any, dtype: str, general: bool) -> Any:
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     terms, greatest, curved = row_terms(record), bind(rowwise.greatest, "float64"), bind(rowwise.curved, dtype)
-    read, of, scalar = statistics(dtype, stored=grad), rows_read(stored=grad), np.dtype(dtype).type
+    read, scalar = _reader(record, dtype), np.dtype(dtype).type
 
     def hessian(e, rest, factor, bend, miss, h):
         for i in range(h.size):
@@ -200,8 +205,8 @@ def _bent_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gene
 
     hessian, gradient, fill = jitable(hessian), jitable(gradient), jitable(fill)
 
-    def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, room):
-        values, upper, lower = room
+    def row_loss(x, label, class_weight, sample_weight, options, dx, h, row, wanted, buffers):
+        _, grad, hess = wanted
         if label == options[0]:
             if grad:
                 fill(dx, row)
@@ -212,7 +217,7 @@ def _bent_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gene
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
         if general:
             scale *= np.float64(class_weight[label])
-        m, wide = read(of((x, dx[row] if grad else x)), values, upper, lower)
+        m, wide = read(x, dx, row, grad, buffers)
         rest, (loss, slope, bend) = scalar(wide), terms(at_label, np.float64(m), wide, parameters)
         if grad:
             share, e = scale / options[4], dx[row, label]
@@ -228,12 +233,11 @@ def _bent_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, gene
     return jitable(row_loss)
 
 
-def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: bool, general: bool) -> Any:
+def _probability_row(record: Any, dtype: str, general: bool) -> Any:
     loss_of, distance = bind(record.value, dtype), bind(rowwise.distance, dtype)
     probability, complement = bind(record.probability, dtype), bind(record.complement, dtype)
     share_gradient, hessian = bind(rowwise.share_gradient, dtype), _hessian(record, dtype, general)
-    read, of, z_terms = _reader(record, dtype, grad), rows_read(stored=grad), _z_terms(record, dtype)
-    scalar = np.dtype(dtype).type
+    read, z_terms, scalar = _reader(record, dtype), _z_terms(record, dtype), np.dtype(dtype).type
     share_inclined, zero = bind(rowwise.share_inclined, dtype), scalar(0.0)
 
     @jitable
@@ -280,11 +284,12 @@ def _probability_row(record: Any, dtype: str, value: bool, grad: bool, hess: boo
 
     gradient = jitable(gradient)
 
-    def row_loss(x, q, class_weight, sample_weight, options, dx, h, row, room):
-        values, upper, lower = room
+    def row_loss(x, q, class_weight, sample_weight, options, dx, h, row, wanted, buffers):
+        value, grad, hess = wanted
+        values, upper, lower = buffers
         keep, smoothing = scalar(options[1]), scalar(options[2])
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
-        m, wide = read(of((x, dx[row] if grad else x)), values, upper, lower)
+        m, wide = read(x, dx, row, grad, buffers)
         rest, loss, lean, square = scalar(wide), 0.0, 0.0, 0.0
         if general and options[5] != 0.0:
             lean, square = z_terms(options[5], m, rest)

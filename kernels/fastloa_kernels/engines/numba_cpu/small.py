@@ -202,6 +202,7 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int, tiled: bool) -> 
         count, classes = x.shape
         values, upper, lower = split(room)
         slots, none = room[LOSSES : LOSSES + BLOCK], values[:0]
+        losses = slots if value else slots[:0]
         if x.size > SMALL or x.size == 0 or count > slots.size or labels.size != count:
             return False, 0.0
         address = chosen(place, x.shape, tiled)
@@ -215,7 +216,7 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int, tiled: bool) -> 
                 counted += 1.0
         divisor = counted if mean else 1.0
         options, (x, labels) = (ignore_index, 1.0, 0.0, np.float64(classes), divisor, 0.0), packed((x, labels))
-        call_rows(address, (x, labels, none, none, options, slots, dx, h), 0, count, room)
+        call_rows(address, (x, labels, none, none, options, losses, dx, h), 0, count, room)
         if not value:
             return True, 0.0
         total, error = leaf(slots, count, upper, lower)

@@ -17,10 +17,10 @@ from fastloa_kernels.records import VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 
-def rows_of(record: VectorLoss, dtype: str, *, value: bool, grad: bool) -> Any:
+def rows_of(record: VectorLoss, dtype: str) -> Any:
     """``run((vectors, target, weights, parameters, divisor, out, grads), first, last, room)``.
 
-    `out` takes the losses of the rows in float64. Targets and weights are empty where there are none.
+    `out` takes the losses of the rows in float64. Targets, weights and results are empty where there are none.
     """
     count, wide = len(record.parameters), np.float64
     fill = spelled.terms(bind(record.terms, "float64"), record.vectors, record.sums, count, wide)
@@ -38,7 +38,7 @@ def rows_of(record: VectorLoss, dtype: str, *, value: bool, grad: bool) -> Any:
 
     def run(arguments, first, last, room):
         vectors, target, weights, given, divisor, out, grads = arguments
-        parameters = numbers(given)
+        parameters, value, grad = numbers(given), out.size > 0, grads[0].size > 0
         for row in range(first, last):
             rows = row_of(vectors, row)
             found = sums(rows, parameters, room)
