@@ -45,15 +45,14 @@ def joint_loss_subjects(case):
         return tuple(columns)
 
     for given in case.options:
-        lift = partial(lifted, options={**case.defaults, **given})
+        lift, outputs = partial(lifted, options={**case.defaults, **given}), {}
+        for tail in (*JOINT_RESULTS["value"], *JOINT_RESULTS["grad_and_hess"]):
+            terms = getattr(ref, f"{name}{tail}_terms", None)
+            outputs[tail] = Output(lift(getattr(ref, name + tail)), cases.TWO, terms and lift(terms))
         for form, tails in JOINT_RESULTS.items():
-            terms = [getattr(ref, f"{name}{tail}_terms", None) for tail in tails]
             yield Subject(
                 name, form, partial(apart(operation, form), reduction="none", **given),
-                tuple(
-                    Output(lift(getattr(ref, name + tail)), cases.TWO, own and lift(own))
-                    for tail, own in zip(tails, terms, strict=True)
-                ),
+                tuple(outputs[tail] for tail in tails),
                 triples, tuple(tail.strip("_") or "out" for tail in tails), given,
             )  # fmt: skip
 
@@ -94,6 +93,7 @@ def vector_loss_subjects(case):
         return rows_of
 
     value, grad, terms, sizes = (getattr(ref, case.name + tail) for tail in ("", "_grad", "_terms", "_grad_terms"))
+    sample = overlaps if case.probabilities else partial(embeddings, vectors=case.vectors)
     for given in case.options:
         options = {**case.defaults, **given}
         outputs = [Output(reference(value, options), cases.TWO, reference(terms, options))]
@@ -105,6 +105,5 @@ def vector_loss_subjects(case):
             some = slice(0 if "value" in form else 1, 1 if form == "value" else None)
             yield Subject(
                 case.name, form, of_vectors(case, form, given), tuple(outputs[some]),
-                overlaps if case.probabilities else partial(embeddings, vectors=case.vectors), names[some], given,
-                rows=True,
+                sample, names[some], given, rows=True,
             )  # fmt: skip

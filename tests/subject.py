@@ -45,25 +45,31 @@ class Subject:
     def __str__(self):
         return "-".join((self.operation, self.form, *(f"{key}={value}" for key, value in self.options.items())))
 
-    @cache  # noqa: B019 - subjects are made once
     def operands(self, dtype):
-        """Give the same operands every time, so that references are computed once."""
-        arrays = self.sample(dtype)
-        for array in arrays:
-            array.flags.writeable = False
-        return arrays
+        """Give the same operands every time, and to all subjects that draw them alike."""
+        return _operands(self.sample, dtype)
 
-    @cache  # noqa: B019
     def exact(self, dtype):
         """Give the references of the operands."""
-        arrays = self.operands(dtype)
-        with mp.workprec(PRECISION[dtype]):
-            return tuple(self._exact(out, arrays, dtype) for out in self.outputs)
+        return tuple(_exact(output, self.sample, dtype) for output in self.outputs)
 
-    def _exact(self, out, arrays, dtype):
-        values, scales = out.reference(arrays, dtype), out.scale and out.scale(arrays, dtype)
-        shape = arrays[0].shape if len(values) == arrays[0].size else arrays[0].shape[:-1]  # one for each row
-        return exact(values, dtype, shape, scales)
+
+@cache
+def _operands(sample, dtype):
+    arrays = sample(dtype)
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
+
+
+@cache
+def _exact(output, sample, dtype):
+    """Compute a reference once for all forms that give the result of the same operands."""
+    arrays = _operands(sample, dtype)
+    with mp.workprec(PRECISION[dtype]):
+        values, scales = output.reference(arrays, dtype), output.scale and output.scale(arrays, dtype)
+    shape = arrays[0].shape if len(values) == arrays[0].size else arrays[0].shape[:-1]  # one for each row
+    return exact(values, dtype, shape, scales)
 
 
 def rounded(options, dtype):

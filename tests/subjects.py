@@ -153,19 +153,23 @@ def loss_subjects(case):
 
     for given in case.options:
         lift = partial(lifted, options={**case.defaults, **given})
+        outputs = {tail: output(tail, lift) for _, tail in (*RESULTS["value"], *RESULTS["grad_and_hess"])}
         for form, results in RESULTS.items():
             yield Subject(
                 name, form, partial(form_of(operation, form), reduction="none", **given),
-                tuple(output(tail, lift) for _, tail in results),
+                tuple(outputs[tail] for _, tail in results),
                 pairs, tuple(buffer for buffer, _ in results), given,
             )  # fmt: skip
 
 
+def alone(dtype):
+    """Give the matrix as the only operand."""
+    return (matrix(dtype),)
+
+
 def row_subjects(case):
     name, operation = case.name, getattr(fl, case.name)
-    yield Subject(
-        name, "value", operation, (Output(by_row(getattr(ref, name)), cases.TWO),), lambda d: (matrix(d),), rows=True
-    )
+    yield Subject(name, "value", operation, (Output(by_row(getattr(ref, name)), cases.TWO),), alone, rows=True)
     for form in ("backward", "backward_from_output"):
         function, scale = (getattr(ref, f"{name}_{tail}") for tail in (form, f"{form}_scale"))
 
@@ -220,20 +224,20 @@ def row_loss_subjects(case):
 
     for (kind, target_for), given in product(kinds.items(), case.options):
         options = {**case.defaults, **given}
-        for form in ("value", "grad", "value_and_grad", "grad_and_hess") if kind == "labels" else ("value_and_grad",):
+        outputs = {
+            buffer: Output(
+                lift(case.row, target_for, place, options), PRODUCT if buffer == "hess_out" else cases.TWO,
+                scale(kind, buffer, options),
+            )
+            for buffer, place in places.items()
+        }  # fmt: skip
+        for form in RESULTS if kind == "labels" else ("value_and_grad",):
             names = tuple(buffer for buffer, _ in RESULTS[form])
             yield Subject(
                 name, form, lambda x, o=operation, n=form, t=target_for, g=given, **more: (
                     form_of(o, n)(x, t(x), **{"reduction": "none", **g, **more})
                 ),
-                tuple(
-                    Output(
-                        lift(case.row, target_for, places[n], options), PRODUCT if n == "hess_out" else cases.TWO,
-                        scale(kind, n, options),
-                    )
-                    for n in names
-                ),
-                lambda d: (matrix(d),), names, {"target": kind, **given}, rows=True,
+                tuple(outputs[n] for n in names), alone, names, {"target": kind, **given}, rows=True,
             )  # fmt: skip
 
 
@@ -270,7 +274,7 @@ KERNELS = by_kernel(SUBJECTS)
 
 def group(operation, dtype):
     """Keep the tests that share kernels in one worker: compiling a kernel costs more than running it."""
-    return pytest.mark.xdist_group(f"{operation}-{'float64' if dtype == 'float64' else 'float32'}")
+    return pytest.mark.shares(f"{operation}-{'float64' if dtype == 'float64' else 'float32'}")
 
 
 def walk(subjects=SUBJECTS, dtypes=DTYPES):
