@@ -32,7 +32,10 @@ def pytest_configure_node(node):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave out the rows of engines that are not there, or not asked for; what is not run costs no time."""
+    """Leave out the rows of engines that are not there, or not asked for; what is not run costs no time.
+
+    The rest are put in the order in which they share most: each process takes a stretch of them.
+    """
     asked = config.getoption("engine") or (None, *ENGINES)
     there = {name for name in asked if name in (None, *config.stash[AVAILABLE])}
     left = [item for item in items if engine_of(item) not in there]
@@ -41,6 +44,12 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in chosen]
         config.hook.pytest_deselected(items=left)
     config.stash[LEFT] = len(left)
+    places = {}
+    for place, item in enumerate(items):
+        shared = item.get_closest_marker("shares")
+        begins = -1 if item.get_closest_marker("first") else place
+        places[item] = places.setdefault(shared.args, begins) if shared else begins
+    items.sort(key=places.get)
 
 
 def engine_of(item):

@@ -21,7 +21,7 @@ def test_info_as_json_from_python_m():
     assert {"fastloa", "python", "packages", "threads", "caches"} <= set(found)
 
 
-@pytest.mark.xdist_group("demo")
+@pytest.mark.shares("demo")
 def test_the_demo_learns_and_draws(tmp_path):
     result = run("demo", "--no-table", "--output", str(tmp_path))
     assert result.exit_code == 0, result.output

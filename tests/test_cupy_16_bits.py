@@ -18,7 +18,7 @@ from tests.shim.compare import needs_compiler, numbers, same
 from tests.shim.driver import ShimDriver
 from tests.test_cupy_native import DENSE, LAYOUTS, RUNS, SHAPES, parameters
 
-pytestmark = [needs_compiler, pytest.mark.xdist_group("cupy_16_bits")]  # one worker builds its kernels, once
+pytestmark = [needs_compiler, pytest.mark.shares("cupy_16_bits")]  # one worker builds its kernels, once
 
 FLOAT16, BFLOAT16 = np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)
 HALVES = pytest.mark.parametrize("half", [FLOAT16, BFLOAT16], ids=str)

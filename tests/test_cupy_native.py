@@ -19,7 +19,7 @@ from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
 from tests.shim.driver import ShimDriver
 
-pytestmark = pytest.mark.xdist_group("cupy_native")  # one worker builds its kernels, once
+pytestmark = pytest.mark.shares("cupy_native")  # one worker builds its kernels, once
 ENGINES = [pytest.param("shim", marks=needs_compiler), "cupy"]
 
 SIZES = (0, 1, 31, 32, 33, 1023, 1025, 5000)

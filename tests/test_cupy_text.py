@@ -185,7 +185,7 @@ def test_sums_and_rows_have_no_races():
 @needs_compiler
 @pytest.mark.parametrize("number", ["7", "0"])  # where a block's threads, and where its warps, put their sums
 def test_a_missing_barrier_is_a_race(number):
-    status, said = sanitized(number)
+    status, said = sanitized("rows", number)
     assert status == 66
     assert "data race" in said
 

@@ -12,7 +12,7 @@ from tests.shim import catalogue
 from tests.shim.compare import both, cpu, needs_compiler, numbers, parametrize, same
 from tests.shim.driver import ShimDriver
 
-pytestmark = pytest.mark.xdist_group("cupy_vectors")  # one worker builds its kernels, once
+pytestmark = pytest.mark.shares("cupy_vectors")  # one worker builds its kernels, once
 LENGTHS = (1, 3, 31, 300, 2049, 9000)
 
 

@@ -12,6 +12,7 @@ from benchmarks import gpu
 from tests.shim.compare import needs_compiler
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.shares("device script")  # one run of it
 TABLES = {
     "launches": {"relu", "relu (new)", "mse_loss.value_and_grad", "softmax", "AdamW.step"},
     "rows": {"softmax", "softmax.backward_from_output"},

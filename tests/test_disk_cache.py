@@ -16,7 +16,7 @@ fl.relu.backward(np.ones((300, 300)), np.ones((300, 300)))
 """
 RESULTS = "[0.0, 0.5, 2.0] [0.0, 1.0, 1.0] [-0.009999999776482582, 0.5, 2.0] 1.0\n"
 
-pytestmark = pytest.mark.xdist_group("disk cache")
+pytestmark = pytest.mark.shares("disk cache")
 
 
 def files(directory, kind):

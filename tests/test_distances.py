@@ -16,7 +16,7 @@ from tests.shim import catalogue
 from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
 from tests.test_folded import ALL, descents
 
-pytestmark = pytest.mark.xdist_group("prodigy")
+pytestmark = pytest.mark.shares("prodigy")
 
 SHAPES = ((3, 4), (5,))
 OPTIONS = (

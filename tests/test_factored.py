@@ -17,7 +17,7 @@ from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
 from tests.test_folded import ALL, descents
 from tests.trajectories import gradients
 
-pytestmark = pytest.mark.xdist_group("adafactor")
+pytestmark = pytest.mark.shares("adafactor")
 
 SHAPES = [(5, 8), (7,), (2, 3, 4), ()]
 OPTIONS = (

@@ -235,7 +235,7 @@ def tail_of_sum(x, tail):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("memory")
+@pytest.mark.shares("memory")
 @pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
 @pytest.mark.parametrize("tail_of", [tail_of_map, tail_of_rows, tail_of_sum])
 def test_past_31_bits(tail_of, threads):

@@ -14,9 +14,7 @@ OPTIONS = {
     "margin_ranking_loss": ({}, {"margin": 0.5}, {"margin": -0.25}),
 }
 PLACES = {"gaussian_nll_loss": (0, 2), "margin_ranking_loss": (0, 1)}
-EVERY = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.xdist_group(f"{n}-float64")) for n in OPTIONS]
-)
+EVERY = pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.shares(f"{n}-float64")) for n in OPTIONS])
 
 
 def arrays_for(name, dtype="float64", shape=SHAPE):

@@ -19,7 +19,7 @@ from tests.shim import catalogue
 from tests.shim.compare import both, cpu, gpu, in_place_of_cupy, needs_compiler, numbers, same
 from tests.shim.driver import ShimDriver
 
-pytestmark = [needs_compiler, pytest.mark.xdist_group("cupy_native")]
+pytestmark = [needs_compiler, pytest.mark.shares("cupy_native")]
 
 # How long arrays are, and how far after a multiple of 16 bytes they begin.
 RUNS = [(0, 0), (1, 0), (31, 0), (1025, 0), (5, 1), (2048, 0), (2049, 3), (0, 0), (7000, 0), (4096, 1), (1, 1), (0, 0)]

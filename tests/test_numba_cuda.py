@@ -25,11 +25,13 @@ def python(*arguments, **environment):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.first
 @pytest.mark.skipif(toolchain.cuda is None, reason="numba-cuda is not installed")
-def test_the_engine_agrees_with_the_cpu_in_the_simulator():
-    # The simulator is chosen when numba is imported, for a whole process: so it gets one of its own.
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "tests" / "simulated").glob("test_*.py")))
+def test_the_engine_agrees_with_the_cpu_in_the_simulator(name):
+    # The simulator is chosen when numba is imported, for a whole process: so these get processes of their own.
     status, printed = python(
-        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/simulated",
+        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", f"tests/simulated/{name}",
         NUMBA_ENABLE_CUDASIM="1",
     )  # fmt: skip
     assert status == 0, printed

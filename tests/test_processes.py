@@ -57,7 +57,7 @@ def check(layer, method, moment):
     assert output.splitlines()[-1] == layer
 
 
-@pytest.mark.parametrize("layer", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LAYERS])
+@pytest.mark.parametrize("layer", [pytest.param(name, marks=pytest.mark.shares(name)) for name in LAYERS])
 @pytest.mark.parametrize(("moment", "method"), CELLS)
 def test_children(moment, method, layer):
     if method not in ("threads", *multiprocessing.get_all_start_methods()):
@@ -68,7 +68,7 @@ def test_children(moment, method, layer):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.xdist_group("omp")
+@pytest.mark.shares("omp")
 def test_a_fork_while_another_thread_compiles():
     """The child must not wait for a lock that this thread had."""
     check("omp", "fork", "compiling")
@@ -111,7 +111,7 @@ for first, second in ((fl.tanh, fl.sigmoid), (fl.softmax, fl.log_softmax)):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.xdist_group("omp")
+@pytest.mark.shares("omp")
 def test_a_fork_while_another_thread_makes_a_kernel():
     """Nor for one that Python's own helpers keep around what that thread makes."""
     assert harness.python(MAKING) == "0\n0\n"

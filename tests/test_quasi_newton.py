@@ -14,7 +14,7 @@ from tests.scalars import refused
 from tests.shim import catalogue
 from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
 
-pytestmark = pytest.mark.xdist_group("lbfgs")
+pytestmark = pytest.mark.shares("lbfgs")
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 8))

@@ -30,7 +30,7 @@ def cupy():
     return gpu()
 
 
-@pytest.fixture(params=["cpu", pytest.param("cupy", marks=[needs_compiler, pytest.mark.xdist_group("cupy_native")])])
+@pytest.fixture(params=["cpu", pytest.param("cupy", marks=[needs_compiler, pytest.mark.shares("cupy_native")])])
 def backend(request, monkeypatch):
     """Each backend in turn, with NumPy arrays."""
     if request.param == "cupy":

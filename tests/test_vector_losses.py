@@ -15,9 +15,7 @@ VECTORS = {
     "tversky_loss": 2,
 }  # fmt: skip
 OVERLAPS = ("dice_loss", "jaccard_loss", "tversky_loss")
-EVERY = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.xdist_group(f"{n}-float64")) for n in VECTORS]
-)
+EVERY = pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.shares(f"{n}-float64")) for n in VECTORS])
 # A vector of zeros costs nothing in most of PyTorch's conventions, but has a gradient.
 OPTIONS = {
     "cosine_embedding_loss": [{}, {"margin": 0.3}, {"margin": -0.5}],

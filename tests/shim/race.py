@@ -1,6 +1,6 @@
-"""Runs sums and rows under ThreadSanitizer: ``python -m tests.shim.race [barrier]``, with its library loaded first.
+"""Runs sums and rows under ThreadSanitizer: ``python -m tests.shim.race [sums|rows barrier]``, its library loaded first.
 
-With the number of a barrier, the text runs without it, and there should be something to report.
+With the number of a barrier, one of them runs without it, and there should be something to report.
 """
 
 import os
@@ -42,26 +42,30 @@ class Asked(ShimDriver):
         return (lambda *_: None,) * len(text.names)
 
 
-def main(number=None):
+def main(name=None, number=None):
     """Launch all that has barriers, built at once: most of the time goes to reading headers."""
     if number is not None:
-        changed = without_barrier(source.headers(), number)
+        changed = without_barrier(source.headers(), int(number))
         source.headers = lambda: changed
     asked, driver = Asked(), ShimDriver(*FLAGS)
-    launched(Engine(asked))
-    driver.prepare(asked.sources)
-    launched(Engine(driver))
+    for engine in (Engine(asked), Engine(driver)):
+        for launched in [SKELETONS[name]] if name else SKELETONS.values():
+            launched(engine, np.random.default_rng(0))
+        driver.prepare(asked.sources)
 
 
-def launched(engine):
-    """Launch every skeleton that has barriers, for rows and blocks long enough to use them more than once."""
-    rng = np.random.default_rng(0)
+def sums(engine, rng):
+    """Launch what adds up elements, of more than one block."""
     x, t = rng.normal(size=(2, 2100)).astype("float32")
     engine.load(MSE_LOSS, "value_and_grad_summed", "float32")((x, t), (x.copy(),), (2100.0,), ())
     engine.over_arrays(DESCENT_SQUARE, "value_summed_wide", "float32")(
         engine.table(np.array([[x.ctypes.data, t.ctypes.data]]), np.array([2100, 9]), 0), 0, (), (1.0, np.inf, 1.0)
     )
     engine.label_weights(rng.integers(0, 5, 2100), None, None, -100, 5)
+
+
+def rows(engine, rng):
+    """Launch what adds up rows, long enough for each kind of team to use its barriers more than once."""
     form = RowForm(value=True, grad=True, hess=True, labels=True, weighted=False)
     for dtype, classes in (("float32", 300), ("float32", 4100), ("float64", 2049)):
         rows = rng.normal(size=(1, classes)).astype(dtype)
@@ -70,6 +74,8 @@ def launched(engine):
         engine.load(CROSS_ENTROPY, form, dtype)(rows, np.array([1]), None, None, options, None, dx, h)
 
 
+SKELETONS = {"sums": sums, "rows": rows}
+
 if __name__ == "__main__":
     os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for this process, not for the compilers it starts
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])
