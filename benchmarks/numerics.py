@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import fastloa as fl
+from fastloa.channel_operations import ChannelActivation
 from fastloa.cli.accuracy_report import lines, ulp
 from fastloa.cli.accuracy_table import functions
 from fastloa.cli.bench import DTYPES
@@ -73,12 +74,15 @@ In float32; NaN in any operand of an element gives NaN in its value and its deri
 """
 
 
+ACTIVATIONS = (Activation, ChannelActivation, GatedActivation, RowActivation, SplitActivation)
+
+
 def limit(operation: str, form: str, dtype: str) -> float:
     """The ulp that a result may be off."""
     if dtype in ("float16", "bfloat16"):
         # A loss of 16 bits is a float32.
         return 2.0 if operation.endswith("loss") or "cross_entropy" in operation else 0.51
-    if isinstance(getattr(fl, operation), Activation | GatedActivation | RowActivation | SplitActivation):
+    if isinstance(getattr(fl, operation), ACTIVATIONS):
         return {"float32": 1.0 if form == "value" else 2.0, "float64": 1.5}[dtype]
     return 2.0
 

@@ -59,7 +59,7 @@ class GatedActivation(_GatedOperation[P]):
     def backward(self, grad_output: Array, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]:
         """Return ``grad_output`` times the derivatives at ``a`` and ``b``: two gradients, in one pass."""
         options: dict[str, Any] = dict(kwargs)
-        outs = _two(f"{self.__name__}.backward", options.pop("out", None))
+        outs = two(f"{self.__name__}.backward", options.pop("out", None))
         grad_a, grad_b = self._run(self._backward, (grad_output, *args), outs, options)
         return grad_a, grad_b
 
@@ -103,7 +103,7 @@ class GatedActivation(_GatedOperation[P]):
             return tuple(call.give(result, out, kind.result) for result, out in zip(results, outs, strict=True))
 
 
-def _two(function: str, out: Any) -> tuple[Any, Any]:
+def two(function: str, out: Any) -> tuple[Any, Any]:
     """The two arrays to write to, or None in their places."""
     if out is None:
         return None, None

@@ -94,9 +94,30 @@ def paired(operation):
     return operation, backward
 
 
+def channelled(operation):
+    """Make a function of two arrays, and of its backward one with two results, of one whose channels have an element."""
+
+    def value(a, b, out=None, **more):
+        if a.ndim > 1 and out is not None:
+            for some in zip(a, b, out, strict=True):
+                value(*some, **more)
+            return out
+        found = operation(a.reshape(1, -1), b.reshape(-1), out=None if out is None else out.reshape(1, -1), **more)
+        return found.reshape(a.shape) if out is None else out
+
+    def backward(g, a, b, **more):
+        found = operation.backward(g.reshape(1, -1), a.reshape(1, -1), b.reshape(-1), **more)
+        return tuple(x.reshape(a.shape) for x in found)
+
+    return value, backward
+
+
+GIVEN = {"two": paired, "halves": joined, "channels": channelled}
+
+
 def gated_subjects(case):
     name, operation = case.name, getattr(fl, case.name)
-    value, backward = (joined if case.split else paired)(operation)
+    value, backward = GIVEN[case.given](operation)
 
     def sample(dtype, *, gradient):
         """Give pairs, or triples, of ordinary numbers, of numbers of all magnitudes, and of all hard ones."""
@@ -126,7 +147,7 @@ def gated_subjects(case):
         slopes = tuple(Output(lift(getattr(ref, f"{name}_grad_{operand}")), cases.TWO) for operand in "ab")
         yield Subject(
             name, "backward", partial(backward, **given), slopes, partial(sample, gradient=True),
-            () if case.split else ("out_a", "out_b"), given,
+            ("out_a", "out_b") if case.given == "two" else (), given,
         )  # fmt: skip
 
 

@@ -105,7 +105,10 @@ def test_gradients_that_overlap_operands_in_part(operation, engine):
 def test_any_number_of_threads(name):
     before, operation = numba.get_num_threads(), getattr(fl, name)
     operands = drawn((2, 150_001), "float32")
-    call = (lambda g, a, b: fl.glu.backward(g[:1], a, axis=0)) if name == "glu" else operation.backward
+    call = {
+        "glu": lambda g, a, b: fl.glu.backward(g[:1], a, axis=0),
+        "prelu": lambda g, a, b: (fl.prelu(a, b[0, :1]), *fl.prelu.backward(g, a, b[0])),
+    }.get(name, operation.backward)
     try:
         numba.set_num_threads(1)
         wanted = call(*operands)
@@ -134,6 +137,7 @@ def test_zeros_have_the_sign_of_the_product(name, dtype, engine):
         got = subject.call(a, b, **engine)
         signs = np.signbit(a) if name == "glu" else np.signbit(a) ^ np.signbit(b)
         signs = np.where(a < 0, np.signbit(b), signs) if name == "reglu" else signs
+        signs = np.where(a < 0, b > 0, np.signbit(a)) if name == "prelu" else signs
         assert (got == 0).sum() > 20
         np.testing.assert_array_equal(np.signbit(got)[got == 0], signs[got == 0])
 
@@ -155,6 +159,7 @@ def torch_of(name, torch):
         "swiglu": lambda a, b: functional.silu(a) * b,
         "geglu": lambda a, b, **options: functional.gelu(a, **options) * b,
         "reglu": lambda a, b: functional.relu(a) * b,
+        "prelu": lambda a, b: functional.prelu(a[None], b)[0],
     }[name]
 
 

@@ -38,7 +38,7 @@ SERVING = {
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
     "gaussian_nll_loss_full": "gaussian_nll_loss",
     "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
-    "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
+    "prelu_channel": "prelu", "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 
 

@@ -1,13 +1,15 @@
 """Rectifiers: straight lines and parabolas that are zero, or nearly, on one side."""
 
 from fastloa_kernels.formulas import activations as formulas
-from fastloa_kernels.formulas import piecewise
+from fastloa_kernels.formulas import gated, piecewise
 
+from fastloa.channel_operations import channel_activation
 from fastloa.checks import number
 from fastloa.operations import Array, Parameters, activation
 
 __all__ = [
     "leaky_relu",
+    "prelu",
     "relu",
     "relu6",
     "squared_relu",
@@ -209,6 +211,66 @@ def leaky_relu(
     array([-0.01,  0.  ,  2.  ])
     """
     return (number("leaky_relu", "negative_slope", negative_slope),)
+
+
+@channel_activation(gated.PRELU, gated.PRELU_CHANNEL)
+def prelu(x: Array, weight: Array, /, *, out: Array | None = None, backend: str | None = None) -> Parameters:
+    r"""Parametric rectified linear unit: `leaky_relu` with a learned slope for each channel, or one for all.
+
+    .. math:: f(x, w) = x \ \text{if } x > 0, \quad w x \ \text{otherwise}; \qquad
+        \frac{\partial f}{\partial x} = 1 \ \text{or} \ w, \qquad
+        \frac{\partial f}{\partial w} = 0 \ \text{or} \ x
+
+    At 0 the derivatives are w and 0, as in PyTorch. ``backward(grad_output, x, weight)`` returns both gradients; that
+    of the weight is summed over all elements of a channel.
+
+    Parameters
+    ----------
+    x : array, shape (N, C, ...) or any, floating-point, integer or bool
+        Where to evaluate; axis 1 is that of the channels.
+    weight : array, shape (C,), (1,) or (), of the dtype of `x`
+        The slope below 0 of each channel, or of all. An `x` of fewer than two dimensions has one channel.
+    out : array, shape of `x`, optional
+        Where to write the result; may be `x`. `backward` takes two arrays, of the shapes of `x` and `weight`, or None
+        for one of them; they may be inputs.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    array, shape of `x`
+        In the dtype of `x`; integers become floating-point as in NumPy.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries or dtypes, or a dtype that is not supported.
+    ValueError
+        `weight` has more than one dimension, or neither one number nor one for each channel; `out` has another shape or
+        is read-only.
+
+    Notes
+    -----
+    Correctly rounded, and so is the gradient of `x`. That of the weight is a sum of float64 products in an order that
+    follows from the shape alone: so it has the same bits on every layout, number of threads and device. NaN in `x`, in
+    `grad_output` or in a channel's weight gives NaN, on either side of 0. As in `leaky_relu`, a weight of 0 gives 0 at
+    -inf. For the gradients arrays are copied with channels first, unless there is one weight.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving Deep into Rectifiers", 2015, arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> x = np.array([[-1.0, 2.0], [-3.0, -4.0]])
+    >>> prelu(x, np.array([0.25, 0.5]))
+    array([[-0.25,  2.  ],
+           [-0.75, -2.  ]])
+    >>> prelu.backward(np.ones((2, 2)), x, np.array([0.25, 0.5]))
+    (array([[0.25, 1.  ],
+           [0.25, 0.5 ]]), array([-4., -4.]))
+    """
+    return ()
 
 
 @activation(piecewise.THRESHOLD)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import fastloa as fl
+from fastloa.channel_operations import ChannelActivation
 from fastloa.cli import (
     exact_activations,
     exact_gated,
@@ -235,8 +236,8 @@ def _functions(name: str, public: Any) -> Iterator[Function]:
         calls: dict[str, Callable[..., Array]] = {"value": value, "derivative": derivative}
         for (form, call), formula in zip(calls.items(), exact, strict=True):
             yield Function(name, form, call, formula, _one, unary=True)
-    elif isinstance(public, GatedActivation | SplitActivation):
-        both = _of_halves(public) if isinstance(public, SplitActivation) else (public, public.backward)
+    elif isinstance(public, GatedActivation | SplitActivation | ChannelActivation):
+        both = _OF_TWO.get(type(public), _of_arrays)(public)
         calls = {"value": both[0], "grad_a": _item(both[1], 0), "grad_b": _item(both[1], 1)}
         for (form, call), formula in zip(calls.items(), exact, strict=True):
             yield Function(name, form, call, formula, _factors if form == "value" else _three_factors)
@@ -261,6 +262,21 @@ def _functions(name: str, public: Any) -> Iterator[Function]:
             yield Function(name, form, call, _item(exact, i), DRAW.get(name, _pairs))
 
 
+def _of_arrays(public: Any) -> tuple[Callable[..., Any], ...]:
+    """A function of two arrays, and its backward."""
+    return public, public.backward
+
+
+def _of_channels(public: Any) -> tuple[Callable[..., Any], ...]:
+    """The same made of one whose channels have an element each."""
+
+    def backward(g: Array, a: Array, b: Array) -> Any:
+        of_x, of_weight = public.backward(g[None], a[None], b)
+        return of_x[0], of_weight
+
+    return lambda a, b: public(a[None], b)[0], backward
+
+
 def _of_halves(public: Any) -> tuple[Callable[..., Any], ...]:
     """A function of two arrays made of one of their halves, and its backward."""
 
@@ -268,6 +284,9 @@ def _of_halves(public: Any) -> tuple[Callable[..., Any], ...]:
         return np.split(public.backward(g, np.concatenate([a, b])), 2)
 
     return lambda a, b: public(np.concatenate([a, b])), backward
+
+
+_OF_TWO: Mapping[type, Any] = {SplitActivation: _of_halves, ChannelActivation: _of_channels}
 
 
 def _with(reduction: str, call: Callable[..., Any]) -> Callable[..., Any]:

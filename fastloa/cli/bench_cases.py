@@ -11,6 +11,7 @@ import numpy as np
 from fastloa_kernels.engines import load_engine
 
 import fastloa as fl
+from fastloa.channel_operations import ChannelActivation
 from fastloa.cli.bench_table import ROWS, Row, classes, normal
 from fastloa.cli.bench_torch import Torch
 from fastloa.cli.exact_activations import OPTIONS
@@ -145,17 +146,23 @@ class _Activation(Case):
 
 
 class _Gated(Case):
-    """A gated activation, of two arrays or of two halves, and its backward."""
+    """An activation of two arrays, of two halves or with a number for each channel, and its backward."""
 
     def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
         g, a, b = (rng.standard_normal(shape, np.float32).astype(dtype) for _ in range(3))
-        operands = [np.concatenate([a, b], -1)] if isinstance(self.public, SplitActivation) else [a, b]
+        operands = [a, b]
+        if isinstance(self.public, SplitActivation):
+            operands = [np.concatenate([a, b], -1)]
+        if isinstance(self.public, ChannelActivation):
+            operands = [a, b.reshape(-1)[: 1 if b.ndim == 1 else b.shape[1]]]
         return operands if self.form == "value" else [g, *operands]
 
     def size(self, inputs: Arrays) -> int:
         read = sum(x.nbytes for x in inputs)
         operands = read - (0 if self.form == "value" else inputs[0].nbytes)
-        return int(read + (operands // 2 if self.form == "value" else operands))
+        if self.form == "value":
+            return int(read + inputs[0].nbytes // (2 if isinstance(self.public, SplitActivation) else 1))
+        return int(read + operands)
 
     def ours(self, inputs: Arrays, place: Place) -> Competitor:
         arrays = [place.array(x) for x in inputs]
@@ -288,7 +295,7 @@ def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
     if isinstance(found, Activation):
         from_output = found.record.derivative_from_output is not None
         return _Activation, ("value", "backward", *(("backward_from_output",) if from_output else ()))
-    if isinstance(found, GatedActivation | SplitActivation):
+    if isinstance(found, GatedActivation | SplitActivation | ChannelActivation):
         return _Gated, ("value", "backward")
     if isinstance(found, VectorLossOperation):
         return _VectorLoss, ("value_and_grad",)

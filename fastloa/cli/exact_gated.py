@@ -57,5 +57,10 @@ EXACT: Mapping[str, tuple[Callable[..., Array], ...]] = {
     "glu": (_glu, lambda g, a, b: _glu(g, b), _glu_slope),
     "swiglu": _gate(*ACTIVATIONS["silu"]),
     "geglu": _gate(*ACTIVATIONS["gelu"]),
+    "prelu": (
+        lambda a, b: np.where(a >= 0, a, np.where(b == 0, 0, a * b)),
+        lambda g, a, b: np.where(a > 0, g, g * b),
+        lambda g, a, b: np.where(a >= 0, 0, g * a),
+    ),
     "reglu": (_reglu, lambda g, a, b: np.where(a > 0, g * b, 0), lambda g, a, b: _reglu(a, g)),
 }

@@ -151,7 +151,7 @@ CASES = (
     ),
     ActivationCase("mish", EXP_RANGE, joined(BOTH, SILU_EDGES), zeros=(-1.1924312,)),
     GatedCase(
-        "glu", same(-100.0, 100.0), EXP_RANGE, FACTORS, joined(FACTORS, SILU_EDGES, BOTH, OUT_OF_SIGHT), split=True
+        "glu", same(-100.0, 100.0), EXP_RANGE, FACTORS, joined(FACTORS, SILU_EDGES, BOTH, OUT_OF_SIGHT), given="halves"
     ),
     GatedCase(
         "swiglu", EXP_RANGE, same(-100.0, 100.0), joined(FACTORS, SILU_EDGES, BOTH, OUT_OF_SIGHT), FACTORS,
@@ -163,6 +163,7 @@ CASES = (
         defaults={"approximate": "none"}, zeros=(-0.7517915, -0.7524614),
     ),
     GatedCase("reglu", same(-100.0, 100.0), same(-100.0, 100.0), FACTORS, FACTORS, value=HALF),
+    GatedCase("prelu", same(-100.0, 100.0), same(-3.0, 3.0), FACTORS, FACTORS, given="channels", value=HALF),
     RowCase("softmax"),
     RowCase("log_softmax"),
     RowCase("softmin"),

@@ -37,9 +37,9 @@ class ActivationCase:
 
 @dataclass(frozen=True, eq=False)
 class GatedCase:
-    """An activation of two operands, or with `split` of two halves of one; it is asked for all pairs of hard ones too.
+    """An activation of two operands; it is asked for all pairs of hard ones too.
 
-    Near `zeros` of the derivative in the first operand its terms cancel: no samples of it are taken there.
+    They are `given` as "two" arrays, as "halves" of one, or as an array whose "channels" have a number each. Near `zeros` of the derivative in the first operand its terms cancel: no samples of it are taken there.
     """
 
     name: str
@@ -50,7 +50,7 @@ class GatedCase:
     options: tuple[Mapping[str, Any], ...] = ({},)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     zeros: tuple[float, ...] = ()
-    split: bool = False
+    given: str = "two"
     value: Ulp = field(default_factory=lambda: VALUE)
 
 

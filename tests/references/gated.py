@@ -3,7 +3,7 @@
 from mpmath import mp, mpf
 
 from tests.references.activations import gelu, gelu_derivative, sigmoid, sigmoid_derivative, silu, silu_derivative
-from tests.references.limits import FAR, INF, LEAST, NAN
+from tests.references.limits import FAR, INF, LEAST, NAN, times
 
 
 def product(*factors):
@@ -67,6 +67,18 @@ def geglu_grad_a(g, a, b, approximate):
 
 def geglu_grad_b(g, a, b, approximate):
     return times_gate(gelu(a, approximate), a, g)
+
+
+def prelu(a, b):
+    return a if a >= 0 else times(b, a)
+
+
+def prelu_grad_a(g, a, b):
+    return g if a > 0 else product(g, b)
+
+
+def prelu_grad_b(g, a, b):
+    return mpf(0) if a >= 0 else product(g, a)
 
 
 def reglu(a, b):

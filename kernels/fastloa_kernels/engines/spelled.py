@@ -103,10 +103,11 @@ def row_sums(sums: int, block: int, **names: Any) -> Callable[..., Any]:
     ], **names)  # fmt: skip
 
 
-def term_at(formula: Any, vectors: int, which: int, wide: Any) -> Callable[..., Any]:
+def term_at(formula: Any, vectors: int, which: int, sums: int, wide: Any) -> Callable[..., Any]:
     """``term(arrays, same, base, j, parameters)``: one of the formula's results for an element of each array."""
     elements = "".join(f"wide(arrays[{i}][base + j]), " for i in range(vectors))
-    lines = ["def term(arrays, same, base, j, parameters):", f"    return formula({elements}*parameters)[{which}]"]
+    chosen = f"[{which}]" if sums > 1 else ""
+    lines = ["def term(arrays, same, base, j, parameters):", f"    return formula({elements}*parameters){chosen}"]
     return _written("term", lines, formula=formula, wide=wide)
 
 

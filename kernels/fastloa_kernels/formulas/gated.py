@@ -4,6 +4,7 @@ A product of two or three numbers and a gate is formed of numbers from 1 to 2, a
 small one of them is, another may bring the product back. What infinities lead to is written out.
 """
 
+from fastloa_kernels.formulas.activations import leaky_relu
 from fastloa_kernels.formulas.compensated import complement, fast_two_sum, fraction, product, quotient
 from fastloa_kernels.formulas.elementary import (
     exp_scaled,
@@ -16,7 +17,7 @@ from fastloa_kernels.formulas.elementary import (
 from fastloa_kernels.formulas.everyday import among
 from fastloa_kernels.formulas.gates import CUBIC, CUBIC_REST, bent, limited, slope_over
 from fastloa_kernels.primitives import copysign, fma, inf
-from fastloa_kernels.records import Gated
+from fastloa_kernels.records import Gated, VectorLoss
 
 END = 48.0
 
@@ -148,8 +149,44 @@ def reglu_gradient(g, a, b):
     return (g * b if a > 0.0 else (still if a <= 0.0 else a)), among(b, reglu(a, g))
 
 
+def prelu(x, weight):
+    return among(weight, leaky_relu(x, weight))
+
+
+def prelu_slope(g, x, weight):
+    """g times the derivative at x."""
+    return among(weight, g if x > 0.0 else (weight * g if x <= 0.0 else x))
+
+
+def prelu_weight_slope(x, g):
+    """g times the derivative at the weight."""
+    return g * x if x < 0.0 else among(x, among(g, 0.0))
+
+
+def prelu_gradient(g, x, weight):
+    return prelu_slope(g, x, weight), among(weight, prelu_weight_slope(x, g))
+
+
+def prelu_channel(total, weight):
+    return among(weight, total)
+
+
+def prelu_channel_coefficients(scale, total, weight):
+    return scale, weight
+
+
+def prelu_channel_slope(scale, weight, x, g):
+    return scale * prelu_slope(g, x, weight)
+
+
 GLU = Gated(glu, glu_gradient)
 SWIGLU = Gated(swiglu, swiglu_gradient)
 GEGLU = Gated(geglu, geglu_gradient)
 GEGLU_TANH = Gated(geglu_tanh, geglu_tanh_gradient)
 REGLU = Gated(reglu, reglu_gradient)
+PRELU = Gated(prelu, prelu_gradient)
+# Rows are the x and g of a channel: what they sum to is the gradient in its weight, which is the row's target.
+PRELU_CHANNEL = VectorLoss(
+    prelu_channel, prelu_weight_slope, prelu_channel_coefficients, prelu_channel_slope, vectors=2, gradients=1, sums=1,
+    shares=2, labelled=True,
+)  # fmt: skip

@@ -22,8 +22,8 @@ def loss_kernel(record: VectorLoss, dtype: str, read: Any, *, value: bool, grad:
     """
     terms, wide, labelled = bind(record.terms, "float64"), np.float64, record.labelled
     wholes = [
-        row_sum(dtype, device(spelled.term_at(terms, record.vectors, k, wide))) for k in range(record.sums)
-    ]  # fmt: skip
+        row_sum(dtype, device(spelled.term_at(terms, record.vectors, k, record.sums, wide))) for k in range(record.sums)
+    ]
     sums = device(spelled.sums_at(wholes, corrected))
     write = device(spelled.slope_at(bind(record.gradient, "float64"), record.vectors, record.gradients, wide))
     value_of, coefficients = bind(record.value, "float64"), bind(record.coefficients, "float64")
