@@ -8,11 +8,13 @@ from fastloa.config import show_config
 from fastloa.losses import *  # noqa: F403
 from fastloa.optimizers import *  # noqa: F403
 from fastloa.own import activation, loss
+from fastloa.philox import Philox
 from fastloa.training import minimize
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Philox",
     "activation",
     "available_backends",
     "get_backend",

@@ -167,11 +167,7 @@ class Activation(ActivationOperation[P]):
         """The form of the record that the options ask for, and its parameters."""
         found = self._definition(None, **options)
         chosen = found if isinstance(found, Variant) else Variant(self.record, found)
-        if form.name == "backward_from_output":
-            for name, value in zip(chosen.record.parameters, chosen.parameters, strict=True):
-                if value < 0.0 and name in chosen.record.folding:
-                    where = f"{self.__name__}.{form.name}: {name}"
-                    raise ValueError(f"{where} must be non-negative where only the output is known, got {value}")
+        form.check_folding(self.__name__, chosen, chosen.record.folding)
         return (form if chosen.record is self.record else form.of(chosen.record)), chosen.parameters
 
     def _general(
@@ -243,6 +239,14 @@ class Form:
     def title(self, operation: str) -> str:
         """The function's name in an error."""
         return operation if self.name == "value" else f"{operation}.{self.name}"
+
+    def check_folding(self, operation: str, chosen: Any, folding: tuple[str, ...]) -> None:
+        """Raise where one of these parameters is negative, and only the output is known."""
+        if self.name == "backward_from_output":
+            for name, value in zip(chosen.record.parameters, chosen.parameters, strict=True):
+                if value < 0.0 and name in folding:
+                    where = f"{operation}.{self.name}: {name}"
+                    raise ValueError(f"{where} must be non-negative where only the output is known, got {value}")
 
     def arguments(self, arrays: tuple[Any, ...]) -> bool:
         """Whether there are as many arrays as the form takes."""

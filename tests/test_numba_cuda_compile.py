@@ -220,3 +220,10 @@ def test_label_weights(weighted, dtype, ptx):
     weights = (np.ones(3, dtype), np.ones(2, dtype)) if weighted else (None, None)
     ptx.engine.label_weights(np.zeros(2, np.int64), *weights, -100, 3)
     check_launches(ptx)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_random_numbers(dtype, ptx):
+    ptx.engine.fill_uniform(np.zeros(3, dtype), 1, 2, 3)
+    check_launches(ptx)
+    assert dtype == "float64" or not re.search(r"\.f64\b", ptx.of[ptx.launches[0][0]])

@@ -7,17 +7,29 @@ where the saved output is all that is needed ``backward_from_output(grad_output,
 
 from typing import TYPE_CHECKING
 
-from fastloa.activations import bounded, exponential, gated, gates, periodic, rectifiers, rows, shrinking, softened
+from fastloa.activations import (
+    bounded,
+    exponential,
+    gated,
+    gates,
+    periodic,
+    random,
+    rectifiers,
+    rows,
+    shrinking,
+    softened,
+)
 from fastloa.activations.bounded import *  # noqa: F403  (a new operation is named in its own module only)
 from fastloa.activations.exponential import *  # noqa: F403
 from fastloa.activations.gated import *  # noqa: F403
 from fastloa.activations.gates import *  # noqa: F403
 from fastloa.activations.periodic import *  # noqa: F403
+from fastloa.activations.random import *  # noqa: F403
 from fastloa.activations.rectifiers import *  # noqa: F403
 from fastloa.activations.rows import *  # noqa: F403
 from fastloa.activations.shrinking import *  # noqa: F403
 from fastloa.activations.softened import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
-    modules = (bounded, exponential, gated, gates, periodic, rectifiers, rows, shrinking, softened)
+    modules = (bounded, exponential, gated, gates, periodic, random, rectifiers, rows, shrinking, softened)
     __all__ = [name for module in modules for name in module.__all__]

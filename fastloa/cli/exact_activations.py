@@ -12,7 +12,10 @@ import numpy as np
 
 Array = Any
 COMPUTED = {np.dtype(np.longdouble): np.float64, np.dtype(np.float64): np.float32}  # by the wider format
-OPTIONS: Mapping[str, Mapping[str, Any]] = {"threshold": {"threshold": 0.5, "value": -1.0}}  # of what has no defaults
+OPTIONS: Mapping[str, Mapping[str, Any]] = {  # of what has no defaults, or none that all formats hold
+    "threshold": {"threshold": 0.5, "value": -1.0},
+    "rrelu": {"lower": 0.125, "upper": 0.375},
+}
 FAR = 1e5  # exp of what is beyond is 0 or infinite
 # 1 / sqrt(2 pi), its square, and 4 pi.
 NORMAL = (
@@ -331,6 +334,7 @@ def _snake_derivative(x: Array) -> Array:
 EXACT: Mapping[str, Any] = {
     "relu": (_relu, _step),
     "leaky_relu": (_leaky_relu, _leaky_relu_derivative),
+    "rrelu": (lambda x: np.where(x > 0, x, x / 4), lambda x: np.where(x > 0, 1, 0.25)),
     "relu6": (lambda x: np.clip(x, 0, 6), _between(0, 6)),
     "squared_relu": (_squared_relu, _squared_relu_derivative),
     "threshold": (_threshold, _threshold_derivative),

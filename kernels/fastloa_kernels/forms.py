@@ -65,7 +65,17 @@ def elementwise(record: Elementwise) -> dict[str, Form]:
 
 
 def gated(record: Gated) -> dict[str, Form]:
-    return {"value": Form(record.value, 2, 1), "backward": Form(record.gradient, 3, 2)}
+    gradient = record.gradient
+
+    def first(g, a, b, *parameters):
+        found, _ = gradient(g, a, b, *parameters)
+        return found
+
+    return {
+        "value": Form(record.value, 2, 1),
+        "backward": Form(gradient, 3, 2),
+        "backward_first": Form(first, 3, 1),
+    }
 
 
 def pairwise_loss(record: PairwiseLoss) -> dict[str, Form]:

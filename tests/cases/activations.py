@@ -60,6 +60,11 @@ CASES = (
         outputs=lambda negative_slope: (-1e4, 1e4),
     ),
     ActivationCase(
+        "rrelu", same(-1e4, 1e4), options=({"lower": 0.125, "upper": 0.375}, {"lower": 0.0, "upper": 0.0}),
+        defaults={"lower": 1 / 8, "upper": 1 / 3}, kinks=lambda lower, upper: {0.0: (lower + upper) / 2}, value=HALF, derivative=HALF,
+        outputs=lambda lower, upper: (-1e4, 1e4),
+    ),
+    ActivationCase(
         "relu6", same(-2.0, 8.0), near(6.0), kinks=lambda: {0.0: 0.0, 6.0: 0.0}, value=HALF, derivative=HALF,
         outputs=lambda: (0.0, 6.0),
     ),

@@ -29,6 +29,15 @@ def leaky_relu_derivative(x, negative_slope):
     return mpf(1) if x > 0 else negative_slope
 
 
+def rrelu(x, lower, upper):
+    return leaky_relu(x, (lower + upper) / 2)
+
+
+def rrelu_derivative(x, lower, upper):
+    return leaky_relu_derivative(x, (lower + upper) / 2)
+
+
+rrelu_derivative_from_output = rrelu_derivative
 leaky_relu_derivative_from_output = leaky_relu_derivative  # y > 0 where x > 0, for a slope of at least 0
 
 

@@ -156,4 +156,5 @@ def other_sources(dtype):
     yield source.finish_source(dtype)
     yield source.finish_many_source(dtype)
     yield source.put_source()
+    yield source.uniforms_source(dtype)
     yield source.label_weights_source(dtype)

@@ -80,6 +80,10 @@ class Engine(Protocol):
         """The first row whose label is out of range (or -1), and the sum of the weights of the rows not ignored."""
         ...
 
+    def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
+        """Fill a C-contiguous array with the numbers of a random stream from that one on; `philox.py` defines them."""
+        ...
+
     def bring(self, array: Any) -> Any:
         """`array`, of whatever library, in this engine's."""
         ...

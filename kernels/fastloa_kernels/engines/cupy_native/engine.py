@@ -10,6 +10,7 @@ from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver, Place
 from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
 from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel, VectorLossKernel
+from fastloa_kernels.engines.cupy_native.uniforms import Uniforms
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 
@@ -78,6 +79,13 @@ class Engine:
         weights = [w for w in (class_weight, sample_weight) if w is not None]
         dtype = weights[0].dtype.name if weights else "float64"
         return self._label_weights(dtype)(labels, class_weight, sample_weight, ignore_index, classes)
+
+    @functools.cache  # noqa: B019
+    def _uniforms(self, dtype: str) -> Uniforms:
+        return Uniforms(self._driver, dtype)
+
+    def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
+        self._uniforms(out.dtype.name)(out, seed, stream, start)
 
     def bring(self, array: Any) -> Any:
         return self.xp.asarray(array)

@@ -225,6 +225,13 @@ def put_source() -> Source:
     return text.source("Nothing")
 
 
+def uniforms_source(dtype: str) -> Source:
+    """Random numbers for an array."""
+    text = _Text("uniforms", "uniforms.cuh", dtype)
+    text.entry("", f"UniformArguments<{SCALAR[dtype]}>", THREADS, f"uniforms<{SCALAR[dtype]}>")
+    return text.source("Nothing")
+
+
 def row_source(
     record: Rowwise | Projection,
     form: str,

@@ -22,6 +22,7 @@ from fastloa_kernels.engines.numba_cpu import (
     row_losses,
     rows,
     small,
+    uniforms,
     vector_losses,
 )
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
@@ -232,6 +233,9 @@ class Engine:
         weights = [none if w is None else w for w in (class_weight, sample_weight)]
         bad = with_room(kernel, labels, *weights, ignore_index, classes, high, low)
         return bad, finished(high, low)
+
+    def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
+        uniforms.fill(out, seed, stream, start)
 
     def bring(self, array: Any) -> Any:
         return array if isinstance(array, np.ndarray) else array.get()

@@ -17,6 +17,7 @@ from fastloa_kernels.engines.numba_cuda import (
     row_losses,
     rows,
     summation,
+    uniforms,
     vector_losses,
 )
 from fastloa_kernels.engines.numba_cuda.binding import bind
@@ -271,6 +272,9 @@ class Engine:
             )  # fmt: skip
         first(1, np.int64(blocks), rows, (firsts,), (bad,))
         return bad, finish(self.xp, sums, 1.0, "float64")
+
+    def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
+        uniforms.fill(out, seed, stream, start)
 
     def bring(self, array: Any) -> Any:
         if self.xp is np:
