@@ -26,24 +26,27 @@ from fastloa.loss_operations import LossOperation
 from fastloa.operations import Activation, Operation
 from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
+from fastloa.random_operations import SampledActivation
 from fastloa.vector_loss_operations import VectorLossOperation
 from tests import cases
 
 KINDS = (Elementwise, Gated, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step, VectorLoss)
-# Steps go in sequences, products round as their library does, and errors of vectors are those of terms that cancel.
-UNMEASURED = (StepOperation, LinearLossOperation, VectorLossOperation)
+# Steps go in sequences, products round as their library does, errors of vectors are those of terms that cancel, and
+# samples are drawn.
+UNMEASURED = (StepOperation, LinearLossOperation, SampledActivation, VectorLossOperation)
 # Records that serve an operation under another's name, and what is summed for its own sake.
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
     "gaussian_nll_loss_full": "gaussian_nll_loss",
     "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
-    "prelu_channel": "prelu", "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
+    "prelu_channel": "prelu", "gumbel_score": "gumbel_softmax", "tempered": "gumbel_softmax", "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 
 
-# Optimizers of another, of matrices, of all arrays at once: test_lookahead.py, test_orthogonal.py, test_factored.py, …
-TESTED_APART = {"Adafactor", "LBFGS", "Lookahead", "Muon", "Prodigy"}
+# Optimizers of another, of matrices, of all arrays at once: test_lookahead.py, test_orthogonal.py, test_factored.py, …;
+# samples: test_gumbel.py.
+TESTED_APART = {"gumbel_softmax", "Adafactor", "LBFGS", "Lookahead", "Muon", "Prodigy"}
 
 
 def records():

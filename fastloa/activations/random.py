@@ -1,16 +1,93 @@
 """Activations that draw random numbers."""
 
 from fastloa_kernels.formulas import activations as formulas
-from fastloa_kernels.formulas.random import RRELU
+from fastloa_kernels.formulas.random import GUMBEL_SCORE, RRELU, TEMPERED
 
+from fastloa.activations.rows import softmax
 from fastloa.checks import flag, number
 from fastloa.operations import Array, Parameters
 from fastloa.philox import Philox, generator
-from fastloa.random_operations import Drawn, random_activation
+from fastloa.random_operations import Drawn, Sampled, random_activation, sampled_activation
 
 __all__ = [
+    "gumbel_softmax",
     "rrelu",
 ]
+
+
+@sampled_activation(GUMBEL_SCORE, TEMPERED, softmax)
+def gumbel_softmax(
+    logits: Array,
+    /,
+    *,
+    tau: float = 1.0,
+    hard: bool = False,
+    rng: int | Philox | None = None,
+    axis: int = -1,
+    out: Array | None = None,
+    backend: str | None = None,
+) -> Parameters:
+    r"""Gumbel-softmax: a sample of the classes along an axis, with the probabilities of `softmax`, that has a gradient.
+
+    .. math:: f(x)_i = \frac{e^{(x_i + g_i) / \tau}}{\sum_j e^{(x_j + g_j) / \tau}}, \qquad
+        g_i = -\log(-\log u_i), \quad u_i \sim U(0, 1)
+
+    Backward: y (g - sum(g y)) / tau along the axis, y being the sample and g the gradient of the output. With `hard` it
+    is the same, as if the sample were not hard (the straight-through estimator). ``backward(grad_output, logits,
+    rng=rng)`` finds the sample that `rng` makes, ``backward_from_output(grad_output, y)`` takes one that is not hard.
+
+    Parameters
+    ----------
+    logits : array, shape (...), floating-point, integer or bool
+        The scores of the classes: the logarithms of their probabilities, up to a number for all.
+    tau : float, default 1
+        The temperature; positive. The lower, the more of a sample lies in one class.
+    hard : bool, default False
+        Whether to give 1 for the greatest of a sample and 0 for the others.
+    rng : int or Philox
+        A seed, or a place in a stream of random numbers. The same makes the same sample.
+    axis : int, default -1
+        The axis of the classes.
+    out : array, shape (...), optional
+        Where to write the result; may be `logits`.
+    backend : {"auto", "cpu", "cuda", "cupy"}, optional
+        Where to run; the backend in force by default.
+
+    Returns
+    -------
+    array, shape (...)
+        In the dtype of `logits`; integers become floating-point as in NumPy.
+
+    Raises
+    ------
+    TypeError
+        Not an array, arrays of two libraries, or a dtype that is not supported; no `rng`.
+    ValueError
+        `tau` is not positive and finite; no such axis; `out` has another shape or is read-only.
+
+    Notes
+    -----
+    Element i in C order gets u as number i from `rng` on, as `Philox` defines it, on every backend and in every layout;
+    a 0 counts as 2**-25. The scores (x + g) / tau are rounded before the softmax, which makes a relative error of their
+    exponentials of the size of that rounding, and they must not overflow. Infinities and NaN as in `softmax`. Of equal
+    elements a hard sample takes the first. Numbers and scores take an array of the size of `logits`.
+
+    References
+    ----------
+    Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax", 2016, arXiv:1611.01144.
+
+    Examples
+    --------
+    >>> logits = np.log([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]])
+    >>> gumbel_softmax(logits, rng=0).round(3)
+    array([[0.59 , 0.225, 0.185],
+           [0.086, 0.372, 0.543]])
+    >>> gumbel_softmax(logits, hard=True, rng=0)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    tau = number("gumbel_softmax", "tau", tau, low=0, low_open=True)
+    return Sampled(tau, flag("gumbel_softmax", "hard", hard), rng)
 
 
 @random_activation(formulas.LEAKY_RELU)

@@ -39,3 +39,17 @@ def test_rrelu(dtype):
         for options in ({"training": True, "rng": 1, "backend": b} for b in ("cuda", "cpu"))
     ]
     check_same_bits(*found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_gumbel_softmax(dtype):
+    g, x = np.random.default_rng(0).normal(size=(2, 3, 7)).astype(dtype)
+    found = [
+        (
+            fl.gumbel_softmax(x, **options),
+            fl.gumbel_softmax(x, hard=True, **options),
+            fl.gumbel_softmax.backward(g, x, **options),
+        )
+        for options in ({"tau": 0.5, "rng": 1, "backend": b} for b in ("cuda", "cpu"))
+    ]
+    check_same_bits(*found)
