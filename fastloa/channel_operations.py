@@ -4,15 +4,17 @@ from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+import numpy as np
 from fastloa_kernels.records import Gated, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 from fastloa import backends, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.gated_operations import two
-from fastloa.operations import Array, Form, Operation, Parameters
+from fastloa.gated_operations import plain, two
+from fastloa.operations import NATIVE, Array, Form, Operation, Parameters
 
 P = ParamSpec("P")
+STRETCH = 1 << 12  # elements of an array that weights are laid out for, at least: few enough for a cache
 
 
 class ChannelActivation(Operation[P]):
@@ -43,6 +45,8 @@ class ChannelActivation(Operation[P]):
             form = self._value
             call, kind, shape = self._checked(form, args, {"out": out}, backend, options)
             kernel, (x, weight) = form.load(call.engine, kind.compute), args
+            if call.engine.many and not call.engine.strided and _plain(x, weight, out):
+                return _in_stretches(kernel, x, weight, prod(shape), np.empty_like(x) if out is None else out)
             with call.on_device():
                 stored, xp = call.stored(kind, kind.compute), call.engine.xp
                 ready = call.ready(x, stored, mapped=True)
@@ -116,6 +120,27 @@ def _channels(function: str, x: Any, weight: Any) -> tuple[int, ...]:
         wanted = f"one number, or {count}, as x has channels along axis 1" if len(x.shape) > 1 else "one number"
         raise ValueError(f"{function}: weight must have {wanted}, got {weight.size}")
     return (1, count, *(1,) * (len(x.shape) - 2))
+
+
+def _plain(x: Any, weight: Any, out: Any) -> bool:
+    """Whether a kernel of the CPU may have these as they are, and write to `out` what it reads nowhere else."""
+    arrays = (x, weight) if out is None else (x, weight, out)
+    if x.size == 0 or x.dtype not in NATIVE or not all(plain(a, a.shape, x.dtype) for a in arrays):
+        return False
+    return out is None or (out.shape == x.shape and not any(np.may_share_memory(out, a) for a in (x, weight)))
+
+
+def _in_stretches(kernel: Any, x: Any, weight: Any, channels: int, out: Any) -> Any:
+    """The activation by stretches of `x`, each of whole rounds of the channels, so that all share one of weights."""
+    each = x[0, 0].size if channels > 1 else 1
+    round_ = np.repeat(weight.reshape(-1), each)
+    rounds = min(-(-STRETCH // round_.size), x.size // round_.size)
+    of_each = np.tile(round_, rounds)
+    starts = np.minimum(of_each.size * np.arange(-(-x.size // of_each.size) + 1), x.size)
+    firsts = starts[:-1] * x.itemsize
+    places = [x.ctypes.data + firsts, np.full(firsts.size, of_each.ctypes.data), out.ctypes.data + firsts]
+    kernel.over_arrays(np.array(places), starts, (), ())
+    return out
 
 
 def _cut(xp: Any, array: Any) -> Any:

@@ -205,13 +205,13 @@ def _uncopied(form: Form, arrays: tuple[Any, ...], axis: Any, out: Any, paramete
         return None
     shape, rows = _half(form.name, x.shape, axis), prod(x.shape[:axis])
     length, wanted = x.size // rows // 2, x.shape if grads else shape
-    if (length < LONG and rows > 1) or not _plain(x, x.shape, x.dtype):
+    if (length < LONG and rows > 1) or not plain(x, x.shape, x.dtype):
         return None
-    if not all(_plain(grad, shape, x.dtype) for grad in grads):
+    if not all(plain(grad, shape, x.dtype) for grad in grads):
         return None
     if out is None:
         out = empty(wanted, x.dtype)
-    elif not _plain(out, wanted, x.dtype) or any(may_share_memory(out, array) for array in arrays):
+    elif not plain(out, wanted, x.dtype) or any(may_share_memory(out, array) for array in arrays):
         return None
     places = [
         array.ctypes.data + array.itemsize * length * np.arange(array.size // length).reshape(rows, -1).T
@@ -222,7 +222,7 @@ def _uncopied(form: Form, arrays: tuple[Any, ...], axis: Any, out: Any, paramete
     return out
 
 
-def _plain(array: Any, shape: tuple[int, ...], dtype: Any) -> bool:
+def plain(array: Any, shape: tuple[int, ...], dtype: Any) -> bool:
     """Whether it is NumPy's own of that shape and dtype, in order."""
     return type(array) is ndarray and array.shape == shape and array.dtype is dtype and array.flags.carray
 

@@ -7,6 +7,7 @@ import pytest
 from mpmath import mpf
 
 import fastloa as fl
+from fastloa import channel_operations
 from tests import harness
 from tests.samples import rng_for
 from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler
@@ -15,6 +16,10 @@ from tests.test_arrays import LAYOUTS
 
 SHAPES = [
     ((), 1),
+    ((2, 3, 5000), 1),
+    ((5000, 3), 3),
+    ((5, 3000), 3000),
+    ((3, 4, 2000), 4),
     ((5,), 1),
     ((3, 4), 1),
     ((3, 4), 4),
@@ -89,6 +94,15 @@ def test_results_may_overwrite_operands(count, engine):
         assert got[1] is arrays[2]
         assert place is None or got[0] is arrays[place]
         harness.check_same_bits(got, wanted, f"over {place}")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_weights_are_not_laid_out_for_the_whole_array(count, monkeypatch):
+    _, x, w = drawn((300, 3, 50), count, "float32")
+    own = x.copy()
+    wanted = fl.prelu(own, w, out=own)  # for which they are
+    monkeypatch.setattr(channel_operations.Call, "buffer", None)
+    harness.check_same_bits((fl.prelu(x, w), fl.prelu(x, w, out=np.empty_like(x))), (wanted, wanted))
 
 
 @pytest.mark.parametrize("count", [1, 7])
