@@ -30,7 +30,7 @@ _LAST32, _LAST64 = np.float32(2.0**-24), np.float64(2.0**-53)
 
 
 def _single(bits: Any) -> Any:
-    return np.float32(np.int64(bits >> _TO32)) * _LAST32
+    return np.float32(np.int32(bits >> _TO32)) * _LAST32
 
 
 def _double(bits: Any) -> Any:

@@ -15,17 +15,20 @@ from fastloa_kernels.engines.numba_cpu.maps import LINE
 
 def _run(dtype: str) -> Any:
     """``run((out, seed, stream, block, odd), first, last, room)``: an `odd` array begins with its block's second."""
-    draw, unit = jitable(philox.block), jitable(philox.UNIT[dtype])
+    # Not inlined, or with indices that might be negative, they are not vectorised.
+    draw, unit = (jitable(part, forceinline=True) for part in (philox.block, philox.UNIT[dtype]))
 
     def run(arguments, first, last, room):
         out, seed, stream, block, odd = arguments
         whole = (odd + out.size) // 2  # blocks that end within the array
         if first < odd:
             out[0] = unit(draw(seed, stream, block)[1])
-        for j in range(max(first, odd), min(last, whole)):
-            one, other = draw(seed, stream, block + np.uint64(j))
-            out[2 * j - odd] = unit(one)
-            out[2 * j + 1 - odd] = unit(other)
+        start, stop = max(first, odd), min(last, whole)
+        body, number = out[2 * start - odd :], block + np.uint64(start)
+        for j in range(stop - start):
+            one, other = draw(seed, stream, number + np.uint64(j))
+            body[2 * j] = unit(one)
+            body[2 * j + 1] = unit(other)
         if whole < last:
             out[out.size - 1] = unit(draw(seed, stream, block + np.uint64(whole))[0])
 
