@@ -35,6 +35,8 @@ class RandomActivation(Activation[P]):
     """
 
     def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
+        if not options:
+            return super()._run(form, arrays, options)
         plain = {name: value for name, value in options.items() if name not in ("out", "backend")}
         found = self._definition(None, **plain)
         if not isinstance(found, Drawn):
