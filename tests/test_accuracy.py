@@ -44,6 +44,9 @@ TERMS = {
     "tweedie_loss.grad": lambda z, t: ref.exp(z / 2),
     "tweedie_loss.hess": lambda z, t: ref.exp(z / 2),
     "kl_div": lambda x, t: t * x,
+    **dict.fromkeys(
+        (f"jensen_shannon_divergence{form}" for form in ("", ".grad", ".hess")), lambda x, t: ref.exp(x) * x
+    ),
     "gaussian_nll_loss": lambda x, t, v: mp.log(v),
     "gaussian_nll_loss.grad_b": lambda x, t, v: 1 / v,
     "gaussian_nll_loss.hess_b": lambda x, t, v: 1 / v**2,

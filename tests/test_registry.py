@@ -38,7 +38,7 @@ UNMEASURED = (StepOperation, LinearLossOperation, SampledActivation, VectorLossO
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
-    "gaussian_nll_loss_full": "gaussian_nll_loss",
+    "jensen_shannon_divergence_log_target": "jensen_shannon_divergence", "gaussian_nll_loss_full": "gaussian_nll_loss",
     "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
     "prelu_channel": "prelu", "gumbel_score": "gumbel_softmax", "tempered": "gumbel_softmax", "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip

@@ -17,6 +17,7 @@ import fastloa as fl
 from fastloa.channel_operations import ChannelActivation
 from fastloa.cli import (
     exact_activations,
+    exact_divergences,
     exact_gated,
     exact_joint,
     exact_label_losses,
@@ -55,6 +56,7 @@ EXACT: Mapping[str, Any] = {
     "log_softmax": (_log_softmax,),
     "softmin": (lambda x: _softmax(-x),),
     **exact_losses.EXACT,
+    **exact_divergences.EXACT,
     **exact_joint.EXACT,
     **exact_label_losses.EXACT,
     **exact_projections.EXACT,
@@ -178,7 +180,10 @@ MARGINS = (
 DRAW: Mapping[str, Draw] = {
     **dict.fromkeys(MARGINS, _margins),
     **dict.fromkeys(("poisson_nll_loss", "gamma_loss", "tweedie_loss"), _counts),
-    **dict.fromkeys(("binary_cross_entropy_with_logits", "sigmoid_focal_loss", "kl_div"), _logits_and_probabilities),
+    **dict.fromkeys(
+        ("binary_cross_entropy_with_logits", "sigmoid_focal_loss", "kl_div", "jensen_shannon_divergence"),
+        _logits_and_probabilities,
+    ),
     "msle_loss": _sizes,
     "gaussian_nll_loss": _means_and_variances,
     "margin_ranking_loss": _scores_and_margins,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from fastloa.losses import (
     cross_entropies,
     deviances,
+    divergences,
     focal,
     joint,
     label_losses,
@@ -35,6 +36,7 @@ from fastloa.losses import (
 )
 from fastloa.losses.cross_entropies import *  # noqa: F403  (a new operation is named in its own module only)
 from fastloa.losses.deviances import *  # noqa: F403
+from fastloa.losses.divergences import *  # noqa: F403
 from fastloa.losses.focal import *  # noqa: F403
 from fastloa.losses.joint import *  # noqa: F403
 from fastloa.losses.label_losses import *  # noqa: F403
@@ -49,7 +51,7 @@ from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        cross_entropies, deviances, focal, joint, label_losses, linear, margins, overlaps, projections, quantiles,
-        regression, robust, vectors,
+        cross_entropies, deviances, divergences, focal, joint, label_losses, linear, margins, overlaps, projections,
+        quantiles, regression, robust, vectors,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

@@ -1,14 +1,13 @@
-"""Losses of counts, amounts and probabilities: deviances of distributions with a logarithmic link, and divergences."""
+"""Losses of counts and amounts: deviances of distributions with a logarithmic link."""
 
 from fastloa_kernels.formulas import deviances
 
 from fastloa import checks
-from fastloa.loss_operations import REDUCTIONS, Terms, loss
+from fastloa.loss_operations import Terms, loss
 from fastloa.operations import Array, Parameters
 
 __all__ = [
     "gamma_loss",
-    "kl_div",
     "poisson_nll_loss",
     "tweedie_loss",
 ]
@@ -211,70 +210,3 @@ def tweedie_loss(
     """
     p = checks.number("tweedie_loss", "power", power, low=1.0, high=2.0, low_open=True, high_open=True)
     return Terms((p,), weight=weight)
-
-
-@loss(deviances.KL_DIV, (*REDUCTIONS, "batchmean"))
-def kl_div(
-    input: Array, target: Array, /, *, log_target: bool = False, weight: Array | None = None, reduction: str = "mean",
-    sample_weight: Array | None = None, backend: str | None = None,
-) -> Parameters:  # fmt: skip
-    r"""Kullback-Leibler divergence of log-probabilities from probabilities, element by element.
-
-    .. math:: \ell(x, t) = \begin{cases} e^t (t - x) & \text{log_target} \\ t (\log t - x) & \text{else} \end{cases}
-
-    Derivative: -t, or -exp(t) with `log_target`. Hessian: 0.
-
-    Parameters
-    ----------
-    input : array, shape (...), floating-point, integer or bool
-        Log-probabilities x, such as `log_softmax` gives.
-    target : array, shape (...), floating-point, integer or bool
-        Probabilities t, or their logarithms; taken in the dtype of `input`.
-    log_target : bool, default False
-        Whether the targets are log-probabilities as well.
-    weight : array, broadcasts to (...), optional
-        Multiplies the elements' losses and leaves the divisor of the mean alone, as in PyTorch.
-    reduction : {"mean", "sum", "none", "batchmean"}, default "mean"
-        What to do with the elements' losses; ``"batchmean"`` divides their sum by the length of the first axis.
-    sample_weight : array, shape (...) or 1 in place of some of its numbers, optional
-        Multiplies the elements' losses; the mean divides by its sum.
-    backend : {"auto", "cpu", "cuda", "cupy"}, optional
-        Where to run; the backend in force by default.
-
-    Returns
-    -------
-    scalar, or array of shape (...) for ``reduction="none"``
-        In the dtype of `input` (float32 for 16-bit ones). On a GPU a 0-d array that stays on the device.
-
-    Raises
-    ------
-    TypeError
-        Not an array, arrays of two libraries, or a dtype that is not supported, or an option that is no truth value.
-    ValueError
-        Shapes differ, an unknown reduction, or a buffer that does not fit.
-
-    Notes
-    -----
-    The divergence of two distributions is the sum over their classes: ``"batchmean"`` gives the mean of it over the
-    first axis, where ``"mean"`` divides by the number of classes too. As in PyTorch, but that 0 log 0 and 0 times an
-    infinity are 0: a class that has no probability in the target counts for nothing. With `sample_weight`,
-    ``"batchmean"`` still divides by the length.
-
-    A negative target gives NaN without `log_target`, as does NaN in either array. Where log t and x nearly cancel, the
-    digits of their difference are kept.
-
-    References
-    ----------
-    Kullback and Leibler, "On Information and Sufficiency", 1951, doi:10.1214/aoms/1177729694.
-
-    Examples
-    --------
-    >>> x, t = np.log(np.array([[0.5, 0.5], [0.25, 0.75]])), np.array([[1.0, 0.0], [0.25, 0.75]])
-    >>> kl_div(x, t, reduction="batchmean")
-    np.float64(0.34657359027997264)
-    >>> kl_div.grad(x, t, reduction="sum")
-    array([[-1.  ,  0.  ],
-           [-0.25, -0.75]])
-    """
-    given = checks.flag("kl_div", "log_target", log_target)
-    return Terms(weight=weight, record=deviances.KL_DIV_LOG_TARGET if given else None)

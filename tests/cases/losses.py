@@ -93,6 +93,12 @@ CASES = (
         options=({}, {"log_target": True}), defaults={"log_target": False},
     ),
     LossCase(
+        "jensen_shannon_divergence", EXP_RANGE, same(0.0, 2.0), joined(REALS, same(-0.7, -36.0, -700.0)),
+        joined(PROBABILITIES, same(-1.0, -0.69921875, 1e30, np.inf)),
+        options=({}, {"beta": 0.1}, {"log_target": True}, {"beta": 0.9, "log_target": True}),
+        defaults={"beta": 0.5, "log_target": False},
+    ),
+    LossCase(
         "hinge_loss", same(-4.0, 4.0), same(-1.0, 1.0), joined(REALS, near(1.0, -1.0)), same(-1.0, 1.0), margins=True
     ),
     LossCase(

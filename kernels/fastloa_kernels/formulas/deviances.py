@@ -1,4 +1,4 @@
-"""Losses of counts, amounts and probabilities: deviances and divergences, less what depends on the target alone.
+"""Losses of counts and amounts: deviances, less what depends on the target alone.
 
 With a logarithmic link the prediction z stands for exp(z). Terms that cancel are pairs.
 """
@@ -178,39 +178,6 @@ def tweedie_loss_second(z, t, power):
     return total_of(high, low, other, rest)
 
 
-def kl_div(x, t):
-    t = t if t >= 0.0 else nan
-    high, low = log_pair(t if t != 0.0 else 1.0, 0.0)
-    high, low = (high, low) if t < inf else (t, 0.0)
-    high, rest = two_sum(high, -x)
-    value = t * high
-    value = fma(t, high, t * (rest + low)) if abs(value) < inf else value
-    return among(x, 0.0) if t == 0.0 else value
-
-
-def kl_div_derivative(x, t):
-    return among(x, 0.0 - t if t >= 0.0 else nan)
-
-
-def kl_div_second(x, t):
-    return among(x, 0.0 if t >= 0.0 else nan)
-
-
-def kl_div_log_target(x, t):
-    high, low = two_sum(t, -x)
-    value, rest = weighted_exp(high, low if abs(high) < inf else 0.0, t, 0.0)
-    # What is infinite is multiplied with no 0 that it only rounds to.
-    return among(x, 0.0) if t == -inf else (value + rest if abs(high) < inf else high)
-
-
-def kl_div_log_target_derivative(x, t):
-    return among(x, 0.0 - exp(t))
-
-
-def kl_div_log_target_second(x, t):
-    return among(x, among(t, 0.0))
-
-
 POISSON_NLL_LOSS = PairwiseLoss(poisson_nll_loss, poisson_nll_loss_derivative, poisson_nll_loss_second)
 POISSON_NLL_LOSS_FULL = PairwiseLoss(poisson_nll_loss_full, poisson_nll_loss_derivative, poisson_nll_loss_second)
 POISSON_NLL_LOSS_RATE = PairwiseLoss(
@@ -221,5 +188,3 @@ POISSON_NLL_LOSS_RATE_FULL = PairwiseLoss(
 )
 GAMMA_LOSS = PairwiseLoss(gamma_loss, gamma_loss_derivative, gamma_loss_second)
 TWEEDIE_LOSS = PairwiseLoss(tweedie_loss, tweedie_loss_derivative, tweedie_loss_second)
-KL_DIV = PairwiseLoss(kl_div, kl_div_derivative, kl_div_second)
-KL_DIV_LOG_TARGET = PairwiseLoss(kl_div_log_target, kl_div_log_target_derivative, kl_div_log_target_second)
