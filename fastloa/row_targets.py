@@ -70,7 +70,7 @@ def targets_of(
         same(function, "sample_weight", sample_weight, batch)
     skipped = _skipped(call, terms.mask, batch)
     if labels:
-        ready = call.ready(_within_int64(call, target), "int64").reshape(-1)
+        ready = call.ready(within_int64(call, target), "int64").reshape(-1)
     else:
         stored = call.stored(dtypes.kind_of(function, "target", target), dtype)
         ready = call.ready(last(target, axis), stored).reshape(-1, classes)
@@ -184,7 +184,7 @@ def _divisor(call: Call, total: Any, terms: RowTerms, wanted: str) -> Any:
     return xp.where(total == 0.0, 1.0, total) if call.engine.name != "cpu" else (total or 1.0)
 
 
-def _within_int64(call: Call, labels: Any) -> Any:
+def within_int64(call: Call, labels: Any) -> Any:
     """Labels that only uint64 holds as the greatest int64: out of range all the same, and not negative."""
     if labels.dtype.kind != "u" or labels.dtype.itemsize < 8:
         return labels

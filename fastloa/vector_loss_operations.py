@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, overload
 
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import VectorLoss
+from fastloa_kernels.records import PairedLoss, VectorLoss
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
 from fastloa.joint_loss_operations import parts_of, several_buffers
-from fastloa.loss_operations import REDUCTIONS, RESULTS, check_probabilities, take_buffers
+from fastloa.loss_operations import REDUCTIONS, RESULTS, check_probabilities, expanded, take_buffers
 from fastloa.operations import Array, Operation
 from fastloa.row_operations import normal_axis
 from fastloa.row_targets import last, same
@@ -25,8 +25,10 @@ class VectorTerms:
     """What a definition makes of its options; `record` is another formula than the operation's own."""
 
     parameters: tuple[float, ...] = ()
-    record: VectorLoss | None = None
+    record: VectorLoss | PairedLoss | None = None
     probabilities: bool = False
+    weight: Array | None = None  # of each element, broadcast to the vectors' shape: for the record one more of them
+    length: bool = False  # whether the length of the rows is one more parameter
 
 
 class VectorLossOperation(Operation[P]):
@@ -35,7 +37,7 @@ class VectorLossOperation(Operation[P]):
     ``grad_out=`` is as many arrays, or None in place of one that is to be new.
     """
 
-    record: VectorLoss
+    record: VectorLoss | PairedLoss
 
     if TYPE_CHECKING:
 
@@ -83,18 +85,28 @@ class VectorLossOperation(Operation[P]):
     def _results(self, form: str) -> tuple[str, ...]:
         return tuple([part for name in RESULTS[form] for part in parts_of(name, self.record.gradients)])
 
+    def _targets(
+        self, call: Call, rows: "VectorRows", args: tuple[Any, ...], terms: Any, weights: Any
+    ) -> tuple[Any, Any]:
+        """The rows' targets, and their weights, of which the divisor is already known."""
+        return rows.target, weights
+
+    def _vectors(self, rows: "VectorRows", terms: Any) -> tuple[Array, ...]:
+        """What the record takes of each row."""
+        return rows.vectors if terms.weight is None else (*rows.vectors, rows.spread("weight", terms.weight))
+
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
         buffers = self._buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
         backend, axis = options.pop("backend", None), options.pop("axis", -1)
-        terms: VectorTerms = self._definition(*args, **options)
+        terms = self._definition(*args, **options)
         checks.choice(function, "reduction", reduction, REDUCTIONS)
         given = dict(zip(self._arrays, args, strict=True))
-        call = Call(function, {**given, "sample_weight": sample_weight, **buffers}, backend)
+        call = Call(function, {**given, "weight": terms.weight, "sample_weight": sample_weight, **buffers}, backend)
         check_apart(function, buffers)
         with call.on_device():
-            rows = _Rows(call, self._arrays, args, self.record, axis)
+            rows = VectorRows(call, self._arrays, args, self.record, axis)
             if terms.probabilities:
                 check_probabilities(call, self._arrays, list(rows.vectors), rows.kind.compute)
             summed = reduction != "none"
@@ -109,7 +121,9 @@ class VectorLossOperation(Operation[P]):
             kernel = call.engine.load(terms.record or self.record, form, rows.kind.compute)
             out, grads = made.get("out"), tuple([rows.flat(array) for name, array in made.items() if name != "out"])
             out = out if out is None else out.reshape(-1)
-            value = kernel(rows.vectors, rows.target, weights, terms.parameters, divisor, out, grads)
+            target, weights = self._targets(call, rows, args, terms, weights)
+            parameters = (*terms.parameters, float(rows.length)) if terms.length else terms.parameters
+            value = kernel(self._vectors(rows, terms), target, weights, parameters, divisor, out, grads)
             results = [rows.give(name, array, buffers.get(name)) for name, array in made.items()]
             return (call.scalar(value), *results) if summed and "value" in form else tuple(results)
 
@@ -152,11 +166,32 @@ class OverlapLossOperation(VectorLossOperation[P]):
         return RESULTS[form]
 
 
-class _Rows:
+class ClassLossOperation(OverlapLossOperation[P]):
+    """The same, with the diagonal of its Hessian."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def grad_and_hess(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]: ...
+        @overload
+        def grad_and_hess(
+            self, /, *args: Any, grad_out: Array | None = None, hess_out: Array | None = None, **kwargs: Any
+        ) -> tuple[Array, Array]: ...
+        def grad_and_hess(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
+            """Return the gradient and the diagonal of the Hessian, computed together."""
+
+    else:
+
+        def grad_and_hess(self, /, *args, **kwargs):
+            """Return the gradient and the diagonal of the Hessian, computed together."""
+            return self._run("grad_and_hess", args, kwargs)
+
+
+class VectorRows:
     """The vectors as rows, ready for the engine, their targets, and where results go."""
 
     def __init__(
-        self, call: Call, names: tuple[str, ...], args: tuple[Any, ...], record: VectorLoss, axis: Any
+        self, call: Call, names: tuple[str, ...], args: tuple[Any, ...], record: VectorLoss | PairedLoss, axis: Any
     ) -> None:
         function, given, self._call = call.function, args[: record.vectors], call
         self._shape, own = tuple(args[0].shape), names[: record.vectors]
@@ -166,18 +201,23 @@ class _Rows:
         if not self._shape:
             raise ValueError(f"{function}: {names[0]} must have at least one dimension, got a 0-d array")
         dtypes.same_shape(function, own, given)
-        self._axis = normal_axis(function, axis, len(self._shape))
-        self._batch, self._length = self._shape[: self._axis] + self._shape[self._axis + 1 :], self._shape[self._axis]
-        self._order = (*self._batch, self._length)
-        if self._length == 0:
-            wanted = f"{names[0]} must have at least one element along axis {self._axis}"
+        self.axis = normal_axis(function, axis, len(self._shape))
+        self.batch, self.length = self._shape[: self.axis] + self._shape[self.axis + 1 :], self._shape[self.axis]
+        self._order = (*self.batch, self.length)
+        if self.length == 0:
+            wanted = f"{names[0]} must have at least one element along axis {self.axis}"
             raise ValueError(f"{function}: {wanted}, got shape {self._shape}")
-        self.vectors = tuple([self.flat(call.ready(last(x, self._axis), self.kind.compute)) for x in given])
+        self.vectors = tuple([self.flat(call.ready(last(x, self.axis), self.kind.compute)) for x in given])
         self.target = self._of_rows(names[record.vectors], args[record.vectors]) if record.labelled else None
 
     def flat(self, array: Any) -> Any:
         """An array of vectors with two dimensions."""
-        return array.reshape(-1, self._length)
+        return array.reshape(-1, self.length)
+
+    def spread(self, name: str, array: Any) -> Any:
+        """An array that broadcasts to the vectors' shape as one more of them."""
+        wide = expanded(self._call, name, array, self._shape, self.kind.compute)
+        return self.flat(self._call.engine.xp.ascontiguousarray(last(wide, self.axis)))
 
     def weights(self, array: Any) -> Any:
         """A weight for each row."""
@@ -187,7 +227,7 @@ class _Rows:
         return self._of_rows("sample_weight", array)
 
     def _of_rows(self, name: str, array: Any) -> Any:
-        same(self._call.function, name, array, self._batch)
+        same(self._call.function, name, array, self.batch)
         return self._call.ready(array, self.kind.compute).reshape(-1)
 
     def room(self, name: str, out: Any) -> Any:
@@ -196,18 +236,18 @@ class _Rows:
         shape, result = self._wanted(name)
         if out is not None:
             check_out(call.function, name, out, shape, result)
-            if (name == "out" or self._axis == len(self._shape) - 1) and not call.is_input(out):
+            if (name == "out" or self.axis == len(self._shape) - 1) and not call.is_input(out):
                 return call.buffer(name, out, shape, result, compute)
-        return call.engine.xp.empty(self._batch if name == "out" else self._order, compute)
+        return call.engine.xp.empty(self.batch if name == "out" else self._order, compute)
 
     def give(self, name: str, array: Any, out: Any) -> Any:
         """A result for the caller, with its axes as they were."""
-        if name != "out" and self._axis != len(self._shape) - 1:
-            array = self._call.engine.xp.ascontiguousarray(self._call.engine.xp.moveaxis(array, -1, self._axis))
+        if name != "out" and self.axis != len(self._shape) - 1:
+            array = self._call.engine.xp.ascontiguousarray(self._call.engine.xp.moveaxis(array, -1, self.axis))
         return self._call.give(array, out, self._wanted(name)[1])
 
     def _wanted(self, name: str) -> tuple[tuple[int, ...], Any]:
-        return (self._batch, self.kind.value) if name == "out" else (self._shape, self.kind.result)
+        return (self.batch, self.kind.value) if name == "out" else (self._shape, self.kind.result)
 
 
 def vector_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], VectorLossOperation[P]]:
@@ -218,3 +258,8 @@ def vector_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], VectorLossOp
 def overlap_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], OverlapLossOperation[P]]:
     """The same, with the gradient in the first array alone."""
     return lambda function: OverlapLossOperation(function, record)
+
+
+def class_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], ClassLossOperation[P]]:
+    """The same, with the diagonal of its Hessian."""
+    return lambda function: ClassLossOperation(function, record)

@@ -98,3 +98,21 @@ def overlaps(dtype):
     p[5] = t[5] = 0.0
     p[6] = 0.0
     return p.astype(dtype), t.astype(dtype)
+
+
+def logits(dtype):
+    """Give rows of logits of any size, with infinities, and of labels and probabilities."""
+    z = np.concatenate([matrix(dtype)[::3], np.array([[np.inf, -np.inf, 0.0, -0.0, 1e-30, -90.0, 800.0]], dtype)])
+    t = rng_for("logits", dtype).random(z.shape)
+    t[::2] = t[::2] > 0.5
+    return z, t.astype(dtype)
+
+
+def label_sets(x, most):
+    """Give rows of that many labels, different ones up to the first -1, of any number; see `row_seeds`."""
+    found = np.full((len(x), most), -1)
+    for row, seed in enumerate(row_seeds(x)):
+        rng = np.random.default_rng(seed)
+        count = int(rng.integers(1, most + 1)) if most < x.shape[1] else int(rng.integers(0, most + 1))
+        found[row, :count] = rng.permutation(x.shape[1])[:count]
+    return found

@@ -9,7 +9,7 @@ import fastloa as fl
 from tests import cases
 from tests import references as ref
 from tests.harness import as_tuple
-from tests.samples import embeddings, grid, overlaps, rng_for, row_seeds, stratified
+from tests.samples import embeddings, grid, label_sets, matrix, rng_for, row_seeds, stratified
 from tests.subject import RESULTS, Output, Subject, form_of, lifted, rounded
 
 JOINT_RESULTS = {
@@ -58,15 +58,16 @@ def joint_loss_subjects(case):
 
 
 VECTOR_RESULTS = {"value": ("out",), "grad": ("grad",), "value_and_grad": ("out", "grad")}
+CURVED_RESULTS = {**VECTOR_RESULTS, "grad_and_hess": ("grad", "hess")}
 
 
 def of_vectors(case, form, given):
     """Give a form of a loss of vectors with a name for each array that it may write to, and its results in a row."""
     operation, several = getattr(fl, case.name), case.gradients > 1
 
-    def call(*vectors, out=None, grad_a=None, grad_b=None, grad_c=None, **more):
+    def call(*vectors, out=None, grad_a=None, grad_b=None, grad_c=None, hess_a=None, **more):
         grads = (grad_a, grad_b, grad_c)[: case.gradients]
-        buffers = {"out": out, "grad_out": grads if several else grad_a}
+        buffers = {"out": out, "grad_out": grads if several else grad_a, "hess_out": hess_a}
         buffers = {name: buffers[name] for name, _ in RESULTS[form] if buffers[name] is not None}
         labels = (labels_of(vectors[0]),) if case.labelled else ()
         results = as_tuple(
@@ -93,17 +94,55 @@ def vector_loss_subjects(case):
         return rows_of
 
     value, grad, terms, sizes = (getattr(ref, case.name + tail) for tail in ("", "_grad", "_terms", "_grad_terms"))
-    sample = overlaps if case.probabilities else partial(embeddings, vectors=case.vectors)
+    sample = case.sample or partial(embeddings, vectors=case.vectors)
     for given in case.options:
         options = {**case.defaults, **given}
-        outputs = [Output(reference(value, options), cases.TWO, reference(terms, options))]
-        outputs += [
+        outputs = {"out": [Output(reference(value, options), cases.TWO, reference(terms, options))]}
+        outputs["grad"] = [
             Output(reference(grad, options, i), cases.TWO, reference(sizes, options, i)) for i in range(case.gradients)
         ]
-        names = ("out", "grad_a", "grad_b", "grad_c")[: len(outputs)]
-        for form in VECTOR_RESULTS:
-            some = slice(0 if "value" in form else 1, 1 if form == "value" else None)
+        names = {"out": ("out",), "grad": ("grad_a", "grad_b", "grad_c")[: case.gradients], "hess": ("hess_a",)}
+        if case.curved:
+            outputs["hess"] = [Output(reference(getattr(ref, f"{case.name}_hess"), options, 0), cases.TWO)]
+        for form, results in (CURVED_RESULTS if case.curved else VECTOR_RESULTS).items():
             yield Subject(
-                case.name, form, of_vectors(case, form, given), tuple(outputs[some]),
-                sample, names[some], given, rows=True,
+                case.name, form, of_vectors(case, form, given), tuple(o for name in results for o in outputs[name]),
+                sample, tuple(part for name in results for part in names[name]), given, rows=True,
+            )  # fmt: skip
+
+
+def paired_loss_subjects(case):
+    name, operation = case.name, getattr(fl, case.name)
+    places = {"out": 0, "grad_out": 1, "hess_out": 2}
+
+    def target(x):
+        return label_sets(x, x.shape[1]) if case.several else label_sets(x, 1)[:, 0]
+
+    def reference(place, options):
+        def rows_of(arrays, dtype):
+            given = {key: mpf(value) for key, value in options.items()}
+            sets = target(arrays[0]).reshape(len(arrays[0]), -1).tolist()
+            rows = [[mpf(x) for x in row] for row in arrays[0].tolist()]
+            found = [
+                getattr(ref, name)(row, [y for y in labels if y >= 0], **given)[place]
+                for row, labels in zip(rows, sets, strict=True)
+            ]
+            return found if place == 0 else [x for row in found for x in row]
+
+        return rows_of
+
+    def scores(dtype):
+        x = matrix(dtype)
+        return (x[np.isfinite(x).all(axis=1) & (np.abs(x) < np.finfo(dtype).max).all(axis=1)],)
+
+    for given in case.options:
+        outputs = {n: Output(reference(place, {**case.defaults, **given}), cases.TWO) for n, place in places.items()}
+        for form, results in RESULTS.items():
+            names = tuple(buffer for buffer, _ in results)
+            yield Subject(
+                name, form, lambda x, f=form, g=given, **more: (
+                    form_of(operation, f)(x, target(x), **{"reduction": "none", **g, **more})
+                ),
+                tuple(outputs[n] for n in names),
+                scores, names, given, rows=True,
             )  # fmt: skip

@@ -22,7 +22,7 @@ from tests.samples import (
     stratified,
     with_gradient,
 )
-from tests.several_subjects import joint_loss_subjects, vector_loss_subjects
+from tests.several_subjects import joint_loss_subjects, paired_loss_subjects, vector_loss_subjects
 from tests.subject import RESULTS, Output, Subject, by_row, form_of, lifted
 
 DTYPES = ("float32", "float64")
@@ -267,6 +267,7 @@ KINDS = {
     cases.GatedCase: gated_subjects,
     cases.LossCase: loss_subjects,
     cases.JointLossCase: joint_loss_subjects,
+    cases.PairedLossCase: paired_loss_subjects,
     cases.RowCase: row_subjects,
     cases.RowLossCase: row_loss_subjects,
     cases.VectorLossCase: vector_loss_subjects,

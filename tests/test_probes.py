@@ -45,7 +45,7 @@ def step(case, options):
     return Subject(case.name, "step", call, (), arrays, (), options, whole=not case.alone)
 
 
-LOSSES = (cases.LossCase, cases.JointLossCase, cases.RowLossCase, cases.VectorLossCase)
+LOSSES = (cases.LossCase, cases.JointLossCase, cases.PairedLossCase, cases.RowLossCase, cases.VectorLossCase)
 FORMS = (
     *SUBJECTS,
     *(one for subject in SUBJECTS if isinstance(cases.BY_NAME[subject.operation], LOSSES) for one in reduced(subject)),

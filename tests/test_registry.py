@@ -10,6 +10,7 @@ from fastloa_kernels import formulas
 from fastloa_kernels.records import (
     Elementwise,
     Gated,
+    PairedLoss,
     PairwiseLoss,
     Projection,
     ProjectionLoss,
@@ -30,7 +31,7 @@ from fastloa.random_operations import SampledActivation
 from fastloa.vector_loss_operations import VectorLossOperation
 from tests import cases
 
-KINDS = (Elementwise, Gated, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step, VectorLoss)
+KINDS = (Elementwise, Gated, PairedLoss, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step, VectorLoss)
 # Steps go in sequences, products round as their library does, errors of vectors are those of terms that cancel, and
 # samples are drawn.
 UNMEASURED = (StepOperation, LinearLossOperation, SampledActivation, VectorLossOperation)
@@ -40,7 +41,9 @@ SERVING = {
     "poisson_nll_loss_rate_full": "poisson_nll_loss", "kl_div_log_target": "kl_div",
     "jensen_shannon_divergence_log_target": "jensen_shannon_divergence", "gaussian_nll_loss_full": "gaussian_nll_loss",
     "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
-    "prelu_channel": "prelu", "gumbel_score": "gumbel_softmax", "tempered": "gumbel_softmax", "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
+    "multilabel_soft_margin_loss_weighted": "multilabel_soft_margin_loss", "multi_margin_loss_squared": "multi_margin_loss",
+    "prelu_channel": "prelu", "gumbel_score": "gumbel_softmax", "tempered": "gumbel_softmax",
+    "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 
 

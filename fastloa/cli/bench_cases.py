@@ -22,6 +22,7 @@ from fastloa.loss_operations import Loss
 from fastloa.operations import Activation
 from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
+from fastloa.paired_loss_operations import PairedLossOperation
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_operations import RowActivation
 from fastloa.vector_loss_operations import VectorLossOperation
@@ -229,6 +230,16 @@ class _VectorLoss(_Loss):
         return None  # as of `_JointLoss`
 
 
+class _PairedLoss(_Loss):
+    """The same of a loss through pairs of a row's labels, of which one is given, and its other classes."""
+
+    def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
+        x, labels = super().inputs(rng, shape, dtype)
+        if self.public.several:  # in PyTorch's format
+            labels = np.concatenate([labels[..., None], np.full((*shape[:-1], shape[-1] - 1), -1)], -1)
+        return [x, labels]
+
+
 class _Step(Case):
     """A step of an optimizer on bare arrays: parameter, gradient and states."""
 
@@ -297,6 +308,8 @@ def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
         return _Activation, ("value", "backward", *(("backward_from_output",) if from_output else ()))
     if isinstance(found, GatedActivation | SplitActivation | ChannelActivation):
         return _Gated, ("value", "backward")
+    if isinstance(found, PairedLossOperation):
+        return _PairedLoss, ("value_and_grad",)
     if isinstance(found, VectorLossOperation):
         return _VectorLoss, ("value_and_grad",)
     if isinstance(found, JointLoss):

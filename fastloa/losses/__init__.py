@@ -19,6 +19,7 @@ Values and gradients have the dtype of the first argument, but the value of a 16
 from typing import TYPE_CHECKING
 
 from fastloa.losses import (
+    class_margins,
     cross_entropies,
     deviances,
     divergences,
@@ -34,7 +35,8 @@ from fastloa.losses import (
     robust,
     vectors,
 )
-from fastloa.losses.cross_entropies import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.losses.class_margins import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.losses.cross_entropies import *  # noqa: F403
 from fastloa.losses.deviances import *  # noqa: F403
 from fastloa.losses.divergences import *  # noqa: F403
 from fastloa.losses.focal import *  # noqa: F403
@@ -51,7 +53,7 @@ from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        cross_entropies, deviances, divergences, focal, joint, label_losses, linear, margins, overlaps, projections,
-        quantiles, regression, robust, vectors,
+        class_margins, cross_entropies, deviances, divergences, focal, joint, label_losses, linear, margins, overlaps,
+        projections, quantiles, regression, robust, vectors,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

@@ -138,7 +138,7 @@ class VectorLoss(_Named):
     *parameters)`` is the row's loss, t being its target, or 0 where it has none. ``coefficients(scale, *sums, t,
     *parameters)`` gives numbers of the row, of which ``gradient(*coefficients, *elements, *parameters)`` makes `scale`
     times the derivatives in an element of each of the first `gradients` vectors. All this is float64, whatever the
-    arrays are.
+    arrays are. With `curved`, which gives these and then as many second derivatives, there is a Hessian's diagonal too.
     """
 
     value: Formula
@@ -150,10 +150,41 @@ class VectorLoss(_Named):
     sums: int
     shares: int  # how many coefficients there are
     labelled: bool = False
+    curved: Formula | None = None
 
     @property
     def arrays(self) -> int:
         return self.sums + 1  # sums and the target, in place of arrays
+
+    def slopes(self, form: str) -> tuple[Formula, int]:
+        """The formula of what a form gives of each element, and of how many arrays these are."""
+        if "hess" in form and self.curved is not None:
+            return self.curved, 2 * self.gradients
+        return self.gradient, self.gradients
+
+
+@dataclass(frozen=True)
+class PairedLoss(_Named):
+    """A loss of rows of class scores against some labels each, through pairs of a label and a class that is none.
+
+    ``value(x, y, *parameters)`` is that of a pair, x being the score of the class and y that of the label. It depends
+    on x - y alone: `derivative` and `second`, of the same arguments, are those in x, and tell those in y. A row's loss
+    is the sum over its pairs, divided by the number of its classes. All this is float64, whatever the arrays are.
+    """
+
+    value: Formula
+    derivative: Formula
+    second: Formula
+    vectors, gradients, labelled = 1, 1, False  # as of a `VectorLoss`; its labels are no numbers of the arrays' dtype
+
+    @property
+    def arrays(self) -> int:
+        return 2
+
+    def slopes(self, form: str) -> tuple[tuple[Formula, ...], int]:
+        """The derivatives that a form gives, and how many they are."""
+        found = (self.derivative,) * ("grad" in form) + (self.second,) * ("hess" in form)
+        return found, len(found)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,10 @@ class JointLossCase:
 
 @dataclass(frozen=True, eq=False)
 class VectorLossCase:
-    """A loss of rows of so many vectors, with gradients in the first `gradients` of them, and maybe labels -1 and 1."""
+    """A loss of rows of so many vectors, with gradients in the first `gradients` of them, and maybe labels -1 and 1.
+
+    The vectors are embeddings, or what `sample` gives; with `curved` there is a Hessian's diagonal.
+    """
 
     name: str
     vectors: int
@@ -99,7 +102,18 @@ class VectorLossCase:
     options: tuple[Mapping[str, Any], ...] = ({},)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     labelled: bool = False
-    probabilities: bool = False
+    sample: Callable[..., Any] | None = None
+    curved: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PairedLossCase:
+    """A loss of rows of class scores against labels: one of a row's, or with `several` any number of them."""
+
+    name: str
+    options: tuple[Mapping[str, Any], ...] = ({},)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    several: bool = False
 
 
 @dataclass(frozen=True, eq=False)

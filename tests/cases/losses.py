@@ -18,7 +18,8 @@ from tests.cases.edges import (
     same,
     scaled,
 )
-from tests.cases.kinds import JointLossCase, LinearLossCase, LossCase, RowLossCase, VectorLossCase
+from tests.cases.kinds import JointLossCase, LinearLossCase, LossCase, PairedLossCase, RowLossCase, VectorLossCase
+from tests.samples import logits, overlaps
 
 CASES = (
     LossCase("l1_loss", same(-1e3, 1e3), same(-1e3, 1e3), RESIDUALS, RESIDUAL_TARGETS, kink_at_target=0.0),
@@ -157,12 +158,17 @@ CASES = (
         "triplet_margin_loss", 3, 3, options=({}, {"margin": 1e10, "eps": 0.5}, {"swap": True}, {"p": 3.0}, {"p": 1.0, "swap": True}),
         defaults={"margin": 1.0, "p": 2.0, "eps": 1e-6, "swap": False},
     ),
-    VectorLossCase("dice_loss", 2, 1, options=({}, {"smooth": 0.25}), defaults={"smooth": 1.0}, probabilities=True),
-    VectorLossCase("jaccard_loss", 2, 1, options=({}, {"smooth": 1e-3}), defaults={"smooth": 1.0}, probabilities=True),
+    VectorLossCase("dice_loss", 2, 1, options=({}, {"smooth": 0.25}), defaults={"smooth": 1.0}, sample=overlaps),
+    VectorLossCase("jaccard_loss", 2, 1, options=({}, {"smooth": 1e-3}), defaults={"smooth": 1.0}, sample=overlaps),
     VectorLossCase(
         "tversky_loss", 2, 1, options=({"alpha": 0.3, "beta": 0.7},), defaults={"alpha": 0.5, "beta": 0.5, "smooth": 1.0},
-        probabilities=True,
+        sample=overlaps,
     ),
+    VectorLossCase("multilabel_soft_margin_loss", 2, 1, sample=logits, curved=True),
+    PairedLossCase(
+        "multi_margin_loss", options=({}, {"margin": 0.3}, {"p": 2}, {"p": 2, "margin": -2.5}), defaults={"p": 1, "margin": 1.0}
+    ),
+    PairedLossCase("multilabel_margin_loss", several=True),
     RowLossCase("cross_entropy", ref.cross_entropy_row, probabilities=True),
     RowLossCase("nll_loss", ref.nll_loss_row, probabilities=False),
     RowLossCase(

@@ -16,6 +16,7 @@ from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
 from fastloa_kernels.records import (
     Elementwise,
     Gated,
+    PairedLoss,
     PairwiseLoss,
     Projection,
     ProjectionLoss,
@@ -139,13 +140,16 @@ def row_loss_sources(dtype, suffixes=None, half=None):
                     yield source.row_loss_source(record, form, dtype, team, half and (half,) * 3)
 
 
-VECTOR_FORMS = ("value", "grad", "value_and_grad")
+def vector_forms(record):
+    """Give what can be asked of a loss of vectors or pairs."""
+    curved = isinstance(record, PairedLoss) or record.curved
+    return ("value", "grad", "value_and_grad", *(("grad_and_hess",) if curved else ()))
 
 
 def vector_loss_sources(dtype, suffixes=None):
-    """Give the text of every form of every loss of vectors, for the teams of these suffixes or for all."""
-    for record in records(VectorLoss).values():
-        for form in VECTOR_FORMS:
+    """Give the text of every form of every loss of vectors or pairs, for the teams of these suffixes or for all."""
+    for record in records(VectorLoss, PairedLoss).values():
+        for form in vector_forms(record):
             for team in source.vector_teams(dtype, record):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.vector_loss_source(record, form, dtype, team)

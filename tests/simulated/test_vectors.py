@@ -25,7 +25,7 @@ FORMS = ("value", "grad", "value_and_grad")
 CASES = [
     pytest.param(record, form, id=f"{name}-{form}")
     for name, record in found(records.VectorLoss).items()
-    for form in (FORMS if record.labelled else FORMS[2:])
+    for form in (*(FORMS if record.labelled else FORMS[2:]), *(("grad_and_hess",) if record.curved else ()))
 ]
 
 
@@ -35,7 +35,7 @@ def run(engine, record, form, arrays, weights, divisor, *, each):
     shape, xp = arrays[0].shape, engine.xp
     target = take(np.array([1, -1, 1, 0], dtype)) if record.labelled else None
     out = xp.empty(shape[0], dtype) if each and "value" in form else None
-    grads = tuple(xp.empty(shape, dtype) for _ in range(record.gradients)) if "grad" in form else ()
+    grads = tuple(xp.empty(shape, dtype) for _ in range(record.slopes(form)[1])) if "grad" in form else ()
     parameters = (0.3, 1e-6, 3.0, 1.0)[: len(record.parameters)]
     own = None if weights is None else take(weights)
     total = engine.load(record, form, dtype)(vectors, target, own, parameters, divisor, out, grads)
@@ -55,3 +55,35 @@ def test_losses_of_vectors(record, form, dtype):
         wanted = run(CPU, record, form, arrays, own, divisor, each=each)
         for one, other in zip(got, wanted, strict=True):
             assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", [*FORMS, "grad_and_hess"])
+@pytest.mark.parametrize("record", [pytest.param(r, id=name) for name, r in found(records.PairedLoss).items()])
+def test_losses_of_pairs(record, form, dtype):
+    x, labels = points(4 * 11, dtype, 0).reshape(4, 11), np.array([[10, 0, 3], [2, -1, 1], [5, 5, -1], [-1, -1, -1]])
+    x[1:3] = np.random.default_rng(1).random((2, 11))
+    weights = np.array([0.5, 2.0, 1.0, 3.0], dtype)
+    for own, divisor, device, each in ((None, 1.0, 1.0, True), (weights, 7.0, brought(np.array(7.0)), False)):
+        results = []
+        for engine, by in ((CUDA, device), (CPU, divisor)):
+            take = np.array if engine is CPU else brought
+            out = engine.xp.empty(4, dtype) if each and "value" in form else None
+            grads = tuple(engine.xp.empty(x.shape, dtype) for _ in range(record.slopes(form)[1]))
+            kernel = engine.load(record, form, dtype)
+            total = kernel((take(x),), take(labels), None if own is None else take(own), (0.3,), by, out, grads)
+            results.append([result for result in (total, out, *grads) if result is not None])
+        for one, other in zip(*results, strict=True):
+            assert_same_bits(one, other)
+
+
+def test_a_label_that_is_no_class_makes_its_row_nan():
+    (record,) = (r for r in found(records.PairedLoss).values() if r.name == "multi_margin_loss")
+    labels = brought(np.array([[0, -1], [0, 3], [-2, 0], [-1, 3]]))
+    out, grad = CUDA.xp.empty(4), CUDA.xp.empty((4, 3))
+    CUDA.load(record, "value_and_grad", "float64")(
+        (brought(np.zeros((4, 3))),), labels, None, (1.0,), 1.0, out, (grad,)
+    )
+    out, grad = (np.asarray(x.get() if hasattr(x, "get") else x) for x in (out, grad))
+    np.testing.assert_array_equal(np.isnan(out), [False, True, True, False])
+    np.testing.assert_array_equal(np.isnan(grad).all(axis=1), np.isnan(out))

@@ -62,7 +62,9 @@ class Engine(Protocol):
     - a row loss, ``kernel(x, target, class_weight, sample_weight, options, out, dx, h)``, returning like a summed form
       where `out` is None;
     - a loss of vectors, ``kernel(vectors, target, sample_weight, parameters, divisor, out, grads)``, where vectors and
-      grads are tuples of 2-d arrays, of as many as the record has, or none; likewise.
+      grads are tuples of 2-d arrays, of as many as the record has and the form gives, or none; likewise;
+    - a loss of pairs, the same with one vector, a matrix of scores, and a row of labels for each of its rows as the
+      target, up to the first -1.
     """
 
     name: str

@@ -54,13 +54,13 @@ def numbers(count: int) -> Callable[..., Any]:
 
 
 def terms(formula: Any, vectors: int, sums: int, parameters: int, wide: Any) -> Callable[..., None]:
-    """``fill(blocks, rows, parameters)``: a formula's results for all elements of some rows, to as many blocks."""
+    """``fill(blocks, rows, start, parameters)``: a formula's results for all elements of rows, to as many blocks."""
     rows, blocks = _numbered("x", vectors), _numbered("b", sums)
     scalars = _numbered("p", parameters)
     named = ("blocks", blocks), ("rows", rows), ("parameters", scalars)
     elements = ", ".join([*(f"wide({x}[i])" for x in rows), *scalars])
     return _written("fill", [
-        "def fill(blocks, rows, parameters):",
+        "def fill(blocks, rows, start, parameters):",
         *(f"    {name} = {source}[{i}]" for source, names in named for i, name in enumerate(names)),
         f"    for i in range({rows[0]}.size):",
         f"        {', '.join(f'{b}[i]' for b in blocks)} = formula({elements})",
@@ -85,7 +85,7 @@ def slopes(formula: Any, shares: int, vectors: int, gradients: int, parameters: 
 def row_sums(sums: int, block: int, **names: Any) -> Callable[..., Any]:
     """``sums(rows, parameters, room)``: the sums over some rows of what `fill` leaves in blocks; it names the rest.
 
-    The room holds two blocks for the sums, and then one for each of them.
+    `fill` is told where in the rows a part starts. The room holds two blocks for the sums, then one for each of them.
     """
     places = [f"room[{(2 + k) * block}:{(3 + k) * block}]" for k in range(sums)]
     return _written("sums", [
@@ -94,7 +94,7 @@ def row_sums(sums: int, block: int, **names: Any) -> Callable[..., Any]:
         *(f"    t{k}, e{k} = 0.0, 0.0" for k in range(sums)),
         f"    for start in range(0, rows[0].size, {block}):",
         f"        stop = min(rows[0].size, start + {block})",
-        f"        fill(({''.join(f'{place}, ' for place in places)}), cut(rows, start, stop), parameters)",
+        f"        fill(({''.join(f'{place}, ' for place in places)}), cut(rows, start, stop), start, parameters)",
         *(line for k, place in enumerate(places) for line in (
             f"        high, low = leaf({place}, stop - start, upper, lower)",
             f"        t{k}, e{k} = added(t{k}, e{k}, high, low)",
@@ -103,11 +103,11 @@ def row_sums(sums: int, block: int, **names: Any) -> Callable[..., Any]:
     ], **names)  # fmt: skip
 
 
-def term_at(formula: Any, vectors: int, which: int, sums: int, wide: Any) -> Callable[..., Any]:
-    """``term(arrays, same, base, j, parameters)``: one of the formula's results for an element of each array."""
+def term_at(formula: Any, vectors: int, sums: int, which: int, wide: Any) -> Callable[..., Any]:
+    """``term(arrays, same, base, j, parameters)``: one of the formula's `sums` results for elements of arrays."""
     elements = "".join(f"wide(arrays[{i}][base + j]), " for i in range(vectors))
-    chosen = f"[{which}]" if sums > 1 else ""
-    lines = ["def term(arrays, same, base, j, parameters):", f"    return formula({elements}*parameters){chosen}"]
+    result = f"formula({elements}*parameters)" + (f"[{which}]" if sums > 1 else "")
+    lines = ["def term(arrays, same, base, j, parameters):", f"    return {result}"]
     return _written("term", lines, formula=formula, wide=wide)
 
 

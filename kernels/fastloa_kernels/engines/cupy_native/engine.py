@@ -9,10 +9,16 @@ from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver, Places
 from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
-from fastloa_kernels.engines.cupy_native.rows import LabelWeights, RowKernel, RowLossKernel, VectorLossKernel
+from fastloa_kernels.engines.cupy_native.rows import (
+    LabelWeights,
+    PairedLossKernel,
+    RowKernel,
+    RowLossKernel,
+    VectorLossKernel,
+)
 from fastloa_kernels.engines.cupy_native.uniforms import Uniforms
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 
 
 class Engine:
@@ -40,6 +46,9 @@ class Engine:
         if isinstance(record, RowLoss | ProjectionLoss):
             slots = self.load(IDENTITY, "value_summed", "float64")
             return RowLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
+        if isinstance(record, PairedLoss):
+            slots = self.load(IDENTITY, "value_summed", "float64")
+            return PairedLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
         if isinstance(record, VectorLoss):
             slots = self.load(IDENTITY, "value_summed", "float64")
             return VectorLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))

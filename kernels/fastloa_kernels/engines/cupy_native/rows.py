@@ -9,7 +9,7 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
-from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 SUM = 32  # bytes of shared memory that the sums over a strip of a row take
@@ -119,9 +119,9 @@ class VectorLossKernel:
     def __init__(
         self, driver: Driver, record: VectorLoss, form: str, dtype: str, total: SumKernel, finish: Finish
     ) -> None:
-        self._driver, self._record, self._value = driver, record, "value" in form
+        self._driver, self._value, (_, self._results) = driver, "value" in form, record.slopes(form)
         self._total, self._finish = total, finish
-        pointers = record.vectors + record.gradients + 4
+        pointers = record.vectors + self._results + 4
         self._pack = struct.Struct(f"{pointers}Pqq{max(1, len(record.parameters))}d{NUMBER}").pack
         self._teams = _Teams(
             driver, source.vector_teams(dtype, record), 0,
@@ -135,11 +135,45 @@ class VectorLossKernel:
         first, summed = vectors[0], self._value and out is None
         slots = self._driver.xp.empty(len(first), "float64") if summed else None
         if first.size:
-            grads = grads or (None,) * self._record.gradients
+            grads = grads or (None,) * self._results
             arrays = *vectors, *grads, target, sample_weight, out, slots
             places = [0 if array is None else self._driver.pointer(array) for array in arrays]
             numbers = *(parameters or (0.0,)), *number(self._driver, divisor)
             self._teams.launch(first, first, first, lambda kept: self._pack(*places, *first.shape, *numbers))
+        if not summed:
+            return None
+        return self._finish(*self._total.partials((slots,), (), (), ()), divisor)
+
+
+class PairedLossKernel:
+    """A loss of the rows of a contiguous 2-d array through pairs of a row's labels and its other classes."""
+
+    def __init__(
+        self, driver: Driver, record: PairedLoss, form: str, dtype: str, total: SumKernel, finish: Finish
+    ) -> None:
+        self._driver, self._value = driver, "value" in form
+        self._total, self._finish = total, finish
+        self._results = max(1, record.slopes(form)[1])
+        parameters = max(1, len(record.parameters))
+        self._pack = struct.Struct(f"{5 + self._results}Pqqq{parameters}d{NUMBER}").pack
+        self._teams = _Teams(
+            driver,
+            source.vector_teams(dtype, record),
+            0,
+            functools.partial(source.vector_loss_source, record, form, dtype),
+        )
+
+    def __call__(
+        self, vectors: tuple[Any, ...], labels: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any,
+        out: Any, grads: tuple[Any, ...],
+    ) -> Any:  # fmt: skip
+        (x,), summed = vectors, self._value and out is None
+        slots = self._driver.xp.empty(len(x), "float64") if summed else None
+        if x.size:
+            arrays = x, *(grads or (None,)), labels, sample_weight, out, slots
+            places = [0 if array is None else self._driver.pointer(array) for array in arrays]
+            numbers = labels.shape[1], *(parameters or (0.0,)), *number(self._driver, divisor)
+            self._teams.launch(x, x, x, lambda kept: self._pack(*places, *x.shape, *numbers))
         if not summed:
             return None
         return self._finish(*self._total.partials((slots,), (), (), ()), divisor)

@@ -12,7 +12,7 @@ from fastloa_kernels.forms import Form
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.formulas.reading import results_of
-from fastloa_kernels.records import Formula, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import Formula, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
@@ -76,9 +76,10 @@ def loss_teams(record: RowLoss | ProjectionLoss, dtype: str, form: RowForm) -> t
     return teams(2, 384)
 
 
-def vector_teams(dtype: str, record: VectorLoss) -> tuple[Team, ...]:
+def vector_teams(dtype: str, record: VectorLoss | PairedLoss) -> tuple[Team, ...]:
     """With so many elements of each vector a thread as registers allow."""
-    return teams(4, 512) if dtype == "float32" and record.vectors + record.sums <= 5 else teams(2, 384)
+    few = isinstance(record, PairedLoss) or record.vectors + record.sums <= 5
+    return teams(4, 512) if dtype == "float32" and few else teams(2, 384)
 
 
 @functools.cache
@@ -295,21 +296,35 @@ def row_loss_source(
 
 
 def vector_loss_source(
-    record: VectorLoss, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
+    record: VectorLoss | PairedLoss, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None = None
 ) -> Source:
-    """A loss of rows of vectors, all of them arrays of `dtype`."""
+    """A loss of rows of vectors, all of them arrays of `dtype`, or of pairs of labels and other classes."""
+    if isinstance(record, PairedLoss):
+        return _paired_loss(record, form, dtype, team, stored)
     text = _Text(f"{record.name}_{form}", "vector_losses.cuh", dtype)
+    slopes, results = record.slopes(form)
     parameters = {"p": len(record.parameters)}
     text.constants(
-        VECTORS=record.vectors, GRADIENTS=record.gradients, SUMS=record.sums, PARAMETERS=parameters["p"],
+        VECTORS=record.vectors, GRADIENTS=results, SUMS=record.sums, PARAMETERS=parameters["p"],
         LABELLED=record.labelled, VALUE="value" in form, GRAD="grad" in form,
     )  # fmt: skip
     row = {"s": record.sums, "t": 1, **parameters}
     text.several("terms", record.terms, record.sums, {"x": record.vectors, **parameters})
     text.several("value", record.value, 1, row)
     text.several("coefficients", record.coefficients, record.shares, {"scale": 1, **row})
-    text.several("gradient", record.gradient, record.gradients, {"c": record.shares, "x": record.vectors, **parameters})
+    text.several("gradient", slopes, results, {"c": record.shares, "x": record.vectors, **parameters})
     return _of_team(text, team, stored, "VectorArguments", "vector_row")
+
+
+def _paired_loss(record: PairedLoss, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None) -> Source:
+    text, parameters = _Text(f"{record.name}_{form}", "paired_losses.cuh", dtype), len(record.parameters)
+    text.constants(
+        RESULTS=max(1, record.slopes(form)[1]), PARAMETERS=parameters, VALUE="value" in form, GRAD="grad" in form,
+        HESS="hess" in form,
+    )  # fmt: skip
+    for name in ("value", "derivative", "second"):
+        text.several(name, getattr(record, name), 1, {"score": 1, "t": 1, "p": parameters})
+    return _of_team(text, team, stored, "PairedArguments", "paired_row")
 
 
 def _projection(text: _Text, record: Projection) -> str:

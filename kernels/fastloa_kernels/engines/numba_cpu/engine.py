@@ -18,6 +18,7 @@ from fastloa_kernels.engines.numba_cpu import (
     narrow,
     narrow_losses,
     narrow_projections,
+    paired_losses,
     projections,
     row_losses,
     rows,
@@ -39,7 +40,7 @@ from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import LOCKED, SCRATCH, with_room
 from fastloa_kernels.engines.numba_cpu.over_rows import Rows
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
@@ -162,19 +163,26 @@ class RowLossKernel:
 
 
 class VectorLossKernel:
-    """A loss of the rows of several 2-d arrays."""
+    """A loss of the rows of several 2-d arrays, or through pairs of a row's labels and its other classes."""
 
-    def __init__(self, record: VectorLoss, form: str, dtype: str, total: SumKernel) -> None:
-        self._value, self._grad, self._total = "value" in form, "grad" in form, total
+    def __init__(self, record: VectorLoss | PairedLoss, form: str, dtype: str, total: SumKernel) -> None:
+        self._value, self._total = "value" in form, total
+        if isinstance(record, PairedLoss):
+            run, results, target = paired_losses.rows_of(record, dtype), 2, array(types.int64, 2)
+        else:
+            run, (_, results), target = (
+                vector_losses.rows_of(record, dtype, form),
+                record.slopes(form),
+                array(NUMBER[dtype]),
+            )
         matrices = [
             types.Tuple([array(NUMBER[dtype], 2, written=written)] * count)
-            for count, written in ((record.vectors, False), (record.gradients, True))
+            for count, written in ((record.vectors, False), (results, True))
         ]
-        read = matrices[0], *[array(NUMBER[dtype])] * 2, array(types.float64), types.float64
-        run = vector_losses.rows_of(record, dtype)
+        read = matrices[0], target, array(NUMBER[dtype]), array(types.float64), types.float64
         self._rows = Rows(run, types.Tuple([*read, PARTIALS, matrices[1]]), unit=1)
         self._none, self._scalar = np.empty(0, dtype), np.dtype(dtype).type
-        self._no_grads = (np.empty((0, 0), dtype),) * record.gradients
+        self._no_grads = (np.empty((0, 0), dtype),) * results
 
     def __call__(
         self, vectors: tuple[Any, ...], target: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any,
@@ -183,8 +191,8 @@ class VectorLossKernel:
         count, size = len(vectors[0]), vectors[0].size
         slots = np.empty(count if self._value else 0)
         read = (self._none if array is None else array for array in (target, sample_weight))
-        numbers = np.array(parameters, np.float64)
-        self._rows(size, count, (vectors, *read, numbers, float(divisor), slots, grads or self._no_grads))
+        numbers, grads = np.array(parameters, np.float64), (*grads, *self._no_grads[len(grads) :])
+        self._rows(size, count, (vectors, *read, numbers, float(divisor), slots, grads))
         if not self._value:
             return None
         if out is None:
@@ -208,7 +216,7 @@ class Engine:
             return RowKernel(record, form, dtype)
         if isinstance(record, RowLoss | ProjectionLoss):
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
-        if isinstance(record, VectorLoss):
+        if isinstance(record, VectorLoss | PairedLoss):
             return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
         found = forms.form(record, form)
         return (SumKernel if found.summed else MapKernel)(found, len(record.parameters), dtype)

@@ -17,7 +17,7 @@ from fastloa_kernels.records import VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 
-def rows_of(record: VectorLoss, dtype: str) -> Any:
+def rows_of(record: VectorLoss, dtype: str, form: str) -> Any:
     """``run((vectors, target, weights, parameters, divisor, out, grads), first, last, room)``.
 
     `out` takes the losses of the rows in float64. Targets, weights and results are empty where there are none.
@@ -30,10 +30,11 @@ def rows_of(record: VectorLoss, dtype: str) -> Any:
             leaf=summation.outlined_leaf(dtype, "float64"), corrected=summation.corrected,
         )
     )  # fmt: skip
-    gradient = bind(record.gradient, "float64")
-    write = jitable(spelled.slopes(gradient, record.shares, record.vectors, record.gradients, count, wide))
+    slopes, results = record.slopes(form)
+    write = jitable(spelled.slopes(bind(slopes, "float64"), record.shares, record.vectors, results, count, wide))
     value_of, coefficients = bind(record.value, "float64"), bind(record.coefficients, "float64")
-    row_of, row_of_grads = jitable(spelled.load(record.vectors)), jitable(spelled.load(record.gradients))
+    row_of, row_of_grads = jitable(spelled.load(record.vectors)), jitable(spelled.load(results))
+    several = jitable(spelled.as_tuple(record.shares))
     numbers, labelled = jitable(spelled.numbers(count)), record.labelled
 
     def run(arguments, first, last, room):
@@ -47,6 +48,7 @@ def rows_of(record: VectorLoss, dtype: str) -> Any:
             if value:
                 out[row] = scale * value_of(*found, t, *parameters)
             if grad:
-                write(row_of_grads(grads, row), coefficients(scale / divisor, *found, t, *parameters), rows, parameters)
+                shares = several(coefficients(scale / divisor, *found, t, *parameters))
+                write(row_of_grads(grads, row), shares, rows, parameters)
 
     return run

@@ -13,6 +13,7 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.numba_cuda import (
     label_weights,
     maps,
+    paired_losses,
     projections,
     row_losses,
     rows,
@@ -32,7 +33,7 @@ from fastloa_kernels.engines.numba_cuda.toolchain import (
     types,
 )
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 Arrays = tuple[Any, ...]
@@ -186,7 +187,7 @@ class VectorLossKernel:
 
     def __init__(self, record: VectorLoss, form: str, dtype: str, total: FormKernel, xp: Any) -> None:
         self._record, self._dtype, self._total, self._xp = record, dtype, total, xp
-        self._asked = {"value": "value" in form, "grad": "grad" in form}
+        self._form, (_, self._results) = form, record.slopes(form)
         self._kernels: dict[tuple[str, bool], Kernel] = {}
 
     def _kernel(self, losses: str, divisor: Numbers) -> Kernel:
@@ -195,11 +196,11 @@ class VectorLossKernel:
         if key not in self._kernels:
             record, dtype = self._record, self._dtype
             read = maps.reader(1, on_device=divisor.on_device)
-            function = vector_losses.loss_kernel(record, dtype, read, **self._asked)
+            function = vector_losses.loss_kernel(record, dtype, read, self._form)
             self._kernels[key] = Kernel(
                 function, *[types.int64] * 3, divisor.signature, scalars("float64", len(record.parameters)),
                 pointers(dtype, record.vectors), pointers(dtype, 2), pointers(losses, 1),
-                pointers(dtype, record.gradients),
+                pointers(dtype, self._results),
             )  # fmt: skip
         return self._kernels[key]
 
@@ -208,17 +209,62 @@ class VectorLossKernel:
         grads: Arrays,
     ) -> Any:  # fmt: skip
         count, columns = vectors[0].shape
-        summed = self._asked["value"] and out is None
+        summed = "value" in self._form and out is None
         losses = self._xp.empty(count) if summed else out
         # What a call does without is never touched; a vector lends its address.
         lent = vectors[0]
         numbers = tuple(lent if array is None else array for array in (target, sample_weight))
-        outputs = (lent if losses is None else losses,), grads or (lent,) * self._record.gradients
+        outputs = (lent if losses is None else losses,), grads or (lent,) * self._results
         if count:
             divisors = Numbers(self._xp, (divisor,), "float64")
             self._kernel(str(outputs[0][0].dtype), divisors)(
                 min(count, GRID), np.int64(count), np.int64(columns), np.int64(sample_weight is not None),
                 divisors.values, tuple(map(np.float64, parameters)), vectors, numbers, *outputs,
+            )  # fmt: skip
+        if not summed:
+            return None
+        return finish(self._xp, self._total.launch((losses,), (), (), ()), divisor, self._dtype)
+
+
+class PairedLossKernel:
+    """A loss of the rows of a 2-d array through pairs of a row's labels and its other classes."""
+
+    def __init__(self, record: PairedLoss, form: str, dtype: str, total: FormKernel, xp: Any) -> None:
+        self._record, self._form, self._dtype, self._total, self._xp = record, form, dtype, total, xp
+        self._results = max(1, record.slopes(form)[1])
+        self._kernels: dict[tuple[str, bool], Kernel] = {}
+
+    def _kernel(self, losses: str, divisor: Numbers) -> Kernel:
+        """`losses` is the dtype of the rows' losses, as in `RowLossKernel`."""
+        key = losses, divisor.on_device
+        if key not in self._kernels:
+            record, dtype = self._record, self._dtype
+            function = paired_losses.loss_kernel(
+                record, dtype, maps.reader(1, on_device=divisor.on_device), self._form
+            )  # fmt: skip
+            self._kernels[key] = Kernel(
+                function, *[types.int64] * 4, divisor.signature, scalars("float64", len(record.parameters)),
+                pointers(dtype, 1), pointers("int64", 1), pointers(dtype, 1), pointers(losses, 1),
+                pointers(dtype, self._results),
+            )  # fmt: skip
+        return self._kernels[key]
+
+    def __call__(
+        self, vectors: Arrays, labels: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any, out: Any,
+        grads: Arrays,
+    ) -> Any:  # fmt: skip
+        (x,) = vectors
+        count, columns = x.shape
+        summed = "value" in self._form and out is None
+        losses = self._xp.empty(count) if summed else out
+        # What a call does without is never touched; x lends its address.
+        weights, kept = (x if array is None else array for array in (sample_weight, losses))
+        if count:
+            divisors = Numbers(self._xp, (divisor,), "float64")
+            self._kernel(str(kept.dtype), divisors)(
+                min(count, GRID), np.int64(count), np.int64(columns), np.int64(labels.shape[1]),
+                np.int64(sample_weight is not None), divisors.values, tuple(map(np.float64, parameters)), (x,),
+                (labels,), (weights,), (kept,), grads or (x,),
             )  # fmt: skip
         if not summed:
             return None
@@ -251,6 +297,8 @@ class Engine:
             return RowKernel(record, form, dtype)
         if isinstance(record, RowLoss | ProjectionLoss):
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
+        if isinstance(record, PairedLoss):
+            return PairedLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         if isinstance(record, VectorLoss):
             return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         return FormKernel(forms.form(record, form), len(record.parameters), dtype, self.xp)

@@ -15,19 +15,20 @@ from fastloa_kernels.records import VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 
-def loss_kernel(record: VectorLoss, dtype: str, read: Any, *, value: bool, grad: bool) -> Callable[..., None]:
+def loss_kernel(record: VectorLoss, dtype: str, read: Any, form: str) -> Callable[..., None]:
     """``kernel(rows, columns, sampled, divisors, parameters, vectors, (targets, weights), losses, grads)``.
 
     ``read(divisors)`` is the divisor alone. What a form, or `sampled`, does without is not touched.
     """
     terms, wide, labelled = bind(record.terms, "float64"), np.float64, record.labelled
+    (slopes, results), value, grad = record.slopes(form), "value" in form, "grad" in form
     wholes = [
-        row_sum(dtype, device(spelled.term_at(terms, record.vectors, k, record.sums, wide))) for k in range(record.sums)
+        row_sum(dtype, device(spelled.term_at(terms, record.vectors, record.sums, k, wide))) for k in range(record.sums)
     ]
     sums = device(spelled.sums_at(wholes, corrected))
-    write = device(spelled.slope_at(bind(record.gradient, "float64"), record.vectors, record.gradients, wide))
+    write = device(spelled.slope_at(bind(slopes, "float64"), record.vectors, results, wide))
     value_of, coefficients = bind(record.value, "float64"), bind(record.coefficients, "float64")
-    errors = summation.ERRORS[dtype]
+    several, errors = device(spelled.as_tuple(record.shares)), summation.ERRORS[dtype]
 
     def kernel(rows, columns, sampled, divisors, parameters, vectors, numbers, losses, grads):
         high = cuda.shared.array(BLOCK, np.float64)
@@ -42,7 +43,7 @@ def loss_kernel(record: VectorLoss, dtype: str, read: Any, *, value: bool, grad:
             if value and cuda.threadIdx.x == 0:
                 losses[0][row] = scale * value_of(*found, t, *parameters)
             if grad:
-                shares = coefficients(scale / divisor, *found, t, *parameters)
+                shares = several(coefficients(scale / divisor, *found, t, *parameters))
                 j = cuda.threadIdx.x
                 while j < columns:
                     write(grads, shares, vectors, base + j, parameters)
