@@ -19,7 +19,7 @@ def logits(*shape):
     return 3 * rng.normal(size=shape), (rng.random(shape) > 0.5).astype("float64")
 
 
-@pytest.mark.xdist_group("multilabel_soft_margin_loss-float64")
+@pytest.mark.shares("multilabel_soft_margin_loss-float64")
 class TestSoftMargin:
     @REDUCTIONS
     @pytest.mark.parametrize("weight", [None, (CLASSES,), (ROWS, 1)])
@@ -99,7 +99,7 @@ def check_torch(operation, function, x, labels, engine, *, reduction, weight=Non
         harness.check_same_bits(got, grad)
 
 
-@pytest.mark.xdist_group("multi_margin_loss-float64")
+@pytest.mark.shares("multi_margin_loss-float64")
 class TestMultiMargin:
     @REDUCTIONS
     @pytest.mark.parametrize("p", [1, 2])
@@ -149,7 +149,7 @@ class TestMultiMargin:
             harness.check_same_bits(np.moveaxis(grad, axis, -1).reshape(-1, CLASSES), flat[1])
 
 
-@pytest.mark.xdist_group("multilabel_margin_loss-float64")
+@pytest.mark.shares("multilabel_margin_loss-float64")
 class TestMultilabelMargin:
     @REDUCTIONS
     def test_it_is_pytorchs(self, reduction, engine):
@@ -215,7 +215,7 @@ class TestMultilabelMargin:
 
 
 @pytest.mark.parametrize("half", [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)], ids=str)
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(f"{n}-float32")) for n in (
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.shares(f"{n}-float32")) for n in (
     "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss"
 )])  # fmt: skip
 def test_16_bits_are_float32_rounded_once(name, half, engine):

@@ -11,7 +11,7 @@ from tests.samples import rng_for
 from tests.subjects import DTYPES, group
 
 EACH = [pytest.param(dtype, marks=group("jensen_shannon_divergence", dtype)) for dtype in DTYPES]
-FLOAT64 = pytest.mark.xdist_group("jensen_shannon_divergence-float64")
+FLOAT64 = pytest.mark.shares("jensen_shannon_divergence-float64")
 
 
 def distributions(rows=6, classes=5):

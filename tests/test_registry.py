@@ -22,6 +22,7 @@ from fastloa_kernels.records import (
 
 import fastloa as fl
 from fastloa.cli.accuracy_table import EXACT
+from fastloa.contrastive_loss_operations import ContrastiveLossOperation
 from fastloa.linear_loss_operations import LinearLossOperation
 from fastloa.loss_operations import LossOperation
 from fastloa.operations import Activation, Operation
@@ -34,7 +35,7 @@ from tests import cases
 KINDS = (Elementwise, Gated, PairedLoss, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step, VectorLoss)
 # Steps go in sequences, products round as their library does, errors of vectors are those of terms that cancel, and
 # samples are drawn.
-UNMEASURED = (StepOperation, LinearLossOperation, SampledActivation, VectorLossOperation)
+UNMEASURED = (StepOperation, ContrastiveLossOperation, LinearLossOperation, SampledActivation, VectorLossOperation)
 # Records that serve an operation under another's name, and what is summed for its own sake.
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",
@@ -43,7 +44,7 @@ SERVING = {
     "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
     "multilabel_soft_margin_loss_weighted": "multilabel_soft_margin_loss", "multi_margin_loss_squared": "multi_margin_loss",
     "prelu_channel": "prelu", "gumbel_score": "gumbel_softmax", "tempered": "gumbel_softmax",
-    "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
+    "product_with_direction": None, "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 
 

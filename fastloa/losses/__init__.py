@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from fastloa.losses import (
     class_margins,
+    contrastive,
     cross_entropies,
     deviances,
     divergences,
@@ -36,6 +37,7 @@ from fastloa.losses import (
     vectors,
 )
 from fastloa.losses.class_margins import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.losses.contrastive import *  # noqa: F403
 from fastloa.losses.cross_entropies import *  # noqa: F403
 from fastloa.losses.deviances import *  # noqa: F403
 from fastloa.losses.divergences import *  # noqa: F403
@@ -53,7 +55,7 @@ from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        class_margins, cross_entropies, deviances, divergences, focal, joint, label_losses, linear, margins, overlaps,
-        projections, quantiles, regression, robust, vectors,
+        class_margins, contrastive, cross_entropies, deviances, divergences, focal, joint, label_losses, linear,
+        margins, overlaps, projections, quantiles, regression, robust, vectors,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

@@ -141,6 +141,13 @@ class LinearLossCase:
 
 
 @dataclass(frozen=True, eq=False)
+class ContrastiveLossCase:
+    """A loss of embeddings against each other; test_contrastive_losses.py has its tests."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
 class StepCase:
     """An optimizer: its step on bare arrays, its class, and the option sets that change the arithmetic.
 

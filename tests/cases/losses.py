@@ -18,7 +18,15 @@ from tests.cases.edges import (
     same,
     scaled,
 )
-from tests.cases.kinds import JointLossCase, LinearLossCase, LossCase, PairedLossCase, RowLossCase, VectorLossCase
+from tests.cases.kinds import (
+    ContrastiveLossCase,
+    JointLossCase,
+    LinearLossCase,
+    LossCase,
+    PairedLossCase,
+    RowLossCase,
+    VectorLossCase,
+)
 from tests.samples import logits, overlaps
 
 CASES = (
@@ -185,4 +193,5 @@ CASES = (
     ),
     RowLossCase("sparsemax_loss", ref.sparsemax_loss_row, probabilities=True, share=ref.sparsemax),
     LinearLossCase("linear_cross_entropy", "cross_entropy"),
+    ContrastiveLossCase("nt_xent_loss"),
 )  # fmt: skip

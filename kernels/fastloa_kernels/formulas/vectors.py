@@ -62,6 +62,25 @@ def cosine_distance_coefficients(scale, ab, aa, bb, t, eps):
     return -mixed, -over(k / at_least(a, eps), a), -over(k / at_least(b, eps), b)
 
 
+def along_terms(a, g, eps):
+    return a * g, a * a
+
+
+def product_with_direction(ag, aa, t, eps):
+    return ag / at_least(sqrt(aa), eps)
+
+
+def along_coefficients(scale, ag, aa, t, eps):
+    length = at_least(sqrt(aa), eps)
+    k = scale / length
+    return k, over(k * ag / length, sqrt(aa))
+
+
+def along_gradient(k, own, a, g, eps):
+    """In g it is the direction of a, and in a what a gradient g in the direction is."""
+    return fma(k, g, -own * a), k * a
+
+
 # distances
 
 
@@ -206,6 +225,9 @@ COSINE_EMBEDDING_LOSS = VectorLoss(
 )  # fmt: skip
 COSINE_DISTANCE = VectorLoss(
     cosine_distance, products, cosine_distance_coefficients, turned, vectors=2, gradients=2, sums=3, shares=3
+)
+PRODUCT_WITH_DIRECTION = VectorLoss(
+    product_with_direction, along_terms, along_coefficients, along_gradient, vectors=2, gradients=2, sums=2, shares=2
 )
 TRIPLET_MARGIN_LOSS = VectorLoss(
     triplet_margin_loss, triplet_terms, triplet_coefficients, triplet_gradient, vectors=3, gradients=3, sums=2, shares=2
