@@ -39,6 +39,10 @@ BATCH = 16
 REGISTERS = 64  # what lets 1,024 threads live on a multiprocessor, and enough bytes be in flight
 CROWDED = 96  # for float64 sums of so many arrays that their elements alone take most of 64
 BENT = 84, 32  # registers and stack for losses with a float64 formula for each row, whose divisions call a function
+LONG = (
+    180  # statements in a text: formulas beyond keep more numbers alive than 64 registers hold, in float64 or 8 lanes
+)
+LENGTHY = 80, 32  # and what those may have of registers and stack
 OF_BLOCKS = 168  # where a block has a multiprocessor's shared memory to itself, its 12 to 24 warps may have all
 ARCHES = ("sm_80", "sm_90")
 HALVES = (("float16", "sm_90"), ("bfloat16", "sm_80"))
@@ -234,7 +238,9 @@ def map_row(record, name, dtype, stored=None, *, strided=False):
     reads = tuple(held[i] for i in inputs_used(form, parameters))
     crowded = form.summed and dtype == "float64" and form.inputs + form.outputs > 6
     text = make(label, form, parameters, dtype, stored)
-    return Row(text, reads, held[form.inputs :], lanes, wide, CROWDED if crowded else REGISTERS)
+    lengthy = text.text.count(";") > LONG and (dtype == "float64" or stored is not None)
+    registers, stack = LENGTHY if lengthy else (CROWDED if crowded else REGISTERS, 0)
+    return Row(text, reads, held[form.inputs :], lanes, wide, registers, stack)
 
 
 def _maps(record, dtype):

@@ -12,7 +12,7 @@ from fastloa_kernels.records import PairwiseLoss
 
 NEAR = 2.0**-4  # up to there a series of few terms gives by how much two probabilities differ
 CLOSE = 8.0  # and to there differences of logarithms cancel
-FAR = 80.0  # from there on exp may be too large for a number
+FAR, LEAST = 80.0, 1.8048513878454153e-35  # from there on exp may be too large for a number; exp(-80)
 NOTHING = -10000.0  # exp of anything below is 0, whatever it is multiplied with
 
 
@@ -93,18 +93,23 @@ def shares(other, other_low, s, s_low):
 
 
 def logarithms(own, own_low, other, other_low, s, s_low):
-    """log(greater / mean) and log(mean / lesser): both of 1 and more, so that nothing cancels."""
+    """log(greater / mean) and log(mean / lesser): both of 1 and more, so that nothing cancels; the latter up to FAR."""
     e, e_low, left, left_low, whole, rest = shares(other, other_low, s, s_low)
     y, y_low = product(e, e_low, other, other_low)
     y, y_low = ratio(y, y_low, whole, rest)
     above, above_low = log_beyond(1.0, y, y_low)
     far = s > FAR
-    y, y_low = ratio(e, e_low, 1.0 if far else left, 0.0 if far else left_low)
+    y, y_low = ratio(e, e_low, LEAST if far else left, 0.0 if far else left_low)
     y, y_low = product(y, y_low, own, own_low)
     below, below_low = log_beyond(1.0, y, y_low)
-    end, part = two_sum(s, -above)
-    end_low = part + (s_low - above_low) if s < inf else 0.0
-    return above, above_low, (end if far else below), (end_low if far else below_low)
+    return above, above_low, below, below_low
+
+
+def beyond_far(below, below_low, s, s_low):
+    """log(mean / lesser) from what it is at FAR, where s is beyond."""
+    far = s > FAR
+    total, part = two_sum(below, s - FAR if far else 0.0)
+    return total, (below_low + (part + (s_low if far else 0.0)) if s < inf else 0.0)
 
 
 def bend(y):
@@ -133,8 +138,7 @@ def far_divergence(own, own_low, other, other_low, s, s_low):
     above, above_low, below, below_low = logarithms(own, own_low, other, other_low, s, s_low)
     above, above_low = product(above, above_low, own, own_low)
     _, _, left, left_low, _, _ = shares(other, other_low, s, s_low)
-    gone = left == 0.0
-    below, below_low = product(0.0 if gone else below, 0.0 if gone else below_low, left, left_low)
+    below, below_low = product(below, below_low, left, left_low)
     below, below_low = product(below, below_low, other, other_low)
     total, rest = two_sum(above, -below)
     return total, rest + (above_low - below_low)
@@ -158,6 +162,7 @@ def slope(x, gap, gap_low, beta):
     """(1 - beta) * q * log(q / mean)."""
     own, own_low, other, other_low, s, s_low = parted(gap, gap_low, beta)
     above, above_low, below, below_low = logarithms(own, own_low, other, other_low, s, s_low)
+    below, below_low = beyond_far(below, below_low, s, s_low)
     more = gap > 0.0
     high, low = (-below if more else above), (-below_low if more else above_low)
     high, low = product(high, low, other if more else own, other_low if more else own_low)
@@ -169,6 +174,7 @@ def curve(x, gap, gap_low, beta):
     own, own_low, other, other_low, s, s_low = parted(gap, gap_low, beta)
     _, _, left, left_low, whole, rest = shares(other, other_low, s, s_low)
     above, above_low, below, below_low = logarithms(own, own_low, other, other_low, s, s_low)
+    below, below_low = beyond_far(below, below_low, s, s_low)
     left, left_low = product(left, left_low, other, other_low)
     more = gap > 0.0
     share, share_low = ratio(own if more else left, own_low if more else left_low, whole, rest)

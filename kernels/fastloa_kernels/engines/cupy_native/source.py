@@ -358,8 +358,8 @@ def _projection_loss(text: _Text, record: ProjectionLoss, form: RowForm) -> None
 def _of_team(text: _Text, team: Team, stored: tuple[str, str, str] | None, arguments: str, call: str) -> Source:
     for name, held in zip(("First", "Second", "Result"), stored or (text.dtype,) * 3, strict=True):
         text.members.append(f"using {name} = {STORED[held]};")
-    # Of projections of float64 the compiler spills what the registers of a block would hold, unless it is told of them.
-    limited = call.startswith("projection") and text.dtype == "float64" and team.limit is not None
+    # Of projections and pairs of float64 the compiler spills what registers would hold, unless it is told how many.
+    limited = call.startswith(("projection", "paired")) and text.dtype == "float64" and team.limit is not None
     operation = f"{call}<{{0}}, fastloa::{team.kind}>"
     text.entry(f"_{team.suffix}", f"{arguments}<{{0}}>", team.threads, operation, limited=limited)
     return replace(text.source("Row"), shared=team.limit is None)
