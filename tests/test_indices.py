@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
-from fastloa_kernels.engines.numba_cpu import compilation, elementwise, engine
+from fastloa_kernels.engines.numba_cpu import compilation, elementwise, engine, over_rows, small
 from fastloa_kernels.formulas import activations, losses, rowwise
 from numba.core import types
 
@@ -57,14 +57,14 @@ def compiled(monkeypatch, tmp_path):
         made.append(original(*arguments, **options))
         return made[-1]
 
+    small.place_of("float32", 1)  # the address of an array's elements, which has no index
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compilation, "dispatcher", noting)
     monkeypatch.setattr(compilation, "_addresses", {})
-    for kept in (
-        *(value for value in vars(elementwise).values() if hasattr(value, "cache_clear")),
-        engine._label_weights,
-    ):
-        kept.cache_clear()
+    for module in (elementwise, engine, over_rows):
+        for kept in vars(module).values():
+            if hasattr(kept, "cache_clear"):
+                kept.cache_clear()
     return made
 
 
@@ -106,9 +106,9 @@ def row_losses(cpu, labels):
 SKELETONS = {
     "maps": (maps, 6),
     "sums": (sums, 4),
-    "rows": (rows, 2),
-    "labels": (lambda cpu: row_losses(cpu, True), 1),
-    "probabilities": (lambda cpu: row_losses(cpu, False), 1),
+    "rows": (rows, 4),
+    "labels": (lambda cpu: row_losses(cpu, True), 2),
+    "probabilities": (lambda cpu: row_losses(cpu, False), 2),
     "label weights": (lambda cpu: cpu.label_weights(np.zeros(5, np.int64), zeros(9), zeros(5), -100, 9), 1),
 }
 
@@ -163,6 +163,8 @@ ALLOWED = (
     "{ return {0, static_cast<int>(n)}; }",
     "const int left = static_cast<int>(n - first < Team::LENGTH ? n - first : Team::LENGTH);",
     "static_cast<int>(blockDim.x)",
+    "static_cast<int>(high >> 8)",
+    "{ return static_cast<unsigned int>(bits); }",
     "static_cast<unsigned int>(float_to_half(high))",
     "a.firsts[blockIdx.x + 1]",
     "for (int i = static_cast<int>(threadIdx.x); i < a.count; i += THREADS)",

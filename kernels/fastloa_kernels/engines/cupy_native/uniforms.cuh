@@ -9,15 +9,16 @@ struct Words {
   unsigned int a, b, c, d;
 };
 
+__device__ __forceinline__ unsigned int lower(unsigned long long bits) { return static_cast<unsigned int>(bits); }
+__device__ __forceinline__ unsigned int upper(unsigned long long bits) { return lower(bits >> 32); }
+
 __device__ __forceinline__ Words philox(unsigned long long seed, unsigned long long stream, unsigned long long number) {
-  Words w = {static_cast<unsigned int>(number), static_cast<unsigned int>(number >> 32),
-             static_cast<unsigned int>(stream), static_cast<unsigned int>(stream >> 32)};
-  unsigned int k = static_cast<unsigned int>(seed), m = static_cast<unsigned int>(seed >> 32);
+  Words w = {lower(number), upper(number), lower(stream), upper(stream)};
+  unsigned int k = lower(seed), m = upper(seed);
 #pragma unroll
   for (int round = 0; round < 10; ++round) {
     const unsigned long long p = 0xD2511F53ull * w.a, q = 0xCD9E8D57ull * w.c;
-    w = {static_cast<unsigned int>(q >> 32) ^ w.b ^ k, static_cast<unsigned int>(q),
-         static_cast<unsigned int>(p >> 32) ^ w.d ^ m, static_cast<unsigned int>(p)};
+    w = {upper(q) ^ w.b ^ k, lower(q), upper(p) ^ w.d ^ m, lower(p)};
     k += 0x9E3779B9u;
     m += 0xBB67AE85u;
   }
