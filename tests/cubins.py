@@ -39,9 +39,8 @@ BATCH = 16
 REGISTERS = 64  # what lets 1,024 threads live on a multiprocessor, and enough bytes be in flight
 CROWDED = 96  # for float64 sums of so many arrays that their elements alone take most of 64
 BENT = 84, 32  # registers and stack for losses with a float64 formula for each row, whose divisions call a function
-LONG = (
-    180  # statements in a text: formulas beyond keep more numbers alive than 64 registers hold, in float64 or 8 lanes
-)
+# Statements in a text: formulas beyond keep more numbers alive than 64 registers hold, in float64 or 8 lanes.
+LONG = 180
 LENGTHY = 80, 32  # and what those may have of registers and stack
 OF_BLOCKS = 168  # where a block has a multiprocessor's shared memory to itself, its 12 to 24 warps may have all
 ARCHES = ("sm_80", "sm_90")
@@ -103,8 +102,18 @@ class Cell:
     def digest(self):
         """Tell whether what is compiled has changed, and so may its figures."""
         texts = [row.text.text for row in self.make()]
-        content = (*texts, *source.headers().values(), *driver.FLAGS, self.arch)
+        content = (*texts, *included(texts), *driver.FLAGS, self.arch)
         return hashlib.sha256("\0".join(content).encode()).hexdigest()[:16]
+
+
+def included(texts):
+    """Give the skeletons that texts hold, themselves or through others."""
+    found, waiting = {}, list(texts)
+    while waiting:
+        for name in set(re.findall(r'#include "(.+)"', waiting.pop())) - found.keys():
+            found[name] = source.headers()[name]
+            waiting.append(found[name])
+    return [found[name] for name in sorted(found)]
 
 
 def tool(name):
