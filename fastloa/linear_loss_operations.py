@@ -80,8 +80,8 @@ class LinearLossOperation(Operation[P]):
             shared = options_of(call, targets, terms.rows, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), kind.compute)
             ready = [call.ready(array, kind.compute) for array in arrays]
-            layer = _Layer(call.engine.xp, kind.compute, ready[0].reshape(-1, x.shape[-1]), *ready[1:])
-            losses = layer.run(kernel, targets, shared, terms.chunk, value="value" in form, grad="grad" in form)
+            layer = _Layer(call.engine, kind.compute, ready[0].reshape(-1, x.shape[-1]), *ready[1:])
+            losses = layer.run(kernel, targets, shared, terms, value="value" in form, grad="grad" in form)
             grads = tuple(
                 call.give(grad.reshape(array.shape), None, kind.result)
                 for grad, array in zip(layer.grads, arrays, strict=False)
@@ -96,15 +96,16 @@ class LinearLossOperation(Operation[P]):
 class _Layer:
     """A linear layer on rows, and its gradients as far as the chunks of rows have come."""
 
-    def __init__(self, xp: Any, dtype: str, x: Any, weight: Any, bias: Any = None) -> None:
-        self._xp, self._dtype, self._x, self._weight, self._bias = xp, dtype, x, weight, bias
+    def __init__(self, engine: Any, dtype: str, x: Any, weight: Any, bias: Any = None) -> None:
+        self._engine, self._xp, self._dtype = engine, engine.xp, dtype
+        self._x, self._weight, self._bias = x, weight, bias
         self.grads: tuple[Any, ...] = ()
         self._groups: Any = None
 
-    def run(self, kernel: Any, targets: Any, shared: Any, chunk: int | None, *, value: bool, grad: bool) -> Any:
+    def run(self, kernel: Any, targets: Any, shared: Any, terms: LinearTerms, *, value: bool, grad: bool) -> Any:
         """The rows' losses; with `grad` the gradients are left in `grads`."""
-        xp, dtype, classes = self._xp, self._dtype, len(self._weight)
-        chunks = list(_chunks(len(self._x), classes, chunk))
+        xp, dtype, classes, mapped = self._xp, self._dtype, len(self._weight), terms.rows.scores
+        chunks = list(_chunks(len(self._x), classes, terms.chunk))
         height = max((rows.stop - rows.start for rows in chunks), default=0)
         scores = xp.empty((height, classes), dtype)
         slopes: Any = xp.empty_like(scores) if grad else None
@@ -117,7 +118,11 @@ class _Layer:
             xp.matmul(self._x[rows], self._weight.T, out=z)
             if self._bias is not None:
                 z += self._bias
-            kernel(z, part.target, part.class_weight, part.sample_weight, shared, out, d, None)
+            read = mapped.scores(self._engine, z) if mapped else z
+            kernel(read, part.target, part.class_weight, part.sample_weight, shared, out, d, None)
+            if mapped and grad:
+                mapped.back(self._engine, z, d)
+                part.clear_labelled(terms.rows.ignore_index, d)
             part.clear(out, d)
             if grad:
                 self._add(rows, d)

@@ -62,7 +62,7 @@ class RowLossOperation(LossOperation[P]):
         call = Call(function, {**given, "mask": terms.mask, **buffers}, backend)
         check_apart(function, buffers)
         with call.on_device():
-            rows = _rows(call, args[0], axis)
+            rows = _rows(call, args[0], axis, mapped=bool(terms.scores))
             targets = targets_of(call, args[1], terms, sample_weight, args[0].shape, rows.axis, rows.kind.compute)
             if reduction != "none" and buffers.get("out") is not None:
                 raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
@@ -70,13 +70,17 @@ class RowLossOperation(LossOperation[P]):
             options_of_rows = options_of(call, targets, terms, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), rows.kind.compute)
             losses, *others = results.arrays
+            scores = terms.scores.scores(call.engine, rows.scores) if terms.scores else rows.scores
             apart = targets.skipped is not None and "value" in form and losses is None
             if apart:
                 losses = call.engine.xp.empty(len(rows.scores), rows.kind.compute)
             total = kernel(
-                rows.scores, targets.target, targets.class_weight, targets.sample_weight, options_of_rows,
+                scores, targets.target, targets.class_weight, targets.sample_weight, options_of_rows,
                 losses, *others,
             )  # fmt: skip
+            if terms.scores and "grad" in form:
+                terms.scores.back(call.engine, rows.scores, *others)
+                targets.clear_labelled(terms.ignore_index, *others)
             targets.clear(losses, *others)
             if apart:
                 total = total_of(call, losses, options_of_rows.divisor, rows.kind.compute)
@@ -166,7 +170,7 @@ class _Results:
         return tuple(results)
 
 
-def _rows(call: Call, x: Any, axis: Any) -> _Rows:
+def _rows(call: Call, x: Any, axis: Any, *, mapped: bool) -> _Rows:
     function, shape = call.function, tuple(x.shape)
     kind = dtypes.kind_of(function, "input", x)
     if not shape:
@@ -175,7 +179,8 @@ def _rows(call: Call, x: Any, axis: Any) -> _Rows:
     batch, classes = shape[:axis] + shape[axis + 1 :], shape[axis]
     if classes == 0:
         raise ValueError(f"{function}: input must have at least one class along axis {axis}, got shape {shape}")
-    scores = call.ready(last(x, axis), call.stored(kind, kind.compute))
+    # What is mapped is not rounded in between.
+    scores = call.ready(last(x, axis), kind.compute if mapped else call.stored(kind, kind.compute))
     return _Rows(scores.reshape(-1, classes), batch, axis, kind)
 
 

@@ -11,6 +11,7 @@ from fastloa import dtypes
 from fastloa.calls import Call
 from fastloa.loss_operations import check_probabilities, index
 from fastloa.operations import Array
+from fastloa.score_maps import ScoreMap
 
 EMPTY = ("nan", "zero", "raise")
 
@@ -28,6 +29,7 @@ class RowTerms:
     z_loss: float = 0.0
     mask: Array | None = None
     parameters: tuple[float, ...] = ()
+    scores: ScoreMap = ScoreMap()  # noqa: RUF009  (it never changes)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Targets:
             for result in results:
                 if result is not None:
                     result[self.skipped] = 0.0
+
+    def clear_labelled(self, label: int, *results: Any) -> None:
+        """The same of the rows with this label."""
+        if self.labels:
+            replace(self, skipped=self.target == label).clear(*results)
 
 
 def targets_of(

@@ -44,6 +44,7 @@ SERVING = {
     "triplet_margin_loss_swap": "triplet_margin_loss", "triplet_margin_loss_norm": "triplet_margin_loss",
     "multilabel_soft_margin_loss_weighted": "multilabel_soft_margin_loss", "multi_margin_loss_squared": "multi_margin_loss",
     "prelu_channel": "prelu", "gumbel_score": "gumbel_softmax", "tempered": "gumbel_softmax",
+    "softcap_derivative": "softcap",
     "product_with_direction": None, "identity": None, "not_a_probability": None, "descent_square": None, "magnitude": None,
 }  # fmt: skip
 

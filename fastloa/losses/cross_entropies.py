@@ -8,6 +8,7 @@ from fastloa.loss_operations import Terms, loss
 from fastloa.operations import Array, Parameters
 from fastloa.row_loss_operations import row_loss
 from fastloa.row_targets import EMPTY, RowTerms
+from fastloa.score_maps import score_map
 
 __all__ = [
     "binary_cross_entropy",
@@ -138,8 +139,9 @@ def binary_cross_entropy_with_logits(
 @row_loss(rowwise.CROSS_ENTROPY)
 def cross_entropy(
     input: Array, target: Array, /, *, weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean",
-    label_smoothing: float = 0.0, z_loss: float = 0.0, mask: Array | None = None, axis: int = -1,
-    sample_weight: Array | None = None, empty: str = "nan", check: bool = False, backend: str | None = None,
+    label_smoothing: float = 0.0, z_loss: float = 0.0, softcap: float | None = None, temperature: float = 1.0,
+    mask: Array | None = None, axis: int = -1, sample_weight: Array | None = None, empty: str = "nan",
+    check: bool = False, backend: str | None = None,
 ) -> Parameters:  # fmt: skip
     r"""Cross entropy of many classes, on logits.
 
@@ -165,6 +167,10 @@ def cross_entropy(
         The share s in [0, 1] of the target that is spread over all classes.
     z_loss : float, default 0.0
         The factor, 0 or more, of the squared logarithm that is added to each row's loss; class weights leave it alone.
+    softcap : float, optional
+        A bound c of the logits, positive: they become those of `softcap`, c tanh(z / c), first of all.
+    temperature : float, default 1.0
+        What the logits are divided by then; positive.
     mask : bool array, shape (...), optional
         True for rows that count, as optax's ``where``; all others are treated as those with the label to be ignored.
     axis : int, default -1
@@ -195,14 +201,17 @@ def cross_entropy(
     -----
     For many classes. The gradient at a label keeps its digits where its probability is nearly 1. A target of 0 at a
     logit of -inf counts for nothing (0 log 0 = 0). The z-loss keeps the logits near where their softmax needs no
-    shift: PaLM has 1e-4.
+    shift: PaLM has 1e-4. With a `softcap` or a `temperature` z is what they make of the input, in an array besides, and
+    the derivatives are those in the input, by one more pass over them.
 
     References
     ----------
     Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs", 1990,
     doi:10.1007/978-3-642-76153-9_28; Szegedy et al., "Rethinking the Inception Architecture", 2016,
     doi:10.1109/CVPR.2016.308 (label smoothing); Chowdhery et al., "PaLM: Scaling Language Modeling with
-    Pathways", 2022, arXiv:2204.02311 (z-loss).
+    Pathways", 2022, arXiv:2204.02311 (z-loss); Gemma Team, "Gemma 2: Improving Open Language Models at a Practical
+    Size", 2024, arXiv:2408.00118 (softcap); Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network",
+    2015, arXiv:1503.02531 (temperature).
 
     Examples
     --------
@@ -220,6 +229,7 @@ def cross_entropy(
         check=checks.flag(name, "check", check),
         z_loss=checks.number(name, "z_loss", z_loss, low=0.0),
         mask=mask,
+        scores=score_map(name, softcap, temperature),
     )
 
 

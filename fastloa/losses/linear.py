@@ -5,6 +5,7 @@ from fastloa.linear_loss_operations import LinearTerms, linear_loss
 from fastloa.losses.cross_entropies import cross_entropy
 from fastloa.operations import Array, Parameters
 from fastloa.row_targets import EMPTY, RowTerms
+from fastloa.score_maps import score_map
 
 __all__ = ["linear_cross_entropy"]
 
@@ -13,8 +14,9 @@ __all__ = ["linear_cross_entropy"]
 def linear_cross_entropy(
     input: Array, linear_weight: Array, target: Array, /, *, linear_bias: Array | None = None,
     weight: Array | None = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0,
-    z_loss: float = 0.0, mask: Array | None = None, sample_weight: Array | None = None,
-    batch_chunk_size: int | None = None, empty: str = "nan", check: bool = False, backend: str | None = None,
+    z_loss: float = 0.0, softcap: float | None = None, temperature: float = 1.0, mask: Array | None = None,
+    sample_weight: Array | None = None, batch_chunk_size: int | None = None, empty: str = "nan", check: bool = False,
+    backend: str | None = None,
 ) -> Parameters:  # fmt: skip
     r"""Cross entropy of the logits of a linear layer, of which only a few rows are held at a time.
 
@@ -43,6 +45,10 @@ def linear_cross_entropy(
         The share in [0, 1] of the target that is spread over all classes.
     z_loss : float, default 0.0
         The factor, 0 or more, of log(sum(exp(z)))^2, which is added to each row's loss; class weights leave it alone.
+    softcap : float, optional
+        A bound c of the logits, positive: they become those of `softcap`, c tanh(z / c), first of all.
+    temperature : float, default 1.0
+        What the logits are divided by then; positive.
     mask : bool array, shape (...), optional
         True for rows that count, as optax's ``where``; all others are treated as those with the label to be ignored.
     sample_weight : array, shape (...), optional
@@ -73,9 +79,10 @@ def linear_cross_entropy(
     Notes
     -----
     For many classes, as in language models. It takes the memory of its arguments, of the gradients, and of two chunks
-    of logits: `cross_entropy` would hold all logits and their gradient. The products are the library's own
-    (``numpy.matmul``, ``cupy.matmul``), in float32 for 16-bit arrays, and so are their rounding errors. The results
-    depend in their last digits on the size of the chunks, and on nothing else of the calls before. There is no Hessian.
+    of logits, or three with a `softcap` or a `temperature`: `cross_entropy` would hold all logits and their gradient.
+    The products are the library's own (``numpy.matmul``, ``cupy.matmul``), in float32 for 16-bit arrays, and so are
+    their rounding errors. The results depend in their last digits on the size of the chunks, and on nothing else of the
+    calls before. There is no Hessian.
 
     An ignored row adds 0 times its input, which is NaN where that is infinite or NaN, as in PyTorch.
 
@@ -103,6 +110,7 @@ def linear_cross_entropy(
             check=checks.flag(name, "check", check),
             z_loss=checks.number(name, "z_loss", z_loss, low=0.0),
             mask=mask,
+            scores=score_map(name, softcap, temperature),
         ),
         linear_bias,
         None if chunk is None else checks.integer(name, "batch_chunk_size", chunk, low=1),

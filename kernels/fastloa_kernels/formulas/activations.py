@@ -155,6 +155,10 @@ def softcap_derivative(x, cap):
     return sech_squared(z, z_low)
 
 
+def softcap_second(x, cap):
+    return -2.0 * softcap(x, cap) / cap / cap * softcap_derivative(x, cap)
+
+
 def softcap_derivative_from_output(y, cap):
     z, z_low = over(y, cap)
     return fma(-2.0 * z, z_low, fma(-z, z, 1.0))
@@ -203,5 +207,6 @@ TANHSHRINK = Elementwise(tanhshrink, tanhshrink_derivative)
 SELU = Elementwise(selu, selu_derivative, selu_derivative_from_output)
 CELU = Elementwise(celu, celu_derivative, celu_derivative_from_output)
 SOFTCAP = Elementwise(softcap, softcap_derivative, softcap_derivative_from_output)
+SOFTCAP_SLOPE = Elementwise(softcap_derivative, softcap_second)
 SOFTPLUS = Elementwise(softplus, softplus_derivative, softplus_derivative_from_output, folding=("threshold",))
 LOGSIGMOID = Elementwise(logsigmoid, logsigmoid_derivative, logsigmoid_derivative_from_output)
