@@ -80,7 +80,7 @@ def multi_margin_loss(
     array([0.41666667, 0.        ])
     >>> multi_margin_loss.grad(x, y, reduction="sum").round(6)
     array([[-0.333333,  0.333333,  0.      ],
-           [-0.      ,  0.      ,  0.      ]])
+           [ 0.      ,  0.      ,  0.      ]])
     """
     name = "multi_margin_loss"
     power = checks.integer(name, "p", p, low=1, high=2)
@@ -150,7 +150,7 @@ def multilabel_margin_loss(
     >>> multilabel_margin_loss(x, labels)
     np.float64(0.3125)
     >>> multilabel_margin_loss.grad(x, labels)
-    array([[-0.25,  0.25,  0.  , -0.  ]])
+    array([[-0.25,  0.25,  0.  ,  0.  ]])
     """
     return PairedTerms((1.0,), check=checks.flag("multilabel_margin_loss", "check", check))
 
