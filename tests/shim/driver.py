@@ -15,7 +15,8 @@ import numpy as np
 from fastloa_kernels.engines.cupy_native import source
 
 SHIM = Path(__file__).with_name("shim.hpp")
-FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-gnu-unique", "-shared", "-fPIC", "-pthread", "-w")
+FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-gnu-unique", "-fPIC", "-pthread", "-w")
+ALL = "all.hpp"
 WRONG = {1: "the arguments are not laid out as the kernel's struct", 2: "a barrier is not reached by all threads"}
 SHARED = 100_000  # bytes of a row that fit shared memory: fewer than on any device, so that rows of tests are longer
 BATCH = 96  # texts in one translation unit: most of the time goes to starting the compiler and reading its headers
@@ -77,21 +78,10 @@ class ShimDriver:
             self._launches[name] = _launch(name, run)
 
     def _built(self, sources):
-        text = "\n".join([f'#include "{SHIM.name}"', *(s.text for s in sources), *map(_entry, _names(sources)), ""])
-        digest = hashlib.sha256()
-        for part in (text, SHIM.read_text(), *source.headers().values(), *self._flags, _version()):
-            digest.update(part.encode() + b"\0")
-        folder = Path(tempfile.gettempdir()) / f"fastloa-shim-{os.getuid()}"
-        folder.mkdir(exist_ok=True)
-        library = folder / f"{digest.hexdigest()}.so"
-        # Test processes side by side want the same libraries: one builds, the others wait.
-        with open(library.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not library.exists():
-                with tempfile.TemporaryDirectory(dir=folder) as work:
-                    _compile(text, self._flags, Path(work))
-                    os.replace(Path(work) / "library.so", library)
-        return library
+        headers = _headers(self._flags)
+        text = "\n".join([f'#include "{ALL}"', *(s.text for s in sources), *map(_entry, _names(sources)), ""])
+        library = headers / f"{_digest(text)}.so"
+        return _once(library, lambda place: _compile(text, ("-shared", *self._flags, f"-I{headers}"), place))
 
 
 def _names(sources):
@@ -105,13 +95,46 @@ def _entry(name):
     )
 
 
-def _compile(text, flags, folder):
-    for name, content in source.headers().items():
-        (folder / name).write_text(content)
-    (folder / SHIM.name).write_text(SHIM.read_text())
-    (folder / "text.cpp").write_text(text)
-    command = [compiler(), *flags, "-o", str(folder / "library.so"), str(folder / "text.cpp")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+def _digest(*parts):
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _headers(flags):
+    """Give the folder of the skeletons and of what is built with them.
+
+    They are compiled ahead, all together: to read them took most of the time of each text.
+    """
+    skeletons = {SHIM.name: SHIM.read_text(), **source.headers()}
+    folder = (
+        Path(tempfile.gettempdir()) / f"fastloa-shim-{os.getuid()}" / _digest(*skeletons.values(), *flags, _version())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "\n".join(f'#include "{name}"' for name in skeletons)
+
+    def build(place):
+        for name, content in {**skeletons, ALL: text}.items():
+            (folder / name).write_text(content)
+        _compile(text, ("-x", "c++-header", *flags, f"-I{folder}"), place)
+
+    _once(folder / f"{ALL}.gch", build)
+    return folder
+
+
+def _once(path, build):
+    """Give the path of a file that ``build(place)`` makes at another: of processes side by side one does, others wait."""
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            with tempfile.TemporaryDirectory(dir=path.parent) as work:
+                build(Path(work) / path.name)
+                os.replace(Path(work) / path.name, path)
+    return path
+
+
+def _compile(text, flags, place):
+    path = place.with_suffix(".cpp")
+    path.write_text(text)
+    done = subprocess.run([compiler(), *flags, "-o", place, path], check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr[:20_000])
 
