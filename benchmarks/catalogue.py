@@ -21,7 +21,7 @@ def page() -> str:
     return "\n".join([
         HEAD,
         *_table("Activations", "each with its derivative and backward", activations),
-        *_table("Losses", "each with its gradient, and all but those of vectors with their Hessian", losses),
+        *_table("Losses", "each with its gradient, and most with their Hessian", losses),
         *_table("Optimizers", "most also as a step on bare arrays, such as `adam_step`", optimizers),
         *_table("Schedules", "of any hyper-parameter, in `fastloa.schedules`", schedules),
     ])  # fmt: skip

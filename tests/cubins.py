@@ -43,6 +43,7 @@ BENT = 84, 32  # registers and stack for losses with a float64 formula for each 
 LONG = 180
 LENGTHY = 80, 32  # and what those may have of registers and stack
 OF_BLOCKS = 168  # where a block has a multiprocessor's shared memory to itself, its 12 to 24 warps may have all
+OF_SEQUENCES = 80  # where there are as many blocks as sequences, which are few, all of each may be resident anyway
 ARCHES = ("sm_80", "sm_90")
 HALVES = (("float16", "sm_90"), ("bfloat16", "sm_80"))
 STORED = (("float32", None), ("float64", None), ("float32", "float16"), ("float32", "bfloat16"))
@@ -276,6 +277,10 @@ def _texts(make, *arguments):
         yield Row(text, registers=OF_BLOCKS if text.names[0].endswith("_strip") else registers, stack=stack)
 
 
+def _alignments(dtype):
+    return (Row(text, registers=OF_SEQUENCES) for text in catalogue.alignment_sources(dtype))
+
+
 @functools.cache
 def _bent():
     return tuple(record.name for record in catalogue.records(RowLoss).values() if record.bent)
@@ -295,6 +300,7 @@ def _all():
         for suffix in LARGEST:
             make = partial(_texts, catalogue.vector_loss_sources, dtype, {suffix})
             yield Cell(f"vectors {dtype} {suffix} sm_90", "sm_90", make)
+        yield Cell(f"alignments {dtype} sm_90", "sm_90", partial(_alignments, dtype))
     for dtype, half in STORED:
         yield Cell(f"rows {half or dtype} sm_90", "sm_90", partial(_texts, catalogue.row_sources, dtype, half))
         for suffix in LARGEST:

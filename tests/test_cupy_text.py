@@ -178,14 +178,20 @@ def sanitized(*arguments):
 
 
 @needs_compiler
-def test_sums_and_rows_have_no_races():
+def test_skeletons_with_barriers_have_no_races():
     assert sanitized() == (0, "")
 
 
 @needs_compiler
-@pytest.mark.parametrize("number", ["7", "0"])  # where a block's threads, and where its warps, put their sums
-def test_a_missing_barrier_is_a_race(number):
-    status, said = sanitized("rows", number)
+@pytest.mark.parametrize(
+    ("skeleton", "header", "number"),
+    [
+        ("rows", "teams.cuh", "1"), ("rows", "rows.cuh", "0"),  # where a block's threads, and its warps, put their sums
+        ("alignments", "alignments.cuh", "1"), ("alignments", "alignments.cuh", "3"),  # forward, and back
+    ],
+)  # fmt: skip
+def test_a_missing_barrier_is_a_race(skeleton, header, number):
+    status, said = sanitized(skeleton, header, number)
     assert status == 66
     assert "data race" in said
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fastloa_kernels import forms, formulas, primitives, records
-from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
 from fastloa_kernels.engines.numba_cuda import engine, toolchain
 from fastloa_kernels.formulas import resolve
 
@@ -211,6 +211,18 @@ def test_losses_by_projections(record, labels, dtype, ptx):
     x, target = np.zeros((2, 3), dtype), np.zeros(2, np.int64) if labels else np.zeros((2, 3), dtype)
     form, options = RowForm(True, True, True, labels, False), RowOptions(-100, 1.0, 0.0, 3.0, 2.0)
     ptx.engine.load(record, form, dtype)(x, target, None, np.ones(2, dtype), options, None, x, x.copy())
+    check_launches(ptx)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", ["value", "value_and_grad"])
+@pytest.mark.parametrize("record", found(records.AlignmentLoss).values(), ids=lambda record: record.name)
+def test_losses_of_alignments(record, form, dtype, ptx):
+    x, spans = np.zeros((3, 1, 2), dtype), np.array([[0, 1, 3]])
+    for divisor in (2.0, np.array(2.0)):
+        options = AlignmentOptions(1, 0, False, True, divisor)
+        grad = np.zeros_like(x) if form == "value_and_grad" else None
+        ptx.engine.load(record, form, dtype)(x, np.ones(1, np.int64), spans, None, options, None, grad)
     check_launches(ptx)
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 from fastloa_kernels import formulas
 from fastloa_kernels.records import (
+    AlignmentLoss,
     Elementwise,
     Gated,
     PairedLoss,
@@ -21,6 +22,7 @@ from fastloa_kernels.records import (
 )
 
 import fastloa as fl
+from fastloa.alignment_loss_operations import AlignmentLossOperation
 from fastloa.cli.accuracy_table import EXACT
 from fastloa.contrastive_loss_operations import ContrastiveLossOperation
 from fastloa.linear_loss_operations import LinearLossOperation
@@ -32,10 +34,16 @@ from fastloa.random_operations import SampledActivation
 from fastloa.vector_loss_operations import VectorLossOperation
 from tests import cases
 
-KINDS = (Elementwise, Gated, PairedLoss, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step, VectorLoss)
-# Steps go in sequences, products round as their library does, errors of vectors are those of terms that cancel, and
-# samples are drawn.
-UNMEASURED = (StepOperation, ContrastiveLossOperation, LinearLossOperation, SampledActivation, VectorLossOperation)
+KINDS = (
+    AlignmentLoss, Elementwise, Gated, PairedLoss, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step,
+    VectorLoss,
+)  # fmt: skip
+# Steps go in sequences, products round as their library does, errors of vectors are those of terms that cancel, those
+# of alignments add up over their frames, and samples are drawn.
+UNMEASURED = (
+    StepOperation, AlignmentLossOperation, ContrastiveLossOperation, LinearLossOperation, SampledActivation,
+    VectorLossOperation,
+)  # fmt: skip
 # Records that serve an operation under another's name, and what is summed for its own sake.
 SERVING = {
     "gelu_tanh": "gelu", "geglu_tanh": "geglu", "poisson_nll_loss_full": "poisson_nll_loss", "poisson_nll_loss_rate": "poisson_nll_loss",

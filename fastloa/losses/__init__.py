@@ -3,8 +3,8 @@
 Every one is called with predictions and targets and gives the value; its methods take the same arguments: ``grad``
 gives the gradient with respect to the first argument, ``value_and_grad`` both in one pass over memory, and
 ``grad_and_hess`` the gradient and the diagonal of the Hessian. Losses of several arrays that are all learnt have a
-gradient in each, in the order of the arguments; those of rows of vectors, and of their overlap, have no Hessian. All
-take
+gradient in each, in the order of the arguments; those of rows of vectors, of their overlap, and of alignments, have no
+Hessian. All take
 
 - ``reduction``: ``"mean"``, ``"sum"`` or ``"none"``; gradient and Hessian are those of the reduced loss, and of the sum
   for ``"none"``;
@@ -19,6 +19,7 @@ Values and gradients have the dtype of the first argument, but the value of a 16
 from typing import TYPE_CHECKING
 
 from fastloa.losses import (
+    alignments,
     class_margins,
     contrastive,
     cross_entropies,
@@ -36,7 +37,8 @@ from fastloa.losses import (
     robust,
     vectors,
 )
-from fastloa.losses.class_margins import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.losses.alignments import *  # noqa: F403  (a new operation is named in its own module only)
+from fastloa.losses.class_margins import *  # noqa: F403
 from fastloa.losses.contrastive import *  # noqa: F403
 from fastloa.losses.cross_entropies import *  # noqa: F403
 from fastloa.losses.deviances import *  # noqa: F403
@@ -55,7 +57,7 @@ from fastloa.losses.vectors import *  # noqa: F403
 
 if not TYPE_CHECKING:  # checkers take lists from literals only, and export what the stars import without one
     modules = (
-        class_margins, contrastive, cross_entropies, deviances, divergences, focal, joint, label_losses, linear,
-        margins, overlaps, projections, quantiles, regression, robust, vectors,
+        alignments, class_margins, contrastive, cross_entropies, deviances, divergences, focal, joint, label_losses,
+        linear, margins, overlaps, projections, quantiles, regression, robust, vectors,
     )  # fmt: skip
     __all__ = [name for module in modules for name in module.__all__]

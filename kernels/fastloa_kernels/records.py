@@ -188,6 +188,34 @@ class PairedLoss(_Named):
 
 
 @dataclass(frozen=True)
+class AlignmentLoss(_Named):
+    """A loss of sequences of frames of class scores against labels that are fewer, through all their alignments.
+
+    A target's states are its labels with a blank before, between and after them; what leads to a state, or from it, is
+    a logarithm, in a pair of numbers. ``reached(*stay, *step, *skip, allowed)`` is the pair of a state from those, at
+    the frame before, of itself, of the state before and, where `allowed`, of the one before that, and ``moved(*pair,
+    score)`` that with the state's score. ``value(*last, *before)`` is the loss, a pair too, from the last two states at
+    the last frame; ``counts(loss, zero_infinity)`` is 0 where it is left out. The sequence's result is ``weighted(loss,
+    weight, length)``, length being the target's where a mean divides by it, or 0. ``posterior(*forward, *backward,
+    *loss)`` is a state's probability at a frame, and ``slope(factor(weight, divisor, length), total, loss)`` the
+    derivative in a class's score, total being the sum over its states. All this is float64, whatever the arrays are.
+    """
+
+    value: Formula
+    reached: Formula
+    moved: Formula
+    counts: Formula
+    weighted: Formula
+    factor: Formula
+    posterior: Formula
+    slope: Formula
+
+    @property
+    def arrays(self) -> int:
+        return 4
+
+
+@dataclass(frozen=True)
 class Projection(_Named):
     """An activation that leaves of a row what its elements have above a threshold; everything in float64.
 

@@ -148,6 +148,13 @@ class ContrastiveLossCase:
 
 
 @dataclass(frozen=True, eq=False)
+class AlignmentLossCase:
+    """A loss of sequences of frames against labels, which are of many lengths: `test_alignment_losses.py` asks all."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
 class StepCase:
     """An optimizer: its step on bare arrays, its class, and the option sets that change the arithmetic.
 

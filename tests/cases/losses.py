@@ -19,6 +19,7 @@ from tests.cases.edges import (
     scaled,
 )
 from tests.cases.kinds import (
+    AlignmentLossCase,
     ContrastiveLossCase,
     JointLossCase,
     LinearLossCase,
@@ -194,4 +195,5 @@ CASES = (
     RowLossCase("sparsemax_loss", ref.sparsemax_loss_row, probabilities=True, share=ref.sparsemax),
     LinearLossCase("linear_cross_entropy", "cross_entropy"),
     ContrastiveLossCase("nt_xent_loss"),
+    AlignmentLossCase("ctc_loss"),
 )  # fmt: skip

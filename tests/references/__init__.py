@@ -6,6 +6,7 @@ harness knows what becomes of it.
 """
 
 from tests.references.activations import *  # noqa: F403
+from tests.references.alignments import *  # noqa: F403
 from tests.references.class_margins import *  # noqa: F403
 from tests.references.deviances import *  # noqa: F403
 from tests.references.divergences import *  # noqa: F403

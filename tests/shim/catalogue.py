@@ -14,6 +14,7 @@ from fastloa_kernels.formulas.optimizers import ADAM, SGD
 from fastloa_kernels.formulas.residuals import HUBER_LOSS
 from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
 from fastloa_kernels.records import (
+    AlignmentLoss,
     Elementwise,
     Gated,
     PairedLoss,
@@ -153,6 +154,12 @@ def vector_loss_sources(dtype, suffixes=None):
             for team in source.vector_teams(dtype, record):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.vector_loss_source(record, form, dtype, team)
+
+
+def alignment_sources(dtype):
+    """Give the text of every form of every loss of alignments."""
+    for record in records(AlignmentLoss).values():
+        yield from (source.alignment_source(record, form, dtype) for form in ("value", "grad", "value_and_grad"))
 
 
 def other_sources(dtype):

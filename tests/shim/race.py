@@ -1,6 +1,7 @@
-"""Runs sums and rows under ThreadSanitizer: ``python -m tests.shim.race [sums|rows barrier]``, its library loaded first.
+"""Runs what has barriers under ThreadSanitizer: ``python -m tests.shim.race [skeleton header barrier]``, its library
+loaded first.
 
-With the number of a barrier, one of them runs without it, and there should be something to report.
+With a header and the number of a barrier there, one skeleton runs without it, and there should be something to report.
 """
 
 import os
@@ -8,9 +9,10 @@ import re
 import sys
 
 import numpy as np
-from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas.alignments import CTC_LOSS
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.losses import MSE_LOSS
 from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY
@@ -20,13 +22,12 @@ from tests.shim.driver import ShimDriver
 FLAGS = ("-DSHIM_THREADS", "-fsanitize=thread")
 
 
-def without_barrier(headers, number):
-    """Give the skeletons without the barrier of that number, counted over all of them."""
+def without_barrier(headers, name, number):
+    """Give the headers without the barrier of that number in one of them."""
     counts = iter(range(1000))
-    return {
-        name: re.sub(r"__syncthreads\(\);", lambda found: ";" if next(counts) == number else found.group(), text)
-        for name, text in headers.items()
-    }
+    text = re.sub(r"__syncthreads\(\);", lambda found: ";" if next(counts) == number else found.group(), headers[name])
+    assert text != headers[name]
+    return headers | {name: text}
 
 
 class Asked(ShimDriver):
@@ -42,10 +43,10 @@ class Asked(ShimDriver):
         return (lambda *_: None,) * len(text.names)
 
 
-def main(name=None, number=None):
+def main(name=None, header=None, number=None):
     """Launch all that has barriers, built at once: most of the time goes to reading headers."""
-    if number is not None:
-        changed = without_barrier(source.headers(), int(number))
+    if header is not None:
+        changed = without_barrier(source.headers(), header, int(number))
         source.headers = lambda: changed
     asked, driver = Asked(), ShimDriver(*FLAGS)
     for engine in (Engine(asked), Engine(driver)):
@@ -74,7 +75,14 @@ def rows(engine, rng):
         engine.load(CROSS_ENTROPY, form, dtype)(rows, np.array([1]), None, None, options, None, dx, h)
 
 
-SKELETONS = {"sums": sums, "rows": rows}
+def alignments(engine, rng):
+    """Launch what goes over frames, with more states than a warp has threads, and labels that are equal."""
+    x, labels = rng.normal(size=(40, 1, 40)).astype("float32"), rng.integers(1, 4, 18)
+    given = x, labels, np.array([[0, 18, 40]]), None, AlignmentOptions(18, 0, False, True, 1.0)
+    engine.load(CTC_LOSS, "value_and_grad", "float32")(*given, np.empty(1, "float32"), x.copy())
+
+
+SKELETONS = {"sums": sums, "rows": rows, "alignments": alignments}
 
 if __name__ == "__main__":
     os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for this process, not for the compilers it starts

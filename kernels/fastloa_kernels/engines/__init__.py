@@ -48,6 +48,20 @@ class RowOptions:
     parameters: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class AlignmentOptions:
+    """Numbers of a loss of alignments; where `averaged`, a loss is divided by the length of its target.
+
+    `longest` is that of the longest target.
+    """
+
+    longest: int
+    blank: int
+    zero_infinity: bool
+    averaged: bool
+    divisor: Any
+
+
 class Engine(Protocol):
     """Kernels take C-contiguous, aligned arrays of one compute dtype in the engine's own `library`.
 
@@ -64,7 +78,10 @@ class Engine(Protocol):
     - a loss of vectors, ``kernel(vectors, target, sample_weight, parameters, divisor, out, grads)``, where vectors and
       grads are tuples of 2-d arrays, of as many as the record has and the form gives, or none; likewise;
     - a loss of pairs, the same with one vector, a matrix of scores, and a row of labels for each of its rows as the
-      target, up to the first -1.
+      target, up to the first -1;
+    - a loss of alignments, ``kernel(frames, labels, spans, sample_weight, options, out, grad)``, where frames and grad
+      have the shape (frames, sequences, classes), and a sequence's row of int64 spans holds where its labels begin, how
+      many they are, and how many its frames; likewise.
     """
 
     name: str

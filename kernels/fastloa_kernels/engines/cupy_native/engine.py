@@ -6,6 +6,7 @@ from typing import Any
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native.alignments import AlignmentKernel
 from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver, Places
 from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
@@ -18,7 +19,7 @@ from fastloa_kernels.engines.cupy_native.rows import (
 )
 from fastloa_kernels.engines.cupy_native.uniforms import Uniforms
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import AlignmentLoss, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 
 
 class Engine:
@@ -52,6 +53,9 @@ class Engine:
         if isinstance(record, VectorLoss):
             slots = self.load(IDENTITY, "value_summed", "float64")
             return VectorLossKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
+        if isinstance(record, AlignmentLoss):
+            slots = self.load(IDENTITY, "value_summed", "float64")
+            return AlignmentKernel(self._driver, record, form, dtype, slots, self._finish(dtype))
         found = forms.form(record, form)
         label, parameters = source.map_label(record, form), len(record.parameters)
         if found.summed:

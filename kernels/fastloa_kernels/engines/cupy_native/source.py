@@ -6,13 +6,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fastloa_kernels.engines import RowForm
+from fastloa_kernels.engines import RowForm, alignments
 from fastloa_kernels.engines.cupy_native.emit import SCALAR, Emitter
 from fastloa_kernels.forms import Form
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.formulas.reading import results_of
-from fastloa_kernels.records import Formula, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import (
+    AlignmentLoss,
+    Formula,
+    PairedLoss,
+    Projection,
+    ProjectionLoss,
+    RowLoss,
+    Rowwise,
+    VectorLoss,
+)
 from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
@@ -325,6 +334,26 @@ def _paired_loss(record: PairedLoss, form: str, dtype: str, team: Team, stored: 
     for name in ("value", "derivative", "second"):
         text.several(name, getattr(record, name), 1, {"score": 1, "t": 1, "p": parameters})
     return _of_team(text, team, stored, "PairedArguments", "paired_row")
+
+
+def alignment_source(record: AlignmentLoss, form: str, dtype: str) -> Source:
+    """A loss of alignments, a block of threads for a sequence."""
+    text = _Text(f"{record.name}_{form}", "alignments.cuh", dtype)
+    text.constants(
+        VALUE="value" in form, GRAD="grad" in form, LINKS=alignments.LINKS, BETAS=alignments.BETAS,
+        POSTERIORS=alignments.POSTERIORS, ALPHAS=alignments.ALPHAS,
+    )  # fmt: skip
+    pair = "{0} {0}_low".format
+    text.member("value", record.value, f"{pair('last')} {pair('before')}", wide=True)
+    text.member("reached", record.reached, f"{pair('stay')} {pair('step')} {pair('skip')} allowed", wide=True)
+    text.member("moved", record.moved, f"{pair('x')} by", wide=True)
+    text.member("counts", record.counts, "loss zero_infinity", wide=True)
+    text.member("weighted", record.weighted, "loss weight length", wide=True)
+    text.member("factor", record.factor, "weight divisor length", wide=True)
+    text.member("posterior", record.posterior, f"{pair('forward')} {pair('backward')} {pair('loss')}", wide=True)
+    text.member("slope", record.slope, "factor total loss", wide=True)
+    text.entry("", "AlignmentArguments<{0}>", THREADS, "alignments<{0}>")
+    return text.source("Loss")
 
 
 def _projection(text: _Text, record: Projection) -> str:

@@ -26,6 +26,7 @@ from fastloa_kernels.engines.numba_cpu import (
     uniforms,
     vector_losses,
 )
+from fastloa_kernels.engines.numba_cpu.aligning import AlignmentKernel
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.elementwise import (
     PARTIALS,
@@ -40,7 +41,7 @@ from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import LOCKED, SCRATCH, with_room
 from fastloa_kernels.engines.numba_cpu.over_rows import Rows
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import AlignmentLoss, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
@@ -218,6 +219,8 @@ class Engine:
             return RowLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
         if isinstance(record, VectorLoss | PairedLoss):
             return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
+        if isinstance(record, AlignmentLoss):
+            return AlignmentKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"))
         found = forms.form(record, form)
         return (SumKernel if found.summed else MapKernel)(found, len(record.parameters), dtype)
 

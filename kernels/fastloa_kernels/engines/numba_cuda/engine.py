@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastloa_kernels import forms
-from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
+from fastloa_kernels.engines.alignments import LINKS, room_shape
 from fastloa_kernels.engines.numba_cuda import (
+    alignments,
     label_weights,
     maps,
     paired_losses,
@@ -33,7 +35,7 @@ from fastloa_kernels.engines.numba_cuda.toolchain import (
     types,
 )
 from fastloa_kernels.formulas.totals import IDENTITY
-from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
+from fastloa_kernels.records import AlignmentLoss, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
 
 Arrays = tuple[Any, ...]
@@ -271,6 +273,49 @@ class PairedLossKernel:
         return finish(self._xp, self._total.launch((losses,), (), (), ()), divisor, self._dtype)
 
 
+class AlignmentKernel:
+    """A loss of the sequences of a 3-d array."""
+
+    def __init__(self, record: AlignmentLoss, form: str, dtype: str, total: FormKernel, xp: Any) -> None:
+        self._record, self._dtype, self._total, self._xp = record, dtype, total, xp
+        self._asked = {"value": "value" in form, "grad": "grad" in form}
+        self._kernels: dict[tuple[str, bool], Kernel] = {}
+
+    def _kernel(self, losses: str, divisor: Numbers) -> Kernel:
+        """`losses` is the dtype of the sequences' losses, as in `RowLossKernel`."""
+        key = losses, divisor.on_device
+        if key not in self._kernels:
+            read = maps.reader(1, on_device=divisor.on_device)
+            function = alignments.loss_kernel(self._record, read, **self._asked)
+            self._kernels[key] = Kernel(
+                function, scalars("int64", alignments.NUMBERS), divisor.signature, pointers(self._dtype, 3),
+                pointers("int64", 3), pointers(losses, 1), pointers("float64", 1),
+            )  # fmt: skip
+        return self._kernels[key]
+
+    def __call__(
+        self, frames: Any, labels: Any, spans: Any, sample_weight: Any, options: AlignmentOptions, out: Any, grad: Any
+    ) -> Any:
+        xp, (steps, count, classes) = self._xp, frames.shape
+        summed = self._asked["value"] and out is None
+        losses = xp.empty(count) if summed else out
+        # What a call does without is never touched; the frames lend their address.
+        operands = tuple(frames if array is None else array for array in (frames, sample_weight, grad))
+        losses = frames if losses is None else losses
+        if count:
+            rows, width = room_shape(steps, options.longest, grad=self._asked["grad"])
+            rooms, links = xp.empty(count * rows * width), xp.empty(count * LINKS * width, "int64")
+            flags = sample_weight is not None, options.blank, options.zero_infinity, options.averaged
+            divisors = Numbers(xp, (options.divisor,), "float64")
+            self._kernel(str(losses.dtype), divisors)(
+                min(count, GRID), tuple(map(np.int64, (steps, count, classes, rows, width, *flags))), divisors.values,
+                operands, (labels, spans, links), (losses,), (rooms,),
+            )  # fmt: skip
+        if not summed:
+            return None
+        return finish(xp, self._total.launch((losses,), (), (), ()), options.divisor, self._dtype)
+
+
 @functools.cache
 def _label_kernels(dtype: str, weighted: bool) -> tuple[Kernel, Kernel]:
     integer, firsts = types.int64, pointers("int64", 1)
@@ -301,6 +346,8 @@ class Engine:
             return PairedLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         if isinstance(record, VectorLoss):
             return VectorLossKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
+        if isinstance(record, AlignmentLoss):
+            return AlignmentKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         return FormKernel(forms.form(record, form), len(record.parameters), dtype, self.xp)
 
     def label_weights(
