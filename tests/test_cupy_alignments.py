@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from fastloa_kernels.engines import AlignmentOptions, load_engine
+from fastloa_kernels.engines.cupy_native import alignments
 from fastloa_kernels.records import AlignmentLoss
 
 import fastloa as fl
@@ -58,8 +59,23 @@ def test_losses_of_alignments_are_the_cpus(engine, record, dtype, form):
 
 
 @needs_compiler
+def test_few_rooms_change_no_bit(engine, monkeypatch):
+    (record,) = catalogue.records(AlignmentLoss).values()
+    results = []
+    for rooms in (alignments.ROOMS, 5000, 1):
+        monkeypatch.setattr(alignments, "ROOMS", rooms)
+        given, grad = batch("float64"), np.empty((FRAMES, len(SIZES), CLASSES))
+        options = AlignmentOptions(LABELS, 0, False, True, 3.0)
+        total = engine.load(record, "value_and_grad", "float64")(*given, None, options, None, grad)
+        results.append((total, grad))
+    for other in results[1:]:
+        for got, expected in zip(other, results[0], strict=True):
+            same(got, expected)
+
+
+@needs_compiler
 def test_long_targets_have_more_states_than_a_block_has_threads(engine):
-    record = next(iter(catalogue.records(AlignmentLoss).values()))
+    (record,) = catalogue.records(AlignmentLoss).values()
     rng = np.random.default_rng(1)
     x, labels = rng.normal(size=(330, 1, 5)), rng.integers(1, 5, 250)
     results = []

@@ -1,6 +1,7 @@
 """Losses of sequences of frames against shorter ones of labels, whose alignment nobody has given."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from fastloa_kernels.formulas import alignments
 
@@ -10,12 +11,14 @@ from fastloa.operations import Array, Parameters
 
 __all__ = ["ctc_loss"]
 
+Lengths: TypeAlias = int | Sequence[int] | Array
+
 
 @alignment_loss(alignments.CTC_LOSS)
 def ctc_loss(
-    log_probs: Array, targets: Array, input_lengths: Sequence[int] | Array, target_lengths: Sequence[int] | Array, /, *,
-    blank: int = 0, reduction: str = "mean", zero_infinity: bool = False, sample_weight: Array | None = None,
-    check: bool = False, backend: str | None = None,
+    log_probs: Array, targets: Array, input_lengths: Lengths, target_lengths: Lengths, /, *, blank: int = 0,
+    reduction: str = "mean", zero_infinity: bool = False, sample_weight: Array | None = None, check: bool = False,
+    backend: str | None = None,
 ) -> Parameters:  # fmt: skip
     r"""Connectionist temporal classification: the probability of a target under all its alignments with the frames.
 
@@ -31,10 +34,10 @@ def ctc_loss(
         Logarithms x of probabilities, as `log_softmax` gives them.
     targets : integer array, shape (sequences, labels) or (sum of `target_lengths`,)
         Labels in 0..classes-1 other than `blank`: padded, with anything behind a target, or one target after another.
-    input_lengths : sequence of int or integer array, shape (sequences,)
-        How many frames each sequence has; of those behind nothing is read. For frames without an axis of sequences, an
-        integer will do.
-    target_lengths : sequence of int or integer array, shape (sequences,)
+    input_lengths : sequence of int or integer array, shape (sequences,), or int
+        How many frames each sequence has; of those behind nothing is read. An integer will do for frames that have no
+        axis of sequences.
+    target_lengths : sequence of int or integer array, shape (sequences,), or int
         How many labels each target has; likewise.
     blank : int, default 0
         The class of the blank.
@@ -80,8 +83,8 @@ def ctc_loss(
 
     All is computed in pairs of float64 logarithms, whose rounding errors do not grow with the loss: of hundreds of
     frames it is within an ulp, and the gradient within 2e-14 of 1. That takes four float64 numbers for each frame and
-    label of a sequence (on a CPU, of as many sequences as fit 64 MB, or one), and without the gradient those of two
-    frames. Lengths in a GPU's memory are waited for.
+    label of a sequence, of as many sequences at a time as fit 64 MB (on a GPU, 1 GB), or of one; without the gradient
+    those of two frames. Lengths in a GPU's memory are waited for.
 
     References
     ----------

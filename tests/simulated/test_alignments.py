@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from fastloa_kernels import engines, records
+from fastloa_kernels.engines.numba_cuda import engine
 
 try:
     engines.load_engine("cuda")
@@ -32,13 +33,13 @@ CASES = [
 LABELS, SPANS = [2, 2, 1, 1, 2, 1], [[0, 3, 4], [3, 0, 3], [3, 2, 1], [3, 2, 4]]
 
 
-def run(engine, record, form, x, labels, options, weights, *, each):
-    take, xp, dtype = np.array if engine is CPU else brought, engine.xp, str(x.dtype)
+def run(made, record, form, x, labels, options, weights, *, each):
+    take, xp, dtype = np.array if made is CPU else brought, made.xp, str(x.dtype)
     out = xp.empty(x.shape[1], dtype) if each and "value" in form else None
     grad = xp.empty(x.shape, dtype) if "grad" in form else None
     own = None if weights is None else take(weights)
     spans = take(np.array(SPANS, np.int64))
-    kernel = engine.load(record, form, dtype)
+    kernel = made.load(record, form, dtype)
     total = kernel(take(x), take(np.array(labels, np.int64)), spans, own, options, out, grad)
     assert (total is not None) == (out is None and "value" in form)
     return [x for x in (total, out, grad) if x is not None]
@@ -61,6 +62,18 @@ def test_losses_of_alignments(record, form, dtype):
         wanted = run(CPU, record, form, x, LABELS, given, own, each=each)
         for one, other in zip(got, wanted, strict=True):
             assert_same_bits(one, other)
+
+
+def test_few_rooms_change_no_bit(monkeypatch):
+    (record,) = found(records.AlignmentLoss).values()
+    options = engines.AlignmentOptions(3, 0, True, True, 1.0)
+    results = []
+    for rooms in (engine.ROOMS, 400, 1):
+        monkeypatch.setattr(engine, "ROOMS", rooms)
+        results.append(run(CUDA, record, "value_and_grad", batch("float64"), LABELS, options, None, each=True))
+    for other in results[1:]:
+        for got, wanted in zip(other, results[0], strict=True):
+            assert_same_bits(got, host(wanted))
 
 
 @pytest.mark.parametrize("wrong", [3, -1, 0])

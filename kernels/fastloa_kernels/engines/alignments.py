@@ -9,6 +9,11 @@ BETAS, POSTERIORS, ALPHAS = 2, 6, 8
 LINKS = 3  # rows of integers: a state's class, the next state with its label, and whether none came before
 
 
+def at_a_time(count: int, shape: tuple[int, int], most: int) -> int:
+    """For how many of so many sequences there are rooms, of `most` numbers in all, or of one sequence."""
+    return min(count, max(1, most // (shape[0] * shape[1])))
+
+
 def room_shape(frames: int, labels: int, *, grad: bool) -> tuple[int, int]:
     """The rows of a room, and the numbers in a row, for so many frames and labels at most: two more than states."""
     return ALPHAS + 2 * (frames + 1 if grad else 2), 2 * labels + 3

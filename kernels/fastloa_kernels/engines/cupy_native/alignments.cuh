@@ -21,6 +21,7 @@ struct AlignmentArguments {
   T* grad;
   long long* links;
   double* rooms;
+  long long start;  // the first block's sequence
   long long steps, count, classes, rows, width, blank, zero_infinity, averaged;
   Number divisor;
 };
@@ -42,12 +43,12 @@ template <class Loss>
 struct Alignment {
   using T = typename Loss::T;
   const AlignmentArguments<Loss>& a;
-  const long long n = blockIdx.x, place = a.spans[3 * n], labels = a.spans[3 * n + 1], states = 2 * labels + 1;
+  const long long held = blockIdx.x, n = a.start + held, place = a.spans[3 * n], labels = a.spans[3 * n + 1], states = 2 * labels + 1;
   const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  long long* const classes = a.links + n * Loss::LINKS * a.width;
+  long long* const classes = a.links + held * Loss::LINKS * a.width;
   long long* const after = classes + a.width;
   long long* const first = after + a.width;
-  double* const room = a.rooms + n * a.rows * a.width;
+  double* const room = a.rooms + held * a.rows * a.width;
 
   __device__ __forceinline__ double* row(long long i) const { return room + i * a.width; }
   __device__ __forceinline__ Pairs pairs(long long i) const { return {row(i), row(i + 1)}; }
@@ -143,6 +144,10 @@ __device__ __forceinline__ void alignments(const AlignmentArguments<Loss>& a) {
   using T = typename Loss::T;
   const Alignment<Loss> alignment{a};
   const long long n = alignment.n;
+  const double length = a.averaged ? double(alignment.labels) : 0.0;
+  const double weight = a.sample_weight != nullptr ? double(a.sample_weight[n]) : 1.0;
+  double factor = 0.0;  // computed here, before registers hold what a division would have to save
+  if constexpr (Loss::GRAD) factor = Loss::factor(weight, read(a.divisor), length);
   long long count = a.spans[3 * n + 2];
   alignment.prepare();
   Pair loss = alignment.forward(count);
@@ -150,8 +155,6 @@ __device__ __forceinline__ void alignments(const AlignmentArguments<Loss>& a) {
     loss = {0.0, 0.0};
     count = 0;
   }
-  const double length = a.averaged ? double(alignment.labels) : 0.0;
-  const double weight = a.sample_weight != nullptr ? double(a.sample_weight[n]) : 1.0;
   if constexpr (Loss::VALUE) {
     if (alignment.thread == 0) {
       const double own = Loss::weighted(loss.at[0], weight, length);
@@ -163,7 +166,7 @@ __device__ __forceinline__ void alignments(const AlignmentArguments<Loss>& a) {
   }
   if constexpr (Loss::GRAD) {
     for (long long t = count; t < a.steps; ++t) alignment.fill(t, T(0.0));
-    alignment.backward(count, Loss::factor(weight, read(a.divisor), length), loss);
+    alignment.backward(count, factor, loss);
   }
 }
 

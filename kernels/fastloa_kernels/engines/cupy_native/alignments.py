@@ -4,11 +4,13 @@ import struct
 from typing import Any
 
 from fastloa_kernels.engines import AlignmentOptions
-from fastloa_kernels.engines.alignments import LINKS, room_shape
+from fastloa_kernels.engines.alignments import LINKS, at_a_time, room_shape
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
 from fastloa_kernels.records import AlignmentLoss
+
+ROOMS = 1 << 27  # numbers that are held at a time, if a sequence has no more: 1 GB
 
 
 class AlignmentKernel:
@@ -19,7 +21,7 @@ class AlignmentKernel:
     ) -> None:
         self._driver, self._value, self._grad = driver, "value" in form, "grad" in form
         self._total, self._finish = total, finish
-        self._pack = struct.Struct(f"9P8q{NUMBER}").pack
+        self._pack = struct.Struct(f"9P9q{NUMBER}").pack
         (self._launch,) = driver.load(source.alignment_source(record, form, dtype))
 
     def __call__(
@@ -28,15 +30,16 @@ class AlignmentKernel:
         driver, summed, (steps, count, classes) = self._driver, self._value and out is None, frames.shape
         empty = driver.xp.empty
         slots = empty(count, "float64") if summed else None
-        if count:
-            rows, width = room_shape(steps, options.longest, grad=self._grad)
-            rooms, links = empty((count, rows, width), "float64"), empty((count, LINKS, width), "int64")
-            arrays = frames, labels, spans, sample_weight, out, slots, grad, links, rooms
-            places = [0 if array is None else driver.pointer(array) for array in arrays]
-            flags = options.blank, options.zero_infinity, options.averaged
-            numbers = steps, count, classes, rows, width, *flags, *number(driver, options.divisor)
-            threads = min(source.THREADS, source.WARP * -(-max(width, classes) // source.WARP))
-            self._launch(count, threads, self._pack(*places, *numbers))
+        rows, width = room_shape(steps, options.longest, grad=self._grad)
+        step = at_a_time(count, (rows, width), ROOMS)
+        rooms, links = empty((step, rows, width), "float64"), empty((step, LINKS, width), "int64")
+        arrays = frames, labels, spans, sample_weight, out, slots, grad, links, rooms
+        places = [0 if array is None else driver.pointer(array) for array in arrays]
+        flags = options.blank, options.zero_infinity, options.averaged
+        numbers = steps, count, classes, rows, width, *flags, *number(driver, options.divisor)
+        threads = min(source.THREADS, source.WARP * -(-max(width, classes) // source.WARP))
+        for start in range(0, count, step or 1):
+            self._launch(min(step, count - start), threads, self._pack(*places, start, *numbers))
         if not summed:
             return None
         return self._finish(*self._total.partials((slots,), (), (), ()), options.divisor)

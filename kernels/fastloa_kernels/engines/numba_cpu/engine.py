@@ -13,8 +13,10 @@ import numpy as np
 from numba.core import types
 
 from fastloa_kernels import forms
-from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
+from fastloa_kernels.engines.alignments import LINKS, at_a_time, room_shape
 from fastloa_kernels.engines.numba_cpu import (
+    alignments,
     narrow,
     narrow_losses,
     narrow_projections,
@@ -26,7 +28,6 @@ from fastloa_kernels.engines.numba_cpu import (
     uniforms,
     vector_losses,
 )
-from fastloa_kernels.engines.numba_cpu.aligning import AlignmentKernel
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.elementwise import (
     PARTIALS,
@@ -45,6 +46,8 @@ from fastloa_kernels.records import AlignmentLoss, PairedLoss, Projection, Proje
 from fastloa_kernels.sums import BLOCK
 
 SLOTS = 1 << 16  # rows whose losses are held before they are summed: 512 kB
+ROOMS = 1 << 23  # numbers of alignments that are held at a time, if a sequence has no more: 64 MB
+STATE = 32  # elements of a map that a state at a frame takes as long as
 
 
 class RowKernel:
@@ -198,6 +201,44 @@ class VectorLossKernel:
             return None
         if out is None:
             return rounded(self._scalar, divided(self._total((slots,), (), (), ()), divisor))
+        with np.errstate(over="ignore"):  # what float32 does not hold is infinite
+            out[...] = slots
+        return None
+
+
+class AlignmentKernel:
+    """A loss of the sequences of a 3-d array."""
+
+    def __init__(self, record: AlignmentLoss, form: str, dtype: str, total: SumKernel) -> None:
+        self._value, self._grad, self._total = "value" in form, "grad" in form, total
+        number, integer = NUMBER[dtype], types.int64
+        read = array(number, 3), array(integer), array(integer, 2), array(number)
+        numbers = types.UniTuple(integer, 3), types.float64
+        written = PARTIALS, array(number, 3, written=True), integer
+        rooms = array(integer, 3, written=True), array(types.float64, 3, written=True)
+        run = alignments.sequences_of(record, dtype)
+        self._rows = Rows(run, types.Tuple([*read, *numbers, *written, *rooms]), unit=1)
+        self._none, self._no_grad = np.empty(0, dtype), np.empty((0, 0, 0), dtype)
+        self._scalar = np.dtype(dtype).type
+
+    def __call__(
+        self, frames: Any, labels: Any, spans: Any, sample_weight: Any, options: AlignmentOptions, out: Any, grad: Any
+    ) -> Any:
+        count, shape = len(spans), room_shape(len(frames), options.longest, grad=self._grad)
+        step = at_a_time(count, shape, ROOMS)
+        links, rooms = np.empty((step, LINKS, shape[1]), np.int64), np.empty((step, *shape))
+        slots = np.empty(count if self._value else 0)
+        weights = self._none if sample_weight is None else sample_weight
+        numbers = options.blank, int(options.zero_infinity), int(options.averaged)
+        given = frames, labels, spans, weights, numbers, float(options.divisor), slots
+        for start in range(0, count, step or 1):
+            held = min(step, count - start)
+            size = held * len(frames) * shape[1] * STATE
+            self._rows(size, held, (*given, self._no_grad if grad is None else grad, start, links, rooms))
+        if not self._value:
+            return None
+        if out is None:
+            return rounded(self._scalar, divided(self._total((slots,), (), (), ()), options.divisor))
         with np.errstate(over="ignore"):  # what float32 does not hold is infinite
             out[...] = slots
         return None

@@ -14,7 +14,7 @@ from fastloa_kernels.engines.numba_cuda.binding import bind
 from fastloa_kernels.engines.numba_cuda.toolchain import cuda, device
 from fastloa_kernels.records import AlignmentLoss
 
-NUMBERS = 9  # steps, count, classes, rows, width, sampled, blank, zero_infinity and averaged
+NUMBERS = 11  # start, held, steps, count, classes, rows, width, sampled, blank, zero_infinity and averaged
 
 
 @device
@@ -161,14 +161,15 @@ def loss_kernel(record: AlignmentLoss, read: Any, *, value: bool, grad: bool) ->
     weighted, factor_of, wide = bind(record.weighted, "float64"), bind(record.factor, "float64"), np.float64
 
     def kernel(numbers, divisors, operands, integers, losses, scratch):
-        steps, total, classes, rows, width, sampled, blank, zero_infinity, averaged = numbers
+        start, held, steps, total, classes, rows, width, sampled, blank, zero_infinity, averaged = numbers
         frames, weights, grads = operands
         labels, spans, links = integers
         rooms, shape, divisor = scratch[0], (total, classes), read(divisors)[0]
-        n = np.int64(cuda.blockIdx.x)
-        while n < total:
+        i = np.int64(cuda.blockIdx.x)
+        while i < held:
+            n = start + i
             place, span, count = spans[3 * n], spans[3 * n + 1], spans[3 * n + 2]
-            link, room, states = n * LINKS * width, n * rows * width, 2 * span + 1
+            link, room, states = i * LINKS * width, i * rows * width, 2 * span + 1
             alphas = room + ALPHAS * width
             _prepare(labels, place, states, classes, blank, links, link, width, rooms, room, alphas)
             found = forward(
@@ -188,6 +189,6 @@ def loss_kernel(record: AlignmentLoss, read: Any, *, value: bool, grad: bool) ->
                 backward(
                     frames, grads, n, states, count, shape, links, link, width, rooms, room, alphas, factor, found
                 )  # fmt: skip
-            n += cuda.gridDim.x
+            i += cuda.gridDim.x
 
     return kernel

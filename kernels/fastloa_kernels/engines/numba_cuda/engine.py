@@ -10,7 +10,7 @@ import numpy as np
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
-from fastloa_kernels.engines.alignments import LINKS, room_shape
+from fastloa_kernels.engines.alignments import LINKS, at_a_time, room_shape
 from fastloa_kernels.engines.numba_cuda import (
     alignments,
     label_weights,
@@ -39,6 +39,7 @@ from fastloa_kernels.records import AlignmentLoss, PairedLoss, Projection, Proje
 from fastloa_kernels.sums import BLOCK
 
 Arrays = tuple[Any, ...]
+ROOMS = 1 << 27  # numbers of alignments that are held at a time, if a sequence has no more: 1 GB
 
 
 def _blocks(count: int, size: int) -> int:
@@ -302,14 +303,15 @@ class AlignmentKernel:
         # What a call does without is never touched; the frames lend their address.
         operands = tuple(frames if array is None else array for array in (frames, sample_weight, grad))
         losses = frames if losses is None else losses
-        if count:
-            rows, width = room_shape(steps, options.longest, grad=self._asked["grad"])
-            rooms, links = xp.empty(count * rows * width), xp.empty(count * LINKS * width, "int64")
-            flags = sample_weight is not None, options.blank, options.zero_infinity, options.averaged
-            divisors = Numbers(xp, (options.divisor,), "float64")
+        rows, width = room_shape(steps, options.longest, grad=self._asked["grad"])
+        step = at_a_time(count, (rows, width), ROOMS)
+        rooms, links = xp.empty(step * rows * width), xp.empty(step * LINKS * width, "int64")
+        flags = sample_weight is not None, options.blank, options.zero_infinity, options.averaged
+        for start in range(0, count, step or 1):
+            held, divisors = min(step, count - start), Numbers(xp, (options.divisor,), "float64")
+            numbers = tuple(map(np.int64, (start, held, steps, count, classes, rows, width, *flags)))
             self._kernel(str(losses.dtype), divisors)(
-                min(count, GRID), tuple(map(np.int64, (steps, count, classes, rows, width, *flags))), divisors.values,
-                operands, (labels, spans, links), (losses,), (rooms,),
+                min(held, GRID), numbers, divisors.values, operands, (labels, spans, links), (losses,), (rooms,)
             )  # fmt: skip
         if not summed:
             return None
