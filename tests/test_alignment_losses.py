@@ -59,6 +59,11 @@ def test_scores_need_not_be_those_of_probabilities(engine):
     check_path(x, np.array([1, 2]), 4, 0, engine)
     x[2, 1] = -1e4
     check_path(x, np.array([1, 2]), 4, 0, engine)
+    free = np.zeros((4, 3))
+    free[1, 1] = np.inf
+    value, grad = fl.ctc_loss.value_and_grad(free, np.array([1, 2]), 4, 2, **engine)
+    assert value == -np.inf
+    assert np.isnan(grad).all()
 
 
 def draw(rng):
