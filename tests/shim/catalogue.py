@@ -5,7 +5,7 @@ import pkgutil
 
 from fastloa_kernels import forms, formulas
 from fastloa_kernels.engines import RowForm
-from fastloa_kernels.engines.cupy_native import source
+from fastloa_kernels.engines.cupy_native import alignments, source
 from fastloa_kernels.formulas.activations import ELU
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.losses import MSE_LOSS
@@ -159,7 +159,7 @@ def vector_loss_sources(dtype, suffixes=None):
 def alignment_sources(dtype):
     """Give the text of every form of every loss of alignments."""
     for record in records(AlignmentLoss).values():
-        yield from (source.alignment_source(record, form, dtype) for form in ("value", "grad", "value_and_grad"))
+        yield from (alignments.alignment_source(record, form, dtype) for form in ("value", "grad", "value_and_grad"))
 
 
 def other_sources(dtype):

@@ -1,16 +1,36 @@
-"""Launches the kernels of losses of alignments, a block of threads for each sequence."""
+"""Losses of alignments: a kernel's text, and its launch with a block of threads for each sequence."""
 
 import struct
 from typing import Any
 
 from fastloa_kernels.engines import AlignmentOptions
-from fastloa_kernels.engines.alignments import LINKS, at_a_time, room_shape
+from fastloa_kernels.engines.alignments import ALPHAS, BETAS, LINKS, POSTERIORS, at_a_time, room_shape
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
 from fastloa_kernels.records import AlignmentLoss
 
 ROOMS = 1 << 27  # numbers that are held at a time, if a sequence has no more: 1 GB
+
+
+def alignment_source(record: AlignmentLoss, form: str, dtype: str) -> source.Source:
+    """A loss of alignments, a block of threads for a sequence."""
+    text = source.Text(f"{record.name}_{form}", "alignments.cuh", dtype)
+    text.constants(
+        VALUE="value" in form, GRAD="grad" in form, LINKS=LINKS, BETAS=BETAS,
+        POSTERIORS=POSTERIORS, ALPHAS=ALPHAS,
+    )  # fmt: skip
+    pair = "{0} {0}_low".format
+    text.member("value", record.value, f"{pair('last')} {pair('before')}", wide=True)
+    text.member("reached", record.reached, f"{pair('stay')} {pair('step')} {pair('skip')} allowed", wide=True)
+    text.member("moved", record.moved, f"{pair('x')} by", wide=True)
+    text.member("counts", record.counts, "loss zero_infinity", wide=True)
+    text.member("weighted", record.weighted, "loss weight length", wide=True)
+    text.member("factor", record.factor, "weight divisor length", wide=True)
+    text.member("posterior", record.posterior, f"{pair('forward')} {pair('backward')} {pair('loss')}", wide=True)
+    text.member("slope", record.slope, "factor total loss", wide=True)
+    text.entry("", "AlignmentArguments<{0}>", source.THREADS, "alignments<{0}>")
+    return text.source("Loss")
 
 
 class AlignmentKernel:
@@ -22,7 +42,7 @@ class AlignmentKernel:
         self._driver, self._value, self._grad = driver, "value" in form, "grad" in form
         self._total, self._finish = total, finish
         self._pack = struct.Struct(f"9P9q{NUMBER}").pack
-        (self._launch,) = driver.load(source.alignment_source(record, form, dtype))
+        (self._launch,) = driver.load(alignment_source(record, form, dtype))
 
     def __call__(
         self, frames: Any, labels: Any, spans: Any, sample_weight: Any, options: AlignmentOptions, out: Any, grad: Any

@@ -6,22 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fastloa_kernels.engines import RowForm, alignments
+from fastloa_kernels.engines import RowForm
 from fastloa_kernels.engines.cupy_native.emit import SCALAR, Emitter
 from fastloa_kernels.forms import Form
 from fastloa_kernels.formulas import rowwise
 from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.formulas.reading import results_of
-from fastloa_kernels.records import (
-    AlignmentLoss,
-    Formula,
-    PairedLoss,
-    Projection,
-    ProjectionLoss,
-    RowLoss,
-    Rowwise,
-    VectorLoss,
-)
+from fastloa_kernels.records import Formula, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
@@ -98,7 +89,7 @@ def headers() -> dict[str, str]:
 
 
 @dataclass
-class _Text:
+class Text:
     """Collects a struct of formulas and the kernels that use it."""
 
     label: str
@@ -158,7 +149,7 @@ class _Text:
         return Source("\n".join(lines) + "\n", tuple(names))
 
 
-def _operation(text: _Text, form: Form, parameters: int, stored: tuple[str, ...] | None) -> None:
+def _operation(text: Text, form: Form, parameters: int, stored: tuple[str, ...] | None) -> None:
     arity = form.leading + form.inputs + parameters
     called = text.emitter.function(form.formula, text.dtype, arity)
     text.constants(
@@ -182,7 +173,7 @@ def map_source(
 
     `stored` is what each array holds, the inputs first, where that is not always `dtype`.
     """
-    text = _Text(f"{label}_strided" if strided else label, "map.cuh", dtype)
+    text = Text(f"{label}_strided" if strided else label, "map.cuh", dtype)
     _operation(text, form, parameters, stored)
     if strided:
         text.entry("", "StridedArguments<{0}>", THREADS, "strided_map<{0}>")
@@ -193,7 +184,7 @@ def map_source(
 
 def sum_source(label: str, form: Form, parameters: int, dtype: str, stored: tuple[str, ...] | None = None) -> Source:
     """The partial sums of a summed form."""
-    text = _Text(label, "sum.cuh", dtype)
+    text = Text(label, "sum.cuh", dtype)
     _operation(text, form, parameters, stored)
     crowded = dtype == "float64" and form.inputs + form.outputs > 6  # more than 64 registers hold of two elements
     text.entry("", "SumArguments<{0}>", THREADS, f"sum<{{0}}, {BLOCK}>", limited=not crowded)
@@ -202,7 +193,7 @@ def sum_source(label: str, form: Form, parameters: int, dtype: str, stored: tupl
 
 def finish_source(dtype: str) -> Source:
     """One number from partial sums."""
-    text = _Text("finish", "sum.cuh", dtype)
+    text = Text("finish", "sum.cuh", dtype)
     scalar = SCALAR[dtype]
     text.entry("", f"FinishArguments<{scalar}>", LANES, f"finish<{scalar}, {LANES}>")
     return text.source("Nothing")
@@ -210,7 +201,7 @@ def finish_source(dtype: str) -> Source:
 
 def many_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
     """The map of `form`, or the partial sums of a summed one, over many arrays."""
-    text = _Text(f"{label}_many", "many.cuh", dtype)
+    text = Text(f"{label}_many", "many.cuh", dtype)
     _operation(text, form, parameters, None)
     rows = form.in_place or tuple(range(form.inputs, form.inputs + form.outputs - form.summed))
     chosen = "".join(f"n == {n} ? {row} : " for n, row in enumerate(rows))
@@ -222,7 +213,7 @@ def many_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
 
 def finish_many_source(dtype: str) -> Source:
     """One number for each of many arrays from their partial sums."""
-    text = _Text("finish_many", "many.cuh", dtype)
+    text = Text("finish_many", "many.cuh", dtype)
     scalar = SCALAR[dtype]
     text.entry("", f"FinishManyArguments<{scalar}>", LANES, f"finish_many<{scalar}, {LANES}>")
     return text.source("Nothing")
@@ -230,14 +221,14 @@ def finish_many_source(dtype: str) -> Source:
 
 def put_source() -> Source:
     """Addresses put into the table of many arrays."""
-    text = _Text("put", "many.cuh", "float64")
+    text = Text("put", "many.cuh", "float64")
     text.entry("", f"PutArguments<{PUT}>", THREADS, f"put<{PUT}>")
     return text.source("Nothing")
 
 
 def uniforms_source(dtype: str) -> Source:
     """Random numbers for an array."""
-    text = _Text("uniforms", "uniforms.cuh", dtype)
+    text = Text("uniforms", "uniforms.cuh", dtype)
     text.entry("", f"UniformArguments<{SCALAR[dtype]}>", THREADS, f"uniforms<{SCALAR[dtype]}>")
     return text.source("Nothing")
 
@@ -253,7 +244,7 @@ def row_source(
 
     `stored` is what the operands hold, of which there may be only one, and the results, where that is not `dtype`.
     """
-    text = _Text(f"{record.name}_{form}", "projections.cuh" if isinstance(record, Projection) else "rows.cuh", dtype)
+    text = Text(f"{record.name}_{form}", "projections.cuh" if isinstance(record, Projection) else "rows.cuh", dtype)
     if isinstance(record, Projection):
         call = _projection(text, record) if form == "value" else _projection_backward(text, record)
     elif form == "value":
@@ -278,10 +269,10 @@ def row_loss_source(
     """A row loss; `stored` is what scores, probabilities and derivatives hold, where it is not `dtype`."""
     asked = "_".join(name for name, wanted in vars(form).items() if wanted)
     if isinstance(record, ProjectionLoss):
-        text = _Text(f"{record.name}_{asked}", "projections.cuh", dtype)
+        text = Text(f"{record.name}_{asked}", "projections.cuh", dtype)
         _projection_loss(text, record, form)
         return _of_team(text, team, stored, "RowLossArguments", "projection_loss")
-    text = _Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
+    text = Text(f"{record.name}_{asked}", "row_losses.cuh", dtype)
     _scores(text, rowwise.same, normalised=record.normalised)
     text.constants(
         VALUE=form.value, GRAD=form.grad, HESS=form.hess, WEIGHTED=form.weighted, BENT=record.bent,
@@ -310,7 +301,7 @@ def vector_loss_source(
     """A loss of rows of vectors, all of them arrays of `dtype`, or of pairs of labels and other classes."""
     if isinstance(record, PairedLoss):
         return _paired_loss(record, form, dtype, team, stored)
-    text = _Text(f"{record.name}_{form}", "vector_losses.cuh", dtype)
+    text = Text(f"{record.name}_{form}", "vector_losses.cuh", dtype)
     slopes, results = record.slopes(form)
     parameters = {"p": len(record.parameters)}
     text.constants(
@@ -326,7 +317,7 @@ def vector_loss_source(
 
 
 def _paired_loss(record: PairedLoss, form: str, dtype: str, team: Team, stored: tuple[str, str, str] | None) -> Source:
-    text, parameters = _Text(f"{record.name}_{form}", "paired_losses.cuh", dtype), len(record.parameters)
+    text, parameters = Text(f"{record.name}_{form}", "paired_losses.cuh", dtype), len(record.parameters)
     text.constants(
         RESULTS=max(1, record.slopes(form)[1]), PARAMETERS=parameters, VALUE="value" in form, GRAD="grad" in form,
         HESS="hess" in form,
@@ -336,27 +327,7 @@ def _paired_loss(record: PairedLoss, form: str, dtype: str, team: Team, stored: 
     return _of_team(text, team, stored, "PairedArguments", "paired_row")
 
 
-def alignment_source(record: AlignmentLoss, form: str, dtype: str) -> Source:
-    """A loss of alignments, a block of threads for a sequence."""
-    text = _Text(f"{record.name}_{form}", "alignments.cuh", dtype)
-    text.constants(
-        VALUE="value" in form, GRAD="grad" in form, LINKS=alignments.LINKS, BETAS=alignments.BETAS,
-        POSTERIORS=alignments.POSTERIORS, ALPHAS=alignments.ALPHAS,
-    )  # fmt: skip
-    pair = "{0} {0}_low".format
-    text.member("value", record.value, f"{pair('last')} {pair('before')}", wide=True)
-    text.member("reached", record.reached, f"{pair('stay')} {pair('step')} {pair('skip')} allowed", wide=True)
-    text.member("moved", record.moved, f"{pair('x')} by", wide=True)
-    text.member("counts", record.counts, "loss zero_infinity", wide=True)
-    text.member("weighted", record.weighted, "loss weight length", wide=True)
-    text.member("factor", record.factor, "weight divisor length", wide=True)
-    text.member("posterior", record.posterior, f"{pair('forward')} {pair('backward')} {pair('loss')}", wide=True)
-    text.member("slope", record.slope, "factor total loss", wide=True)
-    text.entry("", "AlignmentArguments<{0}>", THREADS, "alignments<{0}>")
-    return text.source("Loss")
-
-
-def _projection(text: _Text, record: Projection) -> str:
+def _projection(text: Text, record: Projection) -> str:
     """What a projection's threshold takes, and its value; the name of the skeleton."""
     text.constants(NORMALISED=True)
     text.member("score", rowwise.same, "x")
@@ -368,14 +339,14 @@ def _projection(text: _Text, record: Projection) -> str:
     return "projection_value"
 
 
-def _projection_backward(text: _Text, record: Projection) -> str:
+def _projection_backward(text: Text, record: Projection) -> str:
     text.member("summand", record.summand, "g y", wide=True)
     text.member("mean", record.mean, "total count", wide=True)
     text.member("backward", record.backward, "g y mean", wide=True)
     return "projection_backward"
 
 
-def _projection_loss(text: _Text, record: ProjectionLoss, form: RowForm) -> None:
+def _projection_loss(text: Text, record: ProjectionLoss, form: RowForm) -> None:
     _projection(text, record.projection)
     text.constants(VALUE=form.value, GRAD=form.grad, HESS=form.hess, LABELS=form.labels, PARAMETERS=0)
     text.member("share", probability, "q")
@@ -384,7 +355,7 @@ def _projection_loss(text: _Text, record: ProjectionLoss, form: RowForm) -> None
     text.member("second", record.second, "x count origin high low", wide=True)
 
 
-def _of_team(text: _Text, team: Team, stored: tuple[str, str, str] | None, arguments: str, call: str) -> Source:
+def _of_team(text: Text, team: Team, stored: tuple[str, str, str] | None, arguments: str, call: str) -> Source:
     for name, held in zip(("First", "Second", "Result"), stored or (text.dtype,) * 3, strict=True):
         text.members.append(f"using {name} = {STORED[held]};")
     # Of projections and pairs of float64 the compiler spills what registers would hold, unless it is told how many.
@@ -394,7 +365,7 @@ def _of_team(text: _Text, team: Team, stored: tuple[str, str, str] | None, argum
     return replace(text.source("Row"), shared=team.limit is None)
 
 
-def _scores(text: _Text, score: Formula, *, normalised: bool) -> None:
+def _scores(text: Text, score: Formula, *, normalised: bool) -> None:
     text.constants(NORMALISED=normalised)
     text.member("score", score, "x")
     text.member("distance", rowwise.distance, "x m")
@@ -405,7 +376,7 @@ def _scores(text: _Text, score: Formula, *, normalised: bool) -> None:
 
 def label_weights_source(dtype: str) -> Source:
     """The partial sums of the labels' weights, and one number from them."""
-    text = _Text("label_weights", "row_losses.cuh", dtype)
+    text = Text("label_weights", "row_losses.cuh", dtype)
     scalar = SCALAR[dtype]
     text.entry("", f"LabelArguments<{scalar}>", THREADS, f"label_weights<{scalar}, {BLOCK}>")
     text.entry("_finish", "FinishLabelArguments", LANES, f"finish_label_weights<{LANES}>")
