@@ -29,7 +29,7 @@ struct AlignmentArguments {
 using Pair = Values<double, 2>;
 
 // A pair for each state, in two rows.
-struct Pairs {
+struct Logarithms {
   double *high, *low;
 
   __device__ __forceinline__ Pair at(long long s) const { return {high[s], low[s]}; }
@@ -51,11 +51,11 @@ struct Alignment {
   double* const room = a.rooms + held * a.rows * a.width;
 
   __device__ __forceinline__ double* row(long long i) const { return room + i * a.width; }
-  __device__ __forceinline__ Pairs pairs(long long i) const { return {row(i), row(i + 1)}; }
-  __device__ __forceinline__ Pairs alphas(long long t) const {
+  __device__ __forceinline__ Logarithms pairs(long long i) const { return {row(i), row(i + 1)}; }
+  __device__ __forceinline__ Logarithms alphas(long long t) const {
     return pairs(Loss::ALPHAS + 2 * t % (a.rows - Loss::ALPHAS));
   }
-  __device__ __forceinline__ Pairs betas(long long t) const { return pairs(Loss::BETAS + 2 * t % 4); }
+  __device__ __forceinline__ Logarithms betas(long long t) const { return pairs(Loss::BETAS + 2 * t % 4); }
   __device__ __forceinline__ double score(long long t, long long s) const { return double(a.frames[at(t) + classes[s]]); }
   __device__ __forceinline__ long long label(long long s) const { return a.labels[place + s / 2]; }
   __device__ __forceinline__ bool wrong(long long label) const {
@@ -93,7 +93,7 @@ struct Alignment {
 
   __device__ __forceinline__ Pair forward(long long count) const {
     for (long long t = 0; t < count; ++t) {
-      const Pairs before = alphas(t), now = alphas(t + 1);
+      const Logarithms before = alphas(t), now = alphas(t + 1);
       if (thread < 2) now.put(thread, {-infinity<double>(), 0.0});
       for (long long s = thread; s < states; s += threads)
         now.put(s + 2, moved(reached(before.at(s + 2), before.at(s + 1), before.at(s), room[s]), score(t, s)));
@@ -113,7 +113,7 @@ struct Alignment {
     }
     __syncthreads();
     for (long long t = count - 1; t >= 0; --t) {
-      const Pairs later = betas(t + 1), now = betas(t), forwards = alphas(t + 1);
+      const Logarithms later = betas(t + 1), now = betas(t), forwards = alphas(t + 1);
       double* shares = row(Loss::POSTERIORS + t % 2);
       for (long long s = thread; s < states; s += threads) {
         const Pair left = reached(later.at(s), later.at(s + 1), later.at(s + 2), room[s + 2]), start = forwards.at(s + 2);
