@@ -1,17 +1,24 @@
-"""Writes ``docs/catalogue.md`` from the docstrings of all there is: ``python benchmarks/catalogue.py``."""
+"""Writes ``docs/catalogue.md`` from the docstrings of all there is: ``python benchmarks/catalogue.py``.
+
+What other libraries call it is in ``benchmarks/peers.toml``.
+"""
 
 import inspect
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 from fastloa import activations, losses, optimizers, schedules
 
 TARGET = Path(__file__).parents[1] / "docs" / "catalogue.md"
+PEERS = Path(__file__).with_name("peers.toml")
+LIBRARIES = {"torch": "PyTorch", "jax": "JAX, optax", "keras": "Keras", "sklearn": "scikit-learn"}
 HEAD = """\
 # All there is
 
 This page is written by `python benchmarks/catalogue.py`. Docstrings say more, as `help(fastloa.gelu)` prints
-them: the formula, the arguments, the conventions and the source.
+them: the formula, the arguments, the conventions and the source. Beside each name stands what other libraries call the
+same, or what comes closest, under conventions of their own.
 """
 OWN = {"out", "backend", "reduction", "sample_weight", "folded"}  # what all of a kind take
 
@@ -20,26 +27,42 @@ def page() -> str:
     """The page."""
     return "\n".join([
         HEAD,
-        *_table("Activations", "each with its derivative and backward", activations),
-        *_table("Losses", "each with its gradient, and most with their Hessian", losses),
-        *_table("Optimizers", "most also as a step on bare arrays, such as `adam_step`", optimizers),
-        *_table("Schedules", "of any hyper-parameter, in `fastloa.schedules`", schedules),
+        *_table("activations", "each with its derivative and backward", activations),
+        *_table("losses", "each with its gradient, and most with their Hessian", losses),
+        *_table("optimizers", "most also as a step on bare arrays, such as `adam_step`", optimizers),
+        *_table("schedules", "of any hyper-parameter, in `fastloa.schedules`", schedules),
     ])  # fmt: skip
 
 
-def _table(title: str, what: str, module: ModuleType) -> list[str]:
+def _table(family: str, what: str, module: ModuleType) -> list[str]:
+    peers = tomllib.loads(PEERS.read_text(encoding="utf-8"))[family]
     names = sorted((n for n in module.__all__ if n != "Schedule" and not n.endswith("_step")), key=str.lower)
-    rows = [f"| `{name}` | {_options(getattr(module, name))} | {_summary(getattr(module, name))} |" for name in names]
+    head = ("name", *LIBRARIES.values(), "options", "what it is")
+    rows = [
+        (
+            f"`{name}`",
+            *_elsewhere(peers.get(name, {})),
+            _options(getattr(module, name)),
+            _summary(getattr(module, name)),
+        )
+        for name in names
+    ]
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
     return [
-        f"## {title}",
+        f"## {family.title()}",
         "",
         f"{what[0].upper()}{what[1:]}.",
         "",
-        "| name | options | what it is |",
-        "|---|---|---|",
-        *rows,
+        lines[0],
+        "|---" * len(head) + "|",
+        *lines[1:],
         "",
     ]
+
+
+def _elsewhere(names: dict[str, str]) -> list[str]:
+    """What each of the other libraries calls it."""
+    return [f"`{names[library]}`" if library in names else "–" for library in LIBRARIES]
 
 
 def _options(function: object) -> str:

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import tomllib
 
 import pytest
 from fastloa_kernels import formulas
@@ -22,6 +23,7 @@ from fastloa_kernels.records import (
 )
 
 import fastloa as fl
+from benchmarks import catalogue
 from fastloa.alignment_loss_operations import AlignmentLossOperation
 from fastloa.cli.accuracy_table import EXACT
 from fastloa.contrastive_loss_operations import ContrastiveLossOperation
@@ -181,3 +183,21 @@ def test_operations_are_documented_where_they_are_defined(name):
 def test_all_names_exist():
     assert len(set(fl.__all__)) == len(fl.__all__)
     assert all(hasattr(fl, name) for name in fl.__all__)
+
+
+def test_the_catalogue_is_that_of_the_docstrings():
+    assert catalogue.TARGET.read_text(encoding="utf-8") == catalogue.page()
+
+
+def test_what_others_call_it_is_of_what_there_is():
+    for family, named in tomllib.loads(catalogue.PEERS.read_text(encoding="utf-8")).items():
+        assert set(named) <= set(getattr(fl, family).__all__)
+        assert {library for peers in named.values() for library in peers} <= set(catalogue.LIBRARIES)
+
+
+def test_pytorch_has_what_the_catalogue_says():
+    torch = pytest.importorskip("torch")
+    places = torch.nn.functional, torch.optim, torch.optim.lr_scheduler
+    for named in tomllib.loads(catalogue.PEERS.read_text(encoding="utf-8")).values():
+        for name in (peers["torch"] for peers in named.values() if "torch" in peers):
+            assert any(hasattr(place, name) for place in places), name
