@@ -43,7 +43,8 @@ template <class Loss>
 struct Alignment {
   using T = typename Loss::T;
   const AlignmentArguments<Loss>& a;
-  const long long held = blockIdx.x, n = a.start + held, place = a.spans[3 * n], labels = a.spans[3 * n + 1], states = 2 * labels + 1;
+  const long long held = static_cast<long long>(blockIdx.x), n = a.start + held, place = a.spans[3 * n];
+  const long long labels = a.spans[3 * n + 1], states = 2 * labels + 1;
   const int thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
   long long* const classes = a.links + held * Loss::LINKS * a.width;
   long long* const after = classes + a.width;
