@@ -156,8 +156,11 @@ def disassembled(text, arch):
 
 
 def kernels_of(sources, arch):
-    """Compile in batches, and give every kernel's registers, stack, local memory and instructions by its name."""
-    found = {}
+    """Compile in batches, and give every kernel's registers, stack, local memory and instructions by its name.
+
+    Two records may ask for the same kernel.
+    """
+    found, sources = {}, list({s.text: s for s in sources}.values())
     for i in range(0, len(sources), BATCH):
         batch = sources[i : i + BATCH]
         found |= disassembled("".join(s.text for s in batch), arch)
@@ -351,12 +354,19 @@ def main():
     known = ledger()["cells"] if LEDGER.exists() and ledger()["compiler"] == compiler() else {}
     found = {name: cell for name, cell in known.items() if name in cells()}
     changed = [name for name, cell in cells().items() if found.get(name, NEW)["digest"] != cell.digest()]
-    with ProcessPoolExecutor() as pool, contextlib.suppress(KeyboardInterrupt):
-        for name, cell in zip(changed, tqdm.tqdm(pool.map(measured, changed), total=len(changed)), strict=True):
-            worse = worsened(cell["kernels"], found.get(name, NEW)["kernels"])
-            print(*(f"{name}, {label}: {', '.join(reasons)}" for label, reasons in worse.items()), sep="\n", end="")
-            if allowed or not worse:
-                found[name] = cell
+    try:
+        with ProcessPoolExecutor() as pool, contextlib.suppress(KeyboardInterrupt):
+            for name, cell in zip(changed, tqdm.tqdm(pool.map(measured, changed), total=len(changed)), strict=True):
+                worse = worsened(cell["kernels"], found.get(name, NEW)["kernels"])
+                print(*(f"{name}, {label}: {', '.join(reasons)}" for label, reasons in worse.items()), sep="\n", end="")
+                if allowed or not worse:
+                    found[name] = cell
+    finally:
+        _write(found)
+
+
+def _write(found):
+    """Write what there is, in the order of the cells."""
     head = json.dumps({"compiler": compiler(), "figures": Figures._fields})[1:-1]
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(found[name])}" for name in cells() if name in found)
     LEDGER.write_text(f'{{{head}, "cells": {{\n{lines}\n}}}}\n')
