@@ -110,7 +110,9 @@ def parameters_of(text):
     return re.findall(r"\.param \.(\w+) ", text[text.index(".entry") : text.index("{", text.index(".entry"))])
 
 
-KINDS = {np.dtype("int64"): "u64", np.dtype("float32"): "f32", np.dtype("float64"): "f64"}
+KINDS = {
+    np.dtype(name): kind for name, kind in (("int64", "u64"), ("uint64", "u64"), ("float32", "f32"), ("float64", "f64"))
+}
 
 
 def check_launches(ptx):
