@@ -4,8 +4,8 @@
 #
 #     benchmarks/device.sh [--dry-run] [STAGE ...] [-- OPTION ...]
 #
-# Stages: machine, the tables launches, arrays, rows and bandwidth, the tests kernels, numba_cuda and public, and
-# sanitizer; all by default, in at most ten minutes. Options are those of `python -m benchmarks.device`. It runs from a
+# Stages: machine, the tables launches, arrays, rows and bandwidth, the tests kernels, numba_cuda, public and families,
+# and sanitizer; all by default, in about ten minutes. Options are those of `python -m benchmarks.device`. It runs from a
 # checkout with the python3 that has CuPy; with --dry-run the tables walk through every row at tiny sizes on a machine
 # without a GPU, with kernels built by g++.
 set -uo pipefail
@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#stages[@]} -gt 0 ] || stages=(machine launches arrays rows bandwidth kernels numba_cuda public sanitizer)
+[ ${#stages[@]} -gt 0 ] || stages=(machine launches arrays rows bandwidth kernels numba_cuda public families sanitizer)
 
 # run_tests NAME ARGUMENT ...: what pytest says at the end goes to NAME.json.
 run_tests() {
@@ -45,6 +45,9 @@ for stage in "${stages[@]}"; do
     kernels) run_tests kernels $on_device tests/test_{device,cupy_native,cupy_rows}.py ;;
     numba_cuda) run_tests numba_cuda tests/simulated ;;
     public) run_tests public $on_device tests/test_{values,folded,gated,row_losses}.py ;;
+    families) run_tests families $on_device tests/test_{cupy_vectors,cupy_alignments,cupy_16_bits,vector_losses}.py \
+      tests/test_{alignment_losses,class_margins,label_losses,joint_losses,score_maps,sparsemax,divergences}.py \
+      tests/test_{contrastive_losses,prelu,random,gumbel,distances,factored,quasi_newton}.py ;;
     sanitizer)
       if command -v compute-sanitizer >/dev/null; then
         timeout "$seconds" compute-sanitizer --error-exitcode 9 "$python" -m benchmarks.device smoke >"$OUT/sanitizer.log" 2>&1

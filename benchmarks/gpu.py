@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from fastloa.cli.bench_report import duration, times
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "benchmarks" / "results" / "gpu"
+LEDGER = ROOT / "tests" / "cubins.json"
 TARGET = ROOT / "docs" / "gpu.md"
 BAR = {"float32": 0.9, "float64": 0.9, "float16": 0.85, "bfloat16": 0.85}
 
@@ -45,6 +48,19 @@ The tests below hold the device's results against the CPU's, bit for bit (NaN is
 
 """
 
+MACHINE_CODE = """\
+## Machine code
+
+Without a GPU, `tests/test_cubins.py` holds {kernels:,} kernels of the `cupy` engine, in {cells} cells of operations,
+dtypes and compute capabilities, to a ledger (`tests/cubins.json`, by {compiler}): 16 bytes at an access, at most 64
+registers (or what `tests/cubins.py` gives its kind, and why), nothing spilled, no float64 that is not asked for. It may
+only improve; `python -m tests.cubins` writes it. Beyond their budget, most for powers and logarithms of the gamma
+function as pairs of numbers, and strided ones for the places of many arrays, are {beyond}:
+
+{lines}
+
+"""
+
 MISSING = """\
 ## Not yet measured
 
@@ -62,7 +78,7 @@ def main() -> None:
         numpy=config["packages"]["numpy"], cupy=config["packages"]["cupy"], torch=config["packages"]["torch"],
         copy=f"{copy:.2f}",
     )  # fmt: skip
-    parts = [head, *sections(), tests(), missing()]
+    parts = [head, *sections(), tests(), machine_code(), missing()]
     TARGET.write_text("".join(parts))
     print(f"written: {TARGET}")
 
@@ -182,6 +198,7 @@ def tests() -> str:
         "kernels": "kernels of the `cupy` engine and CuPy's arrays through public calls on both engines",
         "numba_cuda": "kernels of the `cuda` engine",
         "public": "NumPy's arrays through public calls on both engines",
+        "families": "the other kinds of losses and activations, 16 bits and random numbers",
     }
     found = {name: load(name) for name in names}
     run = {name: result for name, result in found.items() if result is not None}
@@ -194,13 +211,33 @@ def tests() -> str:
     return TESTS.format(what="; ".join(names[name] for name in run), verdict=f"What they said: {verdict}.")
 
 
+def machine_code() -> str:
+    """What the ledger of machine code has beyond its budget, by its cells without what they are compiled for."""
+    ledger = json.loads(LEDGER.read_text())
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, cell in ledger["cells"].items():
+        found[re.sub(r"^\w+\.| sm_\d+$", "", name)] += map(" ".join, cell["beyond"].values())
+    lines = [f"- {name}: {len(reasons)}, with {worst(reasons)}" for name, reasons in found.items() if reasons]
+    return MACHINE_CODE.format(
+        kernels=sum(len(cell["kernels"]) for cell in ledger["cells"].values()), cells=len(ledger["cells"]),
+        compiler=ledger["compiler"], beyond=sum(map(len, found.values())), lines="\n".join(lines),
+    )  # fmt: skip
+
+
+def worst(reasons: list[str]) -> str:
+    """The most of each thing that there is too much of."""
+    units = {"registers": "registers", "bytes on its stack": "bytes of stack"}
+    most = {unit: [int(n) for reason in reasons for n in re.findall(rf"(\d+) {unit}", reason)] for unit in units}
+    return " or ".join(f"up to {max(numbers)} {units[unit]}" for unit, numbers in most.items() if numbers)
+
+
 def missing() -> str:
     """What no result says."""
     everything = [row for name in ("bandwidth", "rows") for row in rows(name)]
     absent = [
         *(f"`{name}`" for name in ("torch.compile",) if not any(name in row["times"] for row in everything)),
         *(["the speed of the `cuda` engine"] if not any("numba_cuda" in row["times"] for row in everything) else []),
-        *([f"the tests `{name}`" for name in ("kernels", "numba_cuda", "public") if load(name) is None]),
+        *([f"the tests `{name}`" for name in ("kernels", "numba_cuda", "public", "families") if load(name) is None]),
         "compute-sanitizer", "other devices, and several of them",
     ]  # fmt: skip
     return MISSING.format(missing="; ".join(absent))

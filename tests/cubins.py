@@ -1,7 +1,8 @@
 """The CUDA C++ kernels as machine code: what is read from it, and the ledger that it is held to.
 
-``python -m tests.cubins`` measures what has changed and writes it into the ledger, but for what got worse, which takes
-``--worse``. An interrupted run keeps what it has. It needs no GPU, but the extras ``cuda13`` and ``gpu-checks``.
+``python -m tests.cubins`` measures what has changed and writes it into the ledger, but for what got worse and for what is
+new and beyond its budget, which take ``--worse``. An interrupted run keeps what it has. It needs no GPU, but the extras
+``cuda13`` and ``gpu-checks``. ``python benchmarks/gpu.py`` tells docs/gpu.md what is beyond its budget.
 """
 
 import argparse
@@ -27,16 +28,17 @@ from typing import NamedTuple
 import tqdm
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import driver, source
-from fastloa_kernels.formulas.reading import read
 from fastloa_kernels.records import RowLoss
 
+from tests.dependencies import inputs_used
 from tests.shim import catalogue
 
 CACHE = Path(tempfile.gettempdir()) / "fastloa-cubins"  # and not among the user's own
 LEDGER = Path(__file__).with_name("cubins.json")
-NEW = {"digest": None, "kernels": {}}  # a cell that the ledger does not have
+NEW = {"digest": None, "kernels": {}, "beyond": {}}  # a cell that the ledger does not have
 BATCH = 16
 REGISTERS = 64  # what lets 1,024 threads live on a multiprocessor, and enough bytes be in flight
+STRIDED = {"float32": 96, "float64": 128}  # each of 4 elements has a place of 64 bits in every array
 CROWDED = 96  # for float64 sums of so many arrays that their elements alone take most of 64
 BENT = 84, 32  # registers and stack for losses with a float64 formula for each row, whose divisions call a function
 # Statements in a text: formulas beyond keep more numbers alive than 64 registers hold, in float64 or 8 lanes.
@@ -81,6 +83,16 @@ class Row:
     wide: bool = True  # whether float64 is in it by right
     registers: int = REGISTERS
     stack: int = 0  # bytes
+
+    def beyond(self, figures):
+        """Say in what figures are beyond this kernel's budget."""
+        exceeded = {
+            f"{figures.registers} registers": figures.registers > self.registers,
+            f"{figures.stack} bytes on its stack": figures.stack > self.stack,
+            f"{figures.spilled} spilled": figures.spilled > self.stack,
+            f"{figures.float64} instructions in float64": figures.float64 > 0,
+        }
+        return [reason for reason, is_so in exceeded.items() if is_so]
 
 
 @dataclass(frozen=True)
@@ -190,61 +202,14 @@ def figures_of(kernel, *, wide=True):
     )
 
 
-class _Dependencies:
-    """A language in which a formula's results are the arguments that they depend on."""
-
-    def number(self, value):
-        return frozenset()
-
-    def arithmetic(self, symbol, *operands):
-        return frozenset().union(*map(frozenset, operands))
-
-    comparison = arithmetic
-
-    def negative(self, operand):
-        return operand
-
-    inverted = negative
-
-    def joined(self, symbol, conditions):
-        return self.arithmetic(symbol, *conditions)
-
-    def chosen(self, condition, chosen, other):
-        if isinstance(chosen, list):
-            return [condition | one | another for one, another in zip(chosen, other, strict=True)]
-        return condition | chosen | other
-
-    def several(self, values):
-        return values
-
-    def parts(self, several, count):
-        return several
-
-    def assigned(self, name, value):
-        return value
-
-    def primitive(self, name, arguments):
-        return self.arithmetic(name, *arguments)
-
-    def called(self, formula, arguments):
-        return read(formula, "float32", arguments, self)
-
-
-def inputs_used(form, parameters):
-    """Which of its input arrays a form's results depend on: those that machine code reads."""
-    arguments = [frozenset([i]) for i in range(form.leading + form.inputs + parameters)]
-    found = read(form.formula, "float32", arguments, _Dependencies())
-    used = frozenset().union(*found) if isinstance(found, list) else found
-    return [i for i in range(form.inputs) if form.leading + i in used]
-
-
 def map_row(record, name, dtype, stored=None, *, strided=False):
     """Give the kernel of a form, of arrays of `dtype` or as they are `stored`."""
     form, parameters = forms.form(record, name), len(record.parameters)
     label = source.map_label(record, name)
     wide = dtype == "float64" or form.summed
     if strided:
-        return Row(source.map_source(label, form, parameters, dtype, stored, strided=True), wide=wide)
+        text = source.map_source(label, form, parameters, dtype, stored, strided=True)
+        return Row(text, wide=wide, registers=STRIDED[dtype])
     make = source.sum_source if form.summed else source.map_source
     held = stored or (dtype,) * form.arrays
     lanes = 16 // SIZE[dtype] if stored is None else 4 if form.inputs > 4 - form.summed else 8
@@ -318,22 +283,34 @@ def cells():
 
 
 def measured(name):
-    """Give a cell's digest and its kernels' figures by their labels."""
+    """Give a cell's digest, its kernels' figures by their labels, and which are beyond their budget."""
     cell = cells()[name]
     rows = cell.rows()
     kernels = kernels_of([row.text for row in rows.values()], cell.arch)
     figures = {label: figures_of(kernels[row.text.names[0]], wide=row.wide) for label, row in rows.items()}
-    return {"digest": cell.digest(), "kernels": figures}
+    return {"digest": cell.digest(), "kernels": figures, "beyond": beyond(rows, figures)}
 
 
-def worsened(now, before):
-    """Give what got worse of a cell's kernels, by their labels."""
-    reasons = {label: Figures(*now[label]).worse_than(before[label]) for label in now.keys() & before.keys()}
-    return {label: found for label, found in reasons.items() if found}
+def beyond(rows, figures):
+    """Give in what a cell's kernels are beyond their budget, by the labels of those that are."""
+    found = {label: row.beyond(Figures(*figures[label])) for label, row in rows.items()}
+    return {label: reasons for label, reasons in found.items() if reasons}
+
+
+def faults(rows, now, before, *, compared=True):
+    """Give what is wrong with a cell's kernels by their labels: beyond their budget and not before, or worse than before.
+
+    Figures of another compiler are not `compared`: each version allots registers in its own way.
+    """
+    found = {label: reasons for label, reasons in beyond(rows, now).items() if label not in before["beyond"]}
+    for label in now.keys() & before["kernels"].keys() if compared else ():
+        if reasons := now[label].worse_than(before["kernels"][label]):
+            found[label] = [*found.get(label, []), *reasons]
+    return found
 
 
 def compiler():
-    """Name the compiler, whose every version allots registers in its own way."""
+    """Name the compiler and its version."""
     from cupy.cuda import nvrtc
 
     return f"NVRTC {'.'.join(map(str, nvrtc.getVersion()))}"
@@ -341,14 +318,14 @@ def compiler():
 
 @functools.cache
 def ledger():
-    """Give what is committed: the compiler, and for each cell its digest and its kernels' figures by their labels."""
+    """Give what is committed: the compiler, and what was `measured` of each cell."""
     return json.loads(LEDGER.read_text())
 
 
 def main():
     """Write the ledger."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worse", action="store_true", help="write figures that got worse, too")
+    parser.add_argument("--worse", action="store_true", help="write what got worse or is beyond its budget, too")
     allowed = parser.parse_args().worse
     os.environ[driver.CACHE] = str(CACHE)
     known = ledger()["cells"] if LEDGER.exists() and ledger()["compiler"] == compiler() else {}
@@ -357,9 +334,9 @@ def main():
     try:
         with ProcessPoolExecutor() as pool, contextlib.suppress(KeyboardInterrupt):
             for name, cell in zip(changed, tqdm.tqdm(pool.map(measured, changed), total=len(changed)), strict=True):
-                worse = worsened(cell["kernels"], found.get(name, NEW)["kernels"])
-                print(*(f"{name}, {label}: {', '.join(reasons)}" for label, reasons in worse.items()), sep="\n", end="")
-                if allowed or not worse:
+                wrong = faults(cells()[name].rows(), cell["kernels"], found.get(name, NEW))
+                print(*(f"{name}, {label}: {', '.join(reasons)}\n" for label, reasons in wrong.items()), sep="", end="")
+                if allowed or not wrong:
                     found[name] = cell
     finally:
         _write(found)

@@ -62,8 +62,10 @@ struct Own {
     long long bits = 0;
 #pragma unroll
     for (int n = 0; n < Operation::INPUTS; ++n) {
-      point(map.in[n], place[n * a.arrays]);
-      bits |= place[n * a.arrays];
+      // A sum's addresses are read once, or NVRTC 13.0 never comes to an end; a map's again, which takes fewer registers.
+      const long long address = place[n * a.arrays];
+      point(map.in[n], address);
+      bits |= Operation::SUMMED ? address : place[n * a.arrays];
     }
 #pragma unroll
     for (int n = Operation::SUMMED; n < Operation::OUTPUTS; ++n) {
