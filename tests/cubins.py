@@ -260,20 +260,19 @@ def _all():
             yield Cell(f"{key} {dtype} {arch}", arch, partial(_maps, record, dtype))
         for half, arch in HALVES:
             yield Cell(f"{key} {half} {arch}", arch, partial(_halved, record, half))
-    for dtype in catalogue.DTYPES:
-        yield Cell(f"strided {dtype} sm_90", "sm_90", partial(_strided, dtype))
-        for arch in ARCHES:
-            yield Cell(f"many {dtype} {arch}", arch, partial(_many, dtype))
-            yield Cell(f"other {dtype} {arch}", arch, partial(_texts, catalogue.other_sources, dtype))
+    for dtype, arch in product(catalogue.DTYPES, ARCHES):
+        yield Cell(f"strided {dtype} {arch}", arch, partial(_strided, dtype))
+        yield Cell(f"many {dtype} {arch}", arch, partial(_many, dtype))
+        yield Cell(f"other {dtype} {arch}", arch, partial(_texts, catalogue.other_sources, dtype))
         for suffix in LARGEST:
             make = partial(_texts, catalogue.vector_loss_sources, dtype, {suffix})
-            yield Cell(f"vectors {dtype} {suffix} sm_90", "sm_90", make)
-        yield Cell(f"alignments {dtype} sm_90", "sm_90", partial(_alignments, dtype))
-    for dtype, half in STORED:
-        yield Cell(f"rows {half or dtype} sm_90", "sm_90", partial(_texts, catalogue.row_sources, dtype, half))
+            yield Cell(f"vectors {dtype} {suffix} {arch}", arch, make)
+        yield Cell(f"alignments {dtype} {arch}", arch, partial(_alignments, dtype))
+    for (dtype, half), arch in product(STORED, ARCHES):
+        yield Cell(f"rows {half or dtype} {arch}", arch, partial(_texts, catalogue.row_sources, dtype, half))
         for suffix in LARGEST:
             make = partial(_texts, catalogue.row_loss_sources, dtype, {suffix}, half)
-            yield Cell(f"row losses {half or dtype} {suffix} sm_90", "sm_90", make)
+            yield Cell(f"row losses {half or dtype} {suffix} {arch}", arch, make)
 
 
 @functools.cache
