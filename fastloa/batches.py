@@ -14,7 +14,7 @@ import numpy as np
 from fastloa.checks import flag, integer, is_cupy, kind, namespace
 
 if TYPE_CHECKING:
-    import numpy.typing as npt  # a tenth of NumPy's own import time
+    import numpy.typing as npt  # a tenth of NumPy's own import time (its random numbers, too: their names are quoted)
 
 __all__ = ["Minibatches", "minibatches"]
 
@@ -29,7 +29,7 @@ def minibatches(
     /,
     *,
     batch_size: int,
-    rng: int | np.random.Generator | None = None,
+    rng: "int | np.random.Generator | None" = None,
     shuffle: bool = True,
     drop_last: bool = False,
     stratify: Any = None,
@@ -41,7 +41,7 @@ def minibatches(
     /,
     *,
     batch_size: int,
-    rng: int | np.random.Generator | None = None,
+    rng: "int | np.random.Generator | None" = None,
     shuffle: bool = True,
     drop_last: bool = False,
     stratify: Any = None,
@@ -50,7 +50,7 @@ def minibatches(
 def minibatches(
     *arrays: Any,
     batch_size: int,
-    rng: int | np.random.Generator | None = None,
+    rng: "int | np.random.Generator | None" = None,
     shuffle: bool = True,
     drop_last: bool = False,
     stratify: Any = None,
@@ -58,7 +58,7 @@ def minibatches(
 def minibatches(
     *arrays: Any,
     batch_size: int,
-    rng: int | np.random.Generator | None = None,
+    rng: "int | np.random.Generator | None" = None,
     shuffle: bool = True,
     drop_last: bool = False,
     stratify: Any = None,
@@ -262,7 +262,7 @@ class Minibatches(Generic[Batch_co]):
 
 
 def _stratified_order(
-    rng: np.random.Generator, classes: "npt.NDArray[np.integer]", batch_size: int
+    rng: "np.random.Generator", classes: "npt.NDArray[np.integer]", batch_size: int
 ) -> "npt.NDArray[np.intp]":
     """Order the rows so that contiguous batches hold each class in its share."""
     length = len(classes)

@@ -16,6 +16,7 @@ from fastloa.operations import NATIVE, Array, Found, Operation, native
 
 P = ParamSpec("P")
 REDUCTIONS = ("mean", "sum", "none")
+LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
 class LossOperation(Operation[P], Generic[P]):
@@ -323,11 +324,13 @@ def check_nonnegative(call: Call, name: str, array: Any) -> None:
     """Raise for a negative number. On a GPU that would wait for the device, and gives NaN instead."""
     if call.engine.name != "cpu":
         return
-    negative = (array < 0).reshape(-1)
-    if negative.any():
-        at = int(np.argmax(negative))
-        value, place = array.reshape(-1)[at], index(at, array.shape)
-        raise ValueError(f"{call.function}: {name} must be non-negative, got {value} at index {place}")
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, LOOKED_AT):
+        negative = flat[start : start + LOOKED_AT] < 0
+        if negative.any():
+            at = start + int(np.argmax(negative))
+            place = index(at, array.shape)
+            raise ValueError(f"{call.function}: {name} must be non-negative, got {flat[at]} at index {place}")
 
 
 def check_pos_weight(call: Call, array: Any) -> None:

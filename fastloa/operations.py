@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
-from fastloa_kernels.engines import SMALL
+from fastloa_kernels.engines import PARALLEL, SMALL
 from fastloa_kernels.records import Elementwise, Gated, Projection, Rowwise
 from numpy import empty, ndarray  # looked up on every call
 
@@ -75,7 +75,7 @@ class ActivationOperation(Operation[P]):
             # and an argument with a name of its own saves the time to look into a tuple or a dictionary.
             if not more and backend is None and backends.on_cpu and type(x) is ndarray:
                 size, dtype, ndim = x.size, x.dtype, x.ndim
-                if size <= SMALL and (
+                if size <= self._value.most and (
                     axis is UNSET or (self._along_axis and type(axis) is int and (axis == -1 or axis == ndim - 1))
                 ):
                     kernel, address = self._value.small[dtype, ndim]
@@ -204,6 +204,7 @@ class Form:
 
     def __init__(self, record: Elementwise | Gated | Rowwise | Projection, name: str, names: tuple[str, ...]) -> None:
         self.record, self.name, self.names = record, name, names
+        self.most = SMALL if isinstance(record, Rowwise | Projection) else PARALLEL - 1  # elements for `small`
         self.kernels, self.small = Found(self._native), Found(self._native_small)
         self._kernels_there = Found(self._native_there)
         self.of = Found(lambda record: Form(record, name, names)).__getitem__  # the same form of another record
@@ -258,11 +259,11 @@ class Form:
             raise TypeError(f"{function}: takes {' and '.join(self.names)}, got {len(arrays)} positional arguments")
 
     def run_small(self, arrays: tuple[Any, ...], out: Any, parameters: tuple[float, ...]) -> Any:
-        """The result for small arrays of one or two dimensions, or None, which says nothing of what is wrong."""
+        """The result for `most` elements in one or two dimensions, or None, which says nothing of what is wrong."""
         if not self.arguments(arrays):
             return None
         x: Any = arrays[0]
-        if type(x) is not ndarray or x.size > SMALL:
+        if type(x) is not ndarray or x.size > self.most:
             return None
         kernel, address = self.small[x.dtype, x.ndim]
         if kernel is None:

@@ -1,5 +1,10 @@
 """Work in parts: nothing is left out or done twice, whatever the count, and whatever goes wrong lets others in again."""
 
+import functools
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 import pytest
@@ -8,6 +13,8 @@ from fastloa_kernels.engines.numba_cpu.compilation import jitable
 from fastloa_kernels.engines.numba_cpu.kinds import array
 from fastloa_kernels.engines.numba_cpu.launching import LENT, SHARE, Kernel
 from numba.core import types
+
+import fastloa as fl
 
 UNIT = 64
 
@@ -84,3 +91,38 @@ def test_rooms_are_apart():
     for room in rooms:
         launching.give_rooms(room)
     assert launching.take_rooms(3) is rooms[-1]
+
+
+@pytest.mark.parametrize(("size", "lets"), [(4_096, False), (4_097, True), (65_535, True), (70_000, True)])
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_longer_calls_let_other_threads_run(size, lets, inputs):
+    # Python takes the lock from no thread, as long as this test takes: who runs meanwhile was let.
+    ready, ran, x = threading.Event(), [], np.ones(size, np.float32)
+    out = np.empty_like(x)
+    call = functools.partial(fl.mish, x, out=out) if inputs == 1 else functools.partial(fl.mish.backward, x, x, out=out)
+    call()
+    other = threading.Thread(target=lambda: ready.wait() and ran.append(True))
+    other.start()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e4)
+    try:
+        ready.set()
+        for _ in range(1_000_000 if lets else 2_000):
+            call()
+            if ran:
+                break
+        assert bool(ran) == lets
+    finally:
+        sys.setswitchinterval(before)
+        other.join()
+
+
+def test_threads_that_call_at_once_do_not_disturb_each_other():
+    arrays = [np.random.default_rng(i).normal(size=20_000).astype(np.float32) for i in range(8)]
+    expected = [fl.gelu(x) for x in arrays]
+
+    def work(i):
+        return all((fl.gelu(arrays[i]) == expected[i]).all() for _ in range(50))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))

@@ -12,7 +12,7 @@ from benchmarks.device.place import Device, ends, tiled
 from benchmarks.device.timing import Clock, measure
 from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, on_host
 from fastloa.cli.bench_cases import Case, cases
-from fastloa.cli.bench_torch import Torch
+from fastloa.cli.bench_torch import Compiled, Torch, few
 from fastloa.cli.timing import Competitor, Time
 
 TILE = 1 << 16  # elements that are drawn, of which arrays are made
@@ -201,15 +201,12 @@ def _competitors(
         source, target = xp.ones(size, np.uint8), xp.empty(size, np.uint8)
         return Competitor(functools.partial(xp.copyto, target, source))
 
-    def torch(form: str) -> Competitor | None:
+    def torch(form: type[Torch]) -> Competitor | None:
         try:
-            made = Torch(gpu=not plan.dry, threads=1)
+            return case.peer(form(gpu=not plan.dry, threads=1), inputs, place)
         except ModuleNotFoundError as error:
             notes["PyTorch"] = f"{error.name} is not installed"
             return None
-        if form == "eager":
-            return case.torch(made, inputs, place)
-        return compiled(made, case, inputs)
 
     found: dict[str, Callable[[], Competitor | None]] = {"fastloa": lambda: of_engine("cupy")}
     if not host:
@@ -217,28 +214,10 @@ def _competitors(
     if "cuda" in plan.engines:
         found["numba_cuda"] = lambda: of_engine("cuda")
     found["CuPy"] = lambda: case.plain(inputs, place)
-    found["PyTorch"] = lambda: torch("eager")
+    found["PyTorch"] = lambda: torch(Torch)
     if plan.compiled and case.name in COMPILED and not plan.dry:
-        found["torch.compile"] = lambda: torch("compiled")
+        found["torch.compile"] = lambda: torch(Compiled)
     return found
-
-
-def compiled(torch: Torch, case: Case, inputs: list[Any]) -> Competitor | None:
-    """PyTorch's function, and a loss's gradient, compiled."""
-    library = torch.torch
-    function = getattr(library.nn.functional, case.operation, None)
-    if function is None:
-        return None
-    tensors, options = [torch.tensor(x) for x in inputs], dict(case.row.options)
-    if case.form == "value":
-        once = library.compile(functools.partial(function, **({"dim": -1} if case.rows else options)))
-        return Competitor(functools.partial(once, *tensors))
-
-    def value_and_grad(x: Any, target: Any) -> tuple[Any, Any]:
-        value, pull = library.func.vjp(lambda z: function(z, target, **options), x)
-        return value, pull(library.ones_like(value))[0]
-
-    return Competitor(functools.partial(library.compile(value_and_grad), *tensors))
 
 
 def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
@@ -253,7 +232,7 @@ def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
         with fl.use_backend(engine):
             params, grads = ([xp.array(x) for x in half] for half in drawn)
             optimizer = case.public(params, **case.row.options)
-        return Competitor(plan.device(engine).inside(lambda: optimizer.step(grads)), lambda _: params[:2] + params[-2:])
+        return Competitor(plan.device(engine).inside(lambda: optimizer.step(grads)), lambda _: few(params))
 
     def torch(**variant: bool) -> Competitor | None:
         try:
@@ -261,13 +240,8 @@ def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
         except ModuleNotFoundError as error:
             row.notes["PyTorch"] = f"{error.name} is not installed"
             return None
-        optimizer = getattr(made.torch.optim, case.operation, None)
-        if optimizer is None:
-            return None
-        params, grads = ([made.tensor(np.array(x)) for x in half] for half in drawn)
-        for p, g in zip(params, grads, strict=True):
-            p.grad = g
-        return Competitor(optimizer(params, **case.row.options, **variant).step, lambda _: params[:2] + params[-2:])
+        pairs = [(np.array(p), np.array(g)) for p, g in zip(*drawn, strict=True)]
+        return made.steps(case.operation, pairs, case.row.options, **variant)
 
     competitors: dict[str, Callable[[], Competitor | None]] = {
         **{("fastloa" if engine == "cupy" else "numba_cuda"): functools.partial(of_engine, engine)

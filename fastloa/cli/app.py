@@ -58,20 +58,42 @@ def bench(
     dtype: Annotated[Names, typer.Option(help="float32 (default), float64, float16 or bfloat16.")] = None,
     backend: Annotated[Names, typer.Option(help="Backends; all that can run here by default.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Samples of each competitor.")] = 9,
-    compare: Annotated[bool, typer.Option("--compare", help="Compare with PyTorch as well.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare with what is installed of PyTorch, JAX and numexpr as well.")
+    ] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compare with torch.compile, too, which takes seconds for each.")
+    ] = False,
     allocate: Annotated[
         bool, typer.Option("--allocate", help="Let every call allocate its result, instead of giving it one.")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Write the machine and all results to this file.")] = None,
 ) -> None:
-    """Measure the throughput of every operation: GB/s, share of a copy's, and against NumPy and PyTorch.
+    """Measure the throughput of every operation: GB/s, share of a copy's, and against NumPy and other libraries.
 
     Options may be repeated, or take several values with commas: --op relu,sigmoid.
     """
     from fastloa.cli import bench as command
 
     chosen = command.choose(*(_split(names) for names in (op, size, dtype, backend)))
-    command.run(chosen, command.Settings(repeat, compare, allocate), json)
+    command.run(chosen, command.Settings(repeat, command.peers(compare, compiled), allocate), json)
+
+
+@app.command()
+def warmup(
+    op: Annotated[Names, typer.Option(help="Operations, such as relu or relu.backward; all by default.")] = None,
+    dtype: Annotated[Names, typer.Option(help="float32 (default), float64, float16 or bfloat16.")] = None,
+    backend: Annotated[Names, typer.Option(help="Backends; all that can run here by default.")] = None,
+) -> None:
+    """Compile ahead: what is called later with the usual options starts from the disk.
+
+    Options may be repeated, or take several values with commas: --op relu,sigmoid.
+    """
+    try:
+        from fastloa.cli import warmup as command
+    except ModuleNotFoundError as error:
+        fail(f"warmup needs {error.name}: pip install 'fastloa[demo]'")
+    command.run(*(_split(names) for names in (op, dtype, backend)))
 
 
 @app.command()

@@ -2,12 +2,14 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 from fastloa_kernels.engines import MODULES
 from tqdm.auto import tqdm
@@ -16,7 +18,7 @@ import fastloa as fl
 from fastloa import backends
 from fastloa.cli import bench_report
 from fastloa.cli.bench_cases import Case, Place, Shape, cases
-from fastloa.cli.bench_torch import Torch
+from fastloa.cli.bench_peers import COMPILED, PEERS, library
 from fastloa.cli.console import fail
 from fastloa.cli.timing import Competitor, Time, copies, measure
 from fastloa.config import config
@@ -48,7 +50,7 @@ class Settings:
     """How to measure."""
 
     repeat: int = 9
-    compare: bool = False
+    peers: tuple[str, ...] = ()  # of `bench_peers`, beside NumPy
     allocate: bool = False
 
 
@@ -87,6 +89,11 @@ def choose(ops: list[str], sizes: list[str], dtypes: list[str], names: list[str]
             fail(reason)
     found_dtypes = tuple(map(dtype_of, dtypes or ["float32"]))
     return Choice(tuple(chosen), tuple(sizes), found_dtypes, tuple(names or fl.available_backends()))
+
+
+def peers(compare: bool, compiled: bool) -> tuple[str, ...]:
+    """Whom to compare with."""
+    return PEERS * compare + (COMPILED,) * compiled
 
 
 def check_choice(option: str, given: list[str], known: Any, listed: Any) -> None:
@@ -155,7 +162,7 @@ def point(case: Case, shape: Shape, dtype: Any, backend: str, settings: Settings
         except (TypeError, ValueError, RuntimeError, MemoryError) as error:
             return Point(case, shape, str(dtype), backend, 0, notes={"fastloa": f"{error}"})
         competitors = {"fastloa": ours, **copies(place.xp, made.size, place.wait)}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):  # others' are theirs
             for name, other in _others(case, inputs, place, settings, made.notes).items():
                 note = disagreement(expected, other, TOLERANCE[dtype.itemsize])
                 if note is None:
@@ -170,20 +177,15 @@ def _others(
     case: Case, inputs: list[Any], place: Place, settings: Settings, notes: dict[str, str]
 ) -> dict[str, Competitor]:
     """Who else does the same work; the reasons of those who do not are noted."""
-    found = {"NumPy": case.plain(inputs, place)}
-    if settings.compare:
+    found: dict[str, Competitor | None] = {"NumPy": case.plain(inputs, place)}
+    for name in settings.peers:
         try:
-            found["PyTorch"] = case.torch(_torch(place), inputs, place)
+            other = library(name, gpu=place.gpu, threads=numba.get_num_threads())
+            found[name] = None if other is None else case.peer(other, inputs, place)
         except ModuleNotFoundError as error:
-            notes["PyTorch"] = f"{error.name} is not installed"
+            notes[name] = f"{error.name} is not installed"
     notes.update({name: "has no such call" for name, other in found.items() if other is None})
     return {name: other for name, other in found.items() if other is not None}
-
-
-def _torch(place: Place) -> Torch:
-    import numba
-
-    return Torch(gpu=place.gpu, threads=numba.get_num_threads())
 
 
 def disagreement(expected: list[Any], other: Competitor, tolerance: float) -> str | None:

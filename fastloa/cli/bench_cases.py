@@ -12,8 +12,8 @@ from fastloa_kernels.engines import load_engine
 
 import fastloa as fl
 from fastloa.channel_operations import ChannelActivation
+from fastloa.cli.bench_peers import Library
 from fastloa.cli.bench_table import ROWS, Row, classes, normal
-from fastloa.cli.bench_torch import Torch
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor
 from fastloa.gated_operations import GatedActivation, SplitActivation
@@ -98,7 +98,7 @@ class Case:
     @property
     def rows(self) -> bool:
         """Whether it works on rows of a matrix."""
-        return isinstance(self.public, RowActivation | RowLossOperation | VectorLossOperation)
+        return self.row.rows or isinstance(self.public, RowActivation | RowLossOperation | VectorLossOperation)
 
     def inputs(self, rng: np.random.Generator, shape: Shape, dtype: Any) -> Arrays:
         """Draw the arrays of a call."""
@@ -119,8 +119,8 @@ class Case:
             return None
         return Competitor(partial(formula, place.xp, *map(place.array, inputs)), wait=place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
-        """Give PyTorch's call, if it has one."""
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
+        """Give another library's call, if it has one."""
         raise NotImplementedError
 
 
@@ -140,10 +140,10 @@ class _Activation(Case):
         out = {} if place.allocate else {"out": place.xp.empty_like(arrays[0])}
         return Competitor(partial(call, *arrays, **self.row.options, **out), wait=place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
         if self.form == "value":
-            return torch.activation(self.operation, inputs, self.row.options, rows=self.rows, allocate=place.allocate)
-        return torch.backward(self.row.torch.get(self.form), inputs, allocate=place.allocate)
+            return library.activation(self.operation, inputs, self.row.options, rows=self.rows, allocate=place.allocate)
+        return library.backward(self.operation, self.form, self.row, inputs, allocate=place.allocate)
 
 
 class _Gated(Case):
@@ -171,8 +171,8 @@ class _Gated(Case):
         call = partial(form, *arrays, **self.row.options)
         return Competitor(call if place.allocate else partial(call, out=call()), wait=place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
-        return None  # PyTorch has no such functions of arrays, but for glu
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
+        return None  # of arrays, others have none but glu
 
 
 class _Loss(Case):
@@ -187,8 +187,8 @@ class _Loss(Case):
         out = {} if place.allocate else {"grad_out": place.xp.empty_like(arrays[0])}
         return Competitor(partial(self.public.value_and_grad, *arrays, **self.row.options, **out), wait=place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
-        return torch.loss(self.operation, inputs, self.row.options)
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
+        return library.loss(self.operation, inputs, self.row.options)
 
 
 class _JointLoss(_Loss):
@@ -205,8 +205,8 @@ class _JointLoss(_Loss):
         out = {} if place.allocate else {"grad_out": tuple(place.xp.empty_like(arrays[0]) for _ in range(2))}
         return Competitor(partial(self.public.value_and_grad, *arrays, **self.row.options, **out), wait=place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
-        return None  # the gradients of PyTorch's are asked for in the first array alone
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
+        return None  # others' gradients are asked for in the first array alone
 
 
 class _VectorLoss(_Loss):
@@ -226,7 +226,7 @@ class _VectorLoss(_Loss):
         out = {} if place.allocate else {"grad_out": given if count > 1 else given[0]}
         return Competitor(partial(self.public.value_and_grad, *arrays, **self.row.options, **out), wait=place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
         return None  # as of `_JointLoss`
 
 
@@ -264,8 +264,8 @@ class _Step(Case):
             return None
         return Competitor(partial(formula, place.xp, *arrays), lambda _: arrays[:1], place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
-        return None  # PyTorch has no public step on bare arrays
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
+        return None  # others have no public step on bare arrays
 
 
 class _Optimizer(_Step):
@@ -280,8 +280,8 @@ class _Optimizer(_Step):
         made = self.public(p, **self.row.options)
         return Competitor(partial(made.step, g), lambda _: [p], place.wait)
 
-    def torch(self, torch: Torch, inputs: Arrays, place: Place) -> Competitor | None:
-        return torch.step(self.operation, inputs[:2], self.row.options)
+    def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
+        return library.step(self.operation, inputs[:2], self.row.options)
 
 
 def cases() -> dict[str, Case]:
@@ -318,6 +318,7 @@ def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
         return _Loss, ("value_and_grad",)
     if isinstance(found, StepOperation):
         return _Step, ("step",)
-    if isinstance(found, type) and issubclass(found, Optimizer):
+    # Those that step with another optimizer, or with a function that evaluates, do not step over arrays.
+    if isinstance(found, type) and issubclass(found, Optimizer) and not issubclass(found, fl.Lookahead | fl.LBFGS):
         return _Optimizer, ("step",)
     return None, ()

@@ -53,7 +53,7 @@ def _table(points: list["Point"], backend: str, dtype: str, settings: "Settings"
     where = f"{backend}, {threads} threads" if backend == "cpu" else backend
     table = Table(title=f"{dtype} on {where}", title_justify="left", box=None, pad_edge=False)
     table.add_column("operation", no_wrap=True)
-    others = ("NumPy", *(("PyTorch",) if settings.compare else ()))
+    others = rivals(points)
     for heading in ("shape", "a call", "20–80 %", "GB/s", "of copy", *(f"× {name}" for name in others)):
         table.add_column(heading, justify="right", no_wrap=True)
     for point in points:
@@ -65,6 +65,12 @@ def _table(points: list["Point"], backend: str, dtype: str, settings: "Settings"
         ratios = (times(point.ratio(name)) for name in others)
         table.add_row(point.case.name, shape, duration(ours.median), _spread(ours), speed, share, *ratios)
     return table
+
+
+def rivals(points: list["Point"]) -> list[str]:
+    """Who else was timed; PyTorch's variants are one."""
+    found = dict.fromkeys(name.split()[0] for point in points for name in point.times)
+    return [name for name in found if name not in {"fastloa", "copy"}]
 
 
 def _spread(time: Time) -> str:
@@ -92,11 +98,12 @@ def legend(settings: "Settings", described: dict[str, Any]) -> list[str]:
         f"of copy: against a copy that moves as many bytes, by one thread or {threads}, whichever is faster",
         "× NumPy: how many times as long NumPy takes (on a GPU CuPy), written as people do, in the same dtype",
     ]
-    if settings.compare:
+    if settings.peers:
         version = described["packages"]["torch"]
         lines += [
             f"× PyTorch: the same for PyTorch {version} with {threads} threads: with out= where it has that, losses",
-            "forward and backward by autograd (which allocates the gradient), optimizers fused",
+            "forward and backward by autograd (which allocates the gradient), optimizers by the fastest variant",
+            "× JAX, torch.compile: compiled and warm, allocating their results; × numexpr: as one expression",
         ]
     load, cores = described["load"], described["machine"]["cores"]
     if load is not None and load > 0.5 * cores:
@@ -133,6 +140,7 @@ def row(point: "Point") -> dict[str, Any]:
         "share_of_copy": point.ratio("copy"),
         "times_numpy": point.ratio("NumPy"),
         "times_torch": point.ratio("PyTorch"),
+        "times": {name: point.ratio(name) for name in rivals([point])},
         "seconds": {name: vars(time) for name, time in point.times.items()},
         "notes": point.notes,
     }

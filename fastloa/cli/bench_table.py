@@ -35,6 +35,17 @@ def margins(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]
     return rng.standard_normal(shape, np.float32), rng.choice(np.array([-1.0, 1.0], np.float32), shape)
 
 
+def positive(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Predictions and targets above 0."""
+    return rng.exponential(1.0, shape).astype(np.float32), rng.exponential(1.0, shape).astype(np.float32)
+
+
+def distributions(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Logarithms of probabilities, and probabilities."""
+    x, target = (0.01 + 0.98 * rng.random(shape, np.float32) for _ in range(2))
+    return np.log(x), target
+
+
 def classes(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Scores of classes, and the number of one class for each row."""
     return rng.standard_normal(shape, np.float32), rng.integers(0, shape[-1], shape[:-1])
@@ -64,6 +75,8 @@ class Row:
         For a step on bare arrays, the states that its options add to those of its record.
     draw : callable
         For a loss, ``draw(rng, shape)`` gives predictions and targets.
+    rows : bool
+        Whether it takes matrices, although its kind takes any arrays.
     """
 
     numpy: Mapping[str, Formula] = field(default_factory=dict)
@@ -71,6 +84,7 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     states: int = 0
     draw: Draw | None = None
+    rows: bool = False
 
 
 def _masked(xp: Any, g: Any, x: Any) -> Any:
@@ -194,6 +208,12 @@ def _signum(xp: Any, p: Any, g: Any, m: Any) -> None:
     p -= 1e-2 * xp.sign(m)
 
 
+def _aten(name: str, *numbers: Any, last: bool = False) -> Row:
+    """What PyTorch calls the backward from the input, whose numbers come after the arrays or between them."""
+    arguments = (lambda g, x: (g, *numbers, x)) if last else (lambda g, x: (g, x, *numbers))
+    return Row(torch={"backward": Aten(f"{name}_backward", arguments)})
+
+
 _MOMENTUM = {"momentum": 0.9}
 
 ROWS: dict[str, Row] = {
@@ -258,6 +278,19 @@ ROWS: dict[str, Row] = {
         },
         {"backward_from_output": Aten("_log_softmax_backward_data", lambda g, y: (g, y, -1, g.dtype))},
     ),
+    "celu": _aten("elu", 1.0, 1.0, 1.0, False, last=True),
+    "selu": _aten("elu", 1.6732632423543772, 1.0507009873554805, 1.0, False, last=True),
+    "gelu": _aten("gelu"),
+    "hardshrink": _aten("hardshrink", 0.5),
+    "hardsigmoid": _aten("hardsigmoid"),
+    "hardswish": _aten("hardswish"),
+    "hardtanh": _aten("hardtanh", -1.0, 1.0),
+    "logsigmoid": Row(torch={"backward": Aten("log_sigmoid_backward", lambda g, x: (g, x, (-x.abs()).exp()))}),
+    "mish": _aten("mish"),
+    "relu6": _aten("hardtanh", 0.0, 6.0),
+    "silu": _aten("silu"),
+    "softplus": _aten("softplus", 1.0, 20.0),
+    "softshrink": _aten("softshrink", 0.5),
     "l1_loss": Row({"value_and_grad": _l1}),
     "mse_loss": Row({"value_and_grad": _mse}),
     "binary_cross_entropy": Row({"value_and_grad": _bce}, draw=probabilities),
@@ -267,6 +300,13 @@ ROWS: dict[str, Row] = {
     "modified_huber_loss": Row(draw=margins),
     "exponential_loss": Row(draw=margins),
     "soft_margin_loss": Row(draw=margins),
+    "sigmoid_focal_loss": Row(draw=logits),
+    "msle_loss": Row(draw=positive),
+    "gamma_loss": Row(draw=positive),
+    "poisson_nll_loss": Row(draw=positive),
+    "tweedie_loss": Row(draw=positive),
+    "kl_div": Row(draw=distributions),
+    "jensen_shannon_divergence": Row(draw=distributions),
     "cross_entropy": Row({"value_and_grad": _cross_entropy}),
     "nll_loss": Row({"value_and_grad": _nll}),
     "sgd_step": Row({"step": _sgd}),
@@ -287,4 +327,5 @@ ROWS: dict[str, Row] = {
     "Adadelta": Row({"step": _adadelta}),
     "Lion": Row({"step": _lion}),
     "Signum": Row({"step": _signum}),
+    "Muon": Row(rows=True),
 }

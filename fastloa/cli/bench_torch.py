@@ -1,20 +1,26 @@
 """PyTorch's side of the benchmark: what its users would call for the same work, with as many threads."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from fastloa.cli.bench_table import Aten
+from fastloa.cli.bench_table import Row
 from fastloa.cli.timing import Competitor, nothing
 
-SMALL = 4096  # elements, up to which allocating a result costs PyTorch less than its slower way of being given one
+
+def few(arrays: Sequence[Any]) -> Sequence[Any]:
+    """The first two arrays of many and the last two: enough to compare."""
+    return arrays if len(arrays) <= 4 else [*arrays[:2], *arrays[-2:]]
 
 
 class Torch:
     """PyTorch on a CPU or a GPU; raises ModuleNotFoundError where it is not installed."""
+
+    few = 4096  # elements, up to which allocating a result costs PyTorch less than its slower way of being given one
 
     def __init__(self, *, gpu: bool, threads: int) -> None:
         self.torch: Any = importlib.import_module("torch")
@@ -36,18 +42,18 @@ class Torch:
     ) -> Competitor | None:
         """The function of that name."""
         (x,) = map(self.tensor, arrays)
-        functional = self.torch.nn.functional
-        plain = getattr(self.torch, name, None) or getattr(functional, name, None)
+        plain = self._function(name)
         overloads, options = getattr(self.torch.ops.aten, name, None), {"dim": -1} if rows else options
         calls: list[Callable[[], Any]] = [] if plain is None else [partial(plain, x, **options)]
-        if not (allocate or x.numel() <= SMALL):
+        if not (allocate or x.numel() <= self.few):
             out = self.torch.empty_like(x)
             given = (plain, getattr(overloads, "out", None))
             calls = [partial(f, x, **options, out=out) for f in given if f is not None] + calls
         return self._first(calls)
 
-    def backward(self, found: Aten | None, arrays: list[Any], *, allocate: bool) -> Competitor | None:
-        """The backward that a row of the table names."""
+    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
+        """The backward that a row of the table names for the form."""
+        found = row.torch.get(form)
         overloads = None if found is None else getattr(self.torch.ops.aten, found.name, None)
         if found is None or overloads is None:
             return None
@@ -78,16 +84,25 @@ class Torch:
 
     def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
         """The optimizer of that name, fused where it can be; its one step is not yet made."""
+        return self.steps(name, [arrays[:2]], options, fused=True) or self.steps(name, [arrays[:2]], options)
+
+    def steps(
+        self, name: str, pairs: Sequence[Sequence[Any]], options: Mapping[str, Any], **variant: bool
+    ) -> Competitor | None:
+        """One of the optimizer's variants over pairs of a parameter and its gradient, if it has that."""
         optimizer = getattr(self.torch.optim, name, None)
-        if optimizer is None:
-            return None
-        p = self.tensor(arrays[0])
-        p.grad = self.tensor(arrays[1])
+        params = [self.tensor(p) for p, _ in pairs]
+        for p, (_, g) in zip(params, pairs, strict=True):
+            p.grad = self.tensor(g)
         try:
-            made = optimizer([p], **options, fused=True)
+            made = None if optimizer is None else optimizer(params, **options, **variant)
         except (TypeError, RuntimeError):
-            made = optimizer([p], **options)
-        return Competitor(made.step, lambda _: [p], self._wait)
+            return None
+        return None if made is None else Competitor(made.step, lambda _: few(params), self._wait)
+
+    def _function(self, name: str) -> Callable[..., Any] | None:
+        """The activation of that name."""
+        return getattr(self.torch, name, None) or getattr(self.torch.nn.functional, name, None)
 
     def _first(self, calls: list[Callable[[], Any]]) -> Competitor | None:
         """The first call that PyTorch takes."""
@@ -98,3 +113,86 @@ class Torch:
                 continue
             return Competitor(call, wait=self._wait)
         return None
+
+
+class Given(Torch):
+    """PyTorch's activations, which are given an array for their result however small it is."""
+
+    few = 0
+
+    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
+        """As ever."""
+        return None
+
+    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+        """As ever."""
+        return None
+
+    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+        """As ever."""
+        return None
+
+
+class Foreach(Torch):
+    """PyTorch's optimizers in their variant for many tensors, which may be faster for one, too."""
+
+    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+        """The optimizer of that name."""
+        return self.steps(name, [arrays[:2]], options, foreach=True)
+
+    def activation(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool
+    ) -> Competitor | None:
+        """Nothing but optimizers has variants."""
+        return None
+
+    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
+        """Nothing but optimizers has variants."""
+        return None
+
+    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+        """Nothing but optimizers has variants."""
+        return None
+
+
+class Compiled(Torch):
+    """The same through ``torch.compile``, which allocates its results."""
+
+    def activation(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool
+    ) -> Competitor | None:
+        """The function of that name."""
+        function = self._function(name)
+        return (
+            None
+            if function is None
+            else self._compiled(partial(function, **({"dim": -1} if rows else options)), arrays)
+        )
+
+    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
+        """What autograd derives of the function of that name."""
+        function = self._function(name)
+        if function is None or form == "backward_from_output":
+            return None
+        return self._compiled(lambda g, x: self.torch.func.vjp(partial(function, **row.options), x)[1](g)[0], arrays)
+
+    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+        """The loss of that name with its gradient."""
+        function = getattr(self.torch.nn.functional, name, None)
+        if function is None:
+            return None
+
+        def value_and_grad(x: Any, target: Any) -> tuple[Any, Any]:
+            value, pull = self.torch.func.vjp(lambda z: function(z, target, **options), x)
+            return value, pull(self.torch.ones_like(value))[0]
+
+        return self._compiled(value_and_grad, arrays)
+
+    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+        """The optimizer's step, whose compilation unrolls what `Foreach` would do."""
+        made = self.steps(name, [arrays[:2]], options)
+        return None if made is None else replace(made, run=self.torch.compile(made.run))
+
+    def _compiled(self, function: Callable[..., Any], arrays: list[Any]) -> Competitor:
+        once, tensors = self.torch.compile(function), [self.tensor(x) for x in arrays]
+        return Competitor(partial(once, *tensors), wait=self._wait)

@@ -14,6 +14,7 @@ MODULES = {
     "cuda": "fastloa_kernels.engines.numba_cuda.engine",
 }
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
+PARALLEL = 1 << 16  # and from which waking a CPU's threads (2-4 microseconds) is worth it
 
 
 class Unavailable(RuntimeError):

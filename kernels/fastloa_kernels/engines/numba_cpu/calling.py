@@ -36,6 +36,14 @@ def address_at(place: int) -> Any:
     """The address that stands at an address; in compiled code only."""
 
 
+def released() -> Any:
+    """Let Python's other threads run until `regained` is given this number; in compiled code that has the lock."""
+
+
+def regained(state: int) -> None:
+    """Wait until no other thread runs; in compiled code only."""
+
+
 @intrinsic
 def _call_loop(typingctx, loop, numbers, arrays):
     taken = types.CPointer(arrays[0].dtype), *arrays
@@ -95,6 +103,23 @@ def _address_at(typingctx, place):
     return Signature(types.int64, (types.int64,), None), lower
 
 
+@intrinsic
+def _released(typingctx):
+    def lower(context, builder, signature, args):
+        return builder.ptrtoint(context.get_python_api(builder).save_thread(), INDEX)
+
+    return Signature(types.int64, (), None), lower
+
+
+@intrinsic
+def _regained(typingctx, state):
+    def lower(context, builder, signature, args):
+        context.get_python_api(builder).restore_thread(builder.inttoptr(args[0], cgutils.voidptr_t))
+        return context.get_dummy_value()
+
+    return Signature(types.void, (types.int64,), None), lower
+
+
 def _array_at(context, builder, kind, place, count):
     number = context.get_value_type(kind.dtype)
     size, array = INDEX(context.get_abi_sizeof(number)), context.make_array(kind)(context, builder)
@@ -130,3 +155,13 @@ def _call_loop_at_overload(loop, numbers, places, start, count, scalar):
 @overload(address_at, jit_options=LINKED)
 def _address_at_overload(place):
     return lambda place: _address_at(place)
+
+
+@overload(released, jit_options=LINKED)
+def _released_overload():
+    return lambda: _released()
+
+
+@overload(regained, jit_options=LINKED)
+def _regained_overload(state):
+    return lambda state: _regained(state)

@@ -9,12 +9,12 @@ import numpy as np
 from numba.core import types
 
 from fastloa_kernels import forms
-from fastloa_kernels.engines import spelled
+from fastloa_kernels.engines import PARALLEL, spelled
 from fastloa_kernels.engines.numba_cpu import maps, small, summation
 from fastloa_kernels.engines.numba_cpu.binding import BoundLoop, bind
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
-from fastloa_kernels.engines.numba_cpu.launching import NOTHING, PARALLEL, SCRATCH, Kernel, with_room
+from fastloa_kernels.engines.numba_cpu.launching import NOTHING, SCRATCH, Kernel, with_room
 from fastloa_kernels.sums import BLOCK
 
 HUGE = 2.0**127  # rounded to float32, no number below overflows

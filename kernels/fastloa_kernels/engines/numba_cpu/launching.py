@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
+from fastloa_kernels.engines import PARALLEL
 from fastloa_kernels.engines.numba_cpu import sharing
 from fastloa_kernels.engines.numba_cpu.compilation import compiled
 from fastloa_kernels.engines.numba_cpu.kinds import array
@@ -15,8 +16,7 @@ from fastloa_kernels.engines.numba_cpu.narrow import ROOM
 from fastloa_kernels.engines.numba_cpu.threads import enter, leave
 from fastloa_kernels.sums import BLOCK
 
-PARALLEL = 1 << 16  # elements from which waking the threads (2-4 microseconds) is worth it,
-SHARE = 1 << 13  # and that each of them takes at least
+SHARE = 1 << 13  # elements that each thread takes at least
 
 
 # Kernels that hold the interpreter's lock, where there is one, cannot meet each other: they keep scratch of their own.

@@ -15,9 +15,9 @@ from numba.core import types
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
-from fastloa_kernels.engines import SMALL
+from fastloa_kernels.engines import PARALLEL, SMALL
 from fastloa_kernels.engines.numba_cpu import rows, summation
-from fastloa_kernels.engines.numba_cpu.calling import address_at, call_loop, call_rows
+from fastloa_kernels.engines.numba_cpu.calling import address_at, call_loop, call_rows, regained, released
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import SCRATCH, take_rooms
@@ -95,26 +95,38 @@ def apart() -> Callable[..., bool]:
     return made
 
 
+@uncounted
+def call_loop_politely(address, parameters, arrays, size):
+    """Call a loop over `size` elements; if they are not few, without holding the interpreter's lock."""
+    if size <= SMALL:
+        call_loop(address, parameters, arrays)
+    else:
+        state = released()
+        call_loop(address, parameters, arrays)
+        regained(state)
+
+
 @functools.cache
 def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[..., bool]:
     """``kernel(address, *inputs, out, parameters)`` of the loop of a map at an address: whether it did the work.
 
-    It refuses arrays that are not small, differ in shape or are not in order, and overlaps other than in place.
+    It refuses arrays that several threads should share, differ in shape or are not in order, and overlaps other than in
+    place. Where the work is longer than the way to it, Python's other threads run meanwhile.
     """
     number = NUMBER[dtype]
 
     def one(address, x, out, parameters):
-        if out.size > SMALL or not (fits(x, out) and in_order(out)):
+        if out.size >= PARALLEL or not (fits(x, out) and in_order(out)):
             return False
         size, (x, out) = out.size, packed((x, out))
-        call_loop(address, parameters, (x.reshape(size), out.reshape(size)))
+        call_loop_politely(address, parameters, (x.reshape(size), out.reshape(size)), size)
         return True
 
     def two(address, x, y, out, parameters):
-        if out.size > SMALL or not (fits(x, out) and fits(y, out) and in_order(out)):
+        if out.size >= PARALLEL or not (fits(x, out) and fits(y, out) and in_order(out)):
             return False
         size, (x, y, out) = out.size, packed((x, y, out))
-        call_loop(address, parameters, (x.reshape(size), y.reshape(size), out.reshape(size)))
+        call_loop_politely(address, parameters, (x.reshape(size), y.reshape(size), out.reshape(size)), size)
         return True
 
     operands = *[given(number, ndim)] * inputs, given(number, ndim, written=True)
