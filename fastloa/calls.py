@@ -80,7 +80,7 @@ class Call:
         """The result for the caller: in `out` if there is one, in the caller's library and dtype."""
         if buffer is out:
             return out
-        value = buffer if buffer.dtype == result else _rounded(buffer, result)
+        value = buffer if buffer.dtype == result else rounded(buffer, result)
         if self.moved:
             value = backends.bring_home(value, self.home)
         if out is None:
@@ -103,7 +103,8 @@ class Call:
         return any(x is not out and share_memory(x, out) for x in self._inputs)
 
 
-def _rounded(array: Any, dtype: Any) -> Any:
+def rounded(array: Any, dtype: Any) -> Any:
+    """An array in another dtype, of which what is too large is infinite."""
     with np.errstate(all="ignore"):  # what is too large is infinite, in 16 bits as in 32, and nothing to warn of
         return array.astype(dtype)
 

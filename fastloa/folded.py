@@ -24,6 +24,7 @@ class Folded(TypedDict, total=False):
     skip_nonfinite: bool
     ema: Hyper | None
     zero_grad: bool
+    compensated: bool
 
 
 @dataclass(frozen=True)

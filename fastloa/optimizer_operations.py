@@ -9,8 +9,9 @@ from fastloa_kernels.records import Step
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import meetings, touching
+from fastloa.compensation import DTYPE, NAME, Whole
 from fastloa.folded import Folded, Folds
-from fastloa.hyper import Kind
+from fastloa.hyper import SWITCH, Kind
 from fastloa.norms import finite, shrinkage, trust
 from fastloa.optimizer_steps import Alone, check_step
 from fastloa.together import Together, together
@@ -49,6 +50,7 @@ class Optimizer:
             raise TypeError(f"{name}: {unknown[0]} must be one of its options, got {unknown[0]!r}")
         self.params, self.steps = params, 0
         self._name, self._backend, self._folds = name, folded.get("backend"), Folds.checked(name, folded)
+        self._compensated = SWITCH(name, "compensated", folded.get("compensated", False), fixed=True)
         self._hyper = self.checked(name, hyper, fixed=False)
         self._record = self.record(self._hyper)
         self._arrays = named_arrays(name, "params", params)
@@ -58,6 +60,7 @@ class Optimizer:
         check_parameters_apart(name, self._arrays)
         self._states = {label: self._new_states(label, p) for label, p in self._arrays.items()}
         self._groups: list[Together] | None = None  # found at the first step
+        self._wholes: list[Whole] = []  # of the parameters with a compensation, during a step
         self.last_lr: float | None = None
         self.last_grad_norm: Any = None
         self.last_skipped = False
@@ -98,12 +101,16 @@ class Optimizer:
     def _new_states(self, label: str, p: Any) -> dict[str, Any]:
         """What the optimizer keeps of a parameter, by name."""
         names = [*self._record.states, *("ema",) * (self._folds.ema is not None)]
-        return {state: self._new_state(state, label, p) for state in names}
+        states = {state: self._new_state(state, label, p) for state in names}
+        if self._compensated and states_dtype(self._name, label, p) != p.dtype.newbyteorder("="):
+            with backends.device_of(p):
+                states[NAME] = backends.namespace_of(self._home).zeros(p.shape, DTYPE)
+        return states
 
     def _new_state(self, state: str, label: str, p: Any) -> Any:
         """A state in the precision of the arithmetic: 16-bit parameters have float32 states."""
         start = None if state == "ema" else self.initial.get(state, 0.0)
-        dtype = dtypes.kind_of(self._name, label, p).compute
+        dtype = states_dtype(self._name, label, p)
         if isinstance(start, str):
             start = self._hyper[start]
         with backends.device_of(p):
@@ -131,10 +138,12 @@ class Optimizer:
         if self.last_skipped:
             for part in parts:
                 part.skip(folds)
+            self._settle(folds)
             return
         norm, factor = shrinkage(parts, folds)
         self.last_grad_norm = norm if norm is None or self._home != "numpy" else float(norm)
         self._follow(parts, hyper, parameters, folds, factor)
+        self._settle(folds)
         self.last_lr = hyper.get("lr")
         self.steps += 1
 
@@ -147,6 +156,12 @@ class Optimizer:
         for part in parts:
             trusted = trust(part, self._record, parameters, folds, factor, rule)
             part.step(self._record, parameters, folds, factor, trusted)
+
+    def _settle(self, folds: Folds) -> None:
+        """Round the parameters that were stepped as wider ones."""
+        for whole in self._wholes:
+            whole.settle(stepped=not self.last_skipped, zero_grad=folds.zero_grad)
+        self._wholes = []
 
     @property
     def ema(self) -> Params:
@@ -178,11 +193,16 @@ class Optimizer:
             touched = touching(list(gradients.values()), [*written.values(), *states.values()])
             for (name, g), touches in zip(gradients.items(), touched, strict=True):
                 gradients[name] = g.copy() if touches else g
-        found = []
+        found, self._wholes = list[Alone](), []
         for (label, p), (argument, _) in pairs:
-            own = self._states[label]
+            own, g = dict(self._states[label]), gradients[argument]
+            compensation = own.pop(NAME, None)
+            if compensation is not None:
+                whole = Whole(p, compensation, g)
+                self._wholes.append(whole)
+                p, g = whole.parameter, whole.grad  # noqa: PLW2901
             names = (label, argument, *(f"{state} of {label}" for state in own))
-            arrays = (p, gradients[argument], *own.values())
+            arrays = (p, g, *own.values())
             found.append(self._part(function, names, arrays, self._record, folds, self._backend))
         return found
 
@@ -298,6 +318,11 @@ class Optimizer:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self._hyper.items())
         return f"<fastloa {self._name} over {len(self._arrays)} arrays, {self.steps} steps: {settings}>"
+
+
+def states_dtype(function: str, label: str, p: Any) -> str:
+    """The dtype of the arithmetic on a parameter, and of its states: float32 for 16 bits."""
+    return dtypes.kind_of(function, label, p).compute
 
 
 def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]:

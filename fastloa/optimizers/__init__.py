@@ -22,6 +22,10 @@ Classes take, beside their own arguments (``**folded``), what is then done in th
   float32), and among the states of ``state_dict``;
 - ``zero_grad`` (bool, default False): gradients are set to 0, those of a step passed over too. They must be writable,
   and apart from each other and all else;
+- ``compensated`` (bool, default False): of float16 and bfloat16 parameters the 16 bits that rounding them loses are
+  kept among the states, and every step goes on from them: as over float32 parameters, to the bit (but for float16
+  numbers below 2**-14), also where a step is less than half of the distance to the next 16-bit number. That takes
+  passes over arrays beside the step;
 
 and
 

@@ -67,6 +67,8 @@ class Lookahead(Optimizer):
             raise TypeError(
                 f"Lookahead: optimizer must be one whose steps take gradients, got {type(optimizer).__name__}"
             )
+        if optimizer._compensated:
+            raise ValueError("Lookahead: optimizer must be one without compensated=True")
         super().__init__(optimizer.params, {"backend": optimizer._backend}, k=k, alpha=alpha)
         self.optimizer, self.steps = optimizer, optimizer.steps
 

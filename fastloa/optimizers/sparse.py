@@ -62,7 +62,8 @@ class SparseAdam(Optimizer):
     maximize : bool, default False
         Climb instead of descend.
     **folded
-        What all optimizers take: see `fastloa.optimizers`; but no ``ema`` and ``zero_grad`` where a gradient is rows.
+        What all optimizers take: see `fastloa.optimizers`; where a gradient is rows, neither ``ema`` nor ``zero_grad``
+        nor ``compensated``.
 
     Raises
     ------
@@ -135,8 +136,9 @@ class SparseAdam(Optimizer):
         ordered, function = self._in_order(grads), f"{self._name}.step"
         if not any(map(_is_rows, ordered or ())) or ordered is None:
             return super()._one_by_one(grads, folds)
-        for option in ("ema", "zero_grad"):
-            if getattr(folds, option):
+        unfit = {"ema": folds.ema, "zero_grad": folds.zero_grad, "compensated": self._compensated}
+        for option, given in unfit.items():
+            if given:
                 raise ValueError(f"{function}: {option} must be left out where a gradient is rows, got {option}=")
         found: list[Alone] = []
         every = [x for label, p in self._arrays.items() for x in (p, *self._states[label].values())]

@@ -1,0 +1,46 @@
+"""16-bit parameters that lose nothing to rounding: an optimizer keeps the bits that they have no place for."""
+
+from typing import Any
+
+from fastloa import backends
+from fastloa.calls import rounded
+
+NAME = "compensation"  # among an optimizer's states
+DTYPE = "int16"
+MAGNITUDE, LARGEST = 0x7FFFFFFF, 0x7F7FFFFF  # of a float32 number's bits: all but the sign, and of the largest
+HALF = 1 << 15  # float32 numbers from a bfloat16 number to the middle between it and the next
+
+
+class Whole:
+    """A 16-bit parameter and its compensation as one float32 array, for the length of a step.
+
+    The compensation is how many float32 numbers lie between the parameter and what was rounded to it: at most 2**15,
+    but for float16 numbers below 2**-14. So the next step goes on from where the last one came to, to the bit, where a
+    step of less than half of the distance to the next 16-bit number would otherwise do nothing, however many there were
+    (Kalamkar et al., "Optimizing deep learning recommender systems' training on CPU cluster architectures", 2020,
+    arXiv:2005.04680, split the same 32 bits for SGD).
+    """
+
+    def __init__(self, parameter: Any, compensation: Any, grad: Any) -> None:
+        self._parameter, self._compensation, self._grad = parameter, compensation, grad
+        with backends.device_of(parameter):
+            self.parameter, self.grad = parameter.astype("float32"), grad.astype("float32")
+            bits = self.parameter.view("int32")
+            finite = (bits & MAGNITUDE) <= LARGEST
+            # Whoever has written to the parameter since must not find another sign, or no number.
+            magnitude = ((bits & MAGNITUDE) + compensation).clip(0, LARGEST)
+            bits[finite] = ((bits & ~MAGNITUDE) | magnitude)[finite]
+
+    def settle(self, *, stepped: bool, zero_grad: bool) -> None:
+        """Round the parameter, keep what that loses, and set the gradient to 0 if that is asked for."""
+        dtype = self._parameter.dtype
+        with backends.device_of(self._parameter):
+            if zero_grad:
+                self._grad[...] = 0.0
+            if stepped:
+                bits = rounded(self.parameter, dtype).astype("float32").view("int32")
+                bits[self.parameter.view("int32") - bits == HALF] += 2 * HALF  # for which int16 has no number
+                apart = (self.parameter.view("int32") - bits).clip(-HALF, HALF - 1)
+                apart[(bits & MAGNITUDE) > LARGEST] = 0
+                self._parameter[...] = bits.view("float32").astype(dtype)
+                self._compensation[...] = apart
