@@ -12,7 +12,7 @@ from benchmarks.device.place import Device, ends, tiled
 from benchmarks.device.timing import Clock, measure
 from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, on_host
 from fastloa.cli.bench_cases import Case, cases
-from fastloa.cli.bench_torch import Compiled, Torch, few
+from fastloa.cli.bench_torch import Compiled, Tensors, Torch, outermost
 from fastloa.cli.timing import Competitor, Time
 
 TILE = 1 << 16  # elements that are drawn, of which arrays are made
@@ -201,7 +201,7 @@ def _competitors(
         source, target = xp.ones(size, np.uint8), xp.empty(size, np.uint8)
         return Competitor(functools.partial(xp.copyto, target, source))
 
-    def torch(form: type[Torch]) -> Competitor | None:
+    def torch(form: type[Tensors]) -> Competitor | None:
         try:
             return case.peer(form(gpu=not plan.dry, threads=1), inputs, place)
         except ModuleNotFoundError as error:
@@ -232,7 +232,7 @@ def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
         with fl.use_backend(engine):
             params, grads = ([xp.array(x) for x in half] for half in drawn)
             optimizer = case.public(params, **case.row.options)
-        return Competitor(plan.device(engine).inside(lambda: optimizer.step(grads)), lambda _: few(params))
+        return Competitor(plan.device(engine).inside(lambda: optimizer.step(grads)), lambda _: outermost(params))
 
     def torch(**variant: bool) -> Competitor | None:
         try:

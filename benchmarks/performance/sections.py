@@ -17,7 +17,7 @@ from fastloa.cli import bench_report
 from fastloa.cli.bench import Settings, dtype_of, point
 from fastloa.cli.bench_cases import Case, Place, cases
 from fastloa.cli.bench_peers import COMPILED, GIVEN, PEERS, library
-from fastloa.cli.bench_torch import Torch, few
+from fastloa.cli.bench_torch import Torch, outermost
 from fastloa.cli.timing import Competitor
 from fastloa.cli.timing import measure as timed
 from fastloa.config import config
@@ -114,7 +114,7 @@ def arrays(plan: Plan) -> Rows:
         found = {
             variant: torch.steps(case.operation, pairs, case.row.options, **word) for variant, word in variants.items()
         }
-        ours = Competitor(lambda step=made.step, grads=grads: step(grads), lambda _, params=params: few(params))
+        ours = Competitor(lambda step=made.step, grads=grads: step(grads), lambda _, params=params: outermost(params))
         times = timed({"fastloa": ours, **{key: one for key, one in found.items() if one is not None}}, plan.repeat)
         ratios = {key: taken.median / times["fastloa"].median for key, taken in times.items() if key != "fastloa"}
         yield {

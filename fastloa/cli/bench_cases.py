@@ -12,7 +12,7 @@ from fastloa_kernels.engines import load_engine
 
 import fastloa as fl
 from fastloa.channel_operations import ChannelActivation
-from fastloa.cli.bench_peers import Library
+from fastloa.cli.bench_library import Library
 from fastloa.cli.bench_table import ROWS, Row, classes, normal
 from fastloa.cli.exact_activations import OPTIONS
 from fastloa.cli.timing import Competitor

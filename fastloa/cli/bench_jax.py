@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastloa.cli.bench_library import Library
 from fastloa.cli.bench_table import Row
 from fastloa.cli.timing import Competitor
 
@@ -62,7 +63,7 @@ LOSSES: Mapping[str, Callable[..., Any]] = {
 }
 
 
-class Jax:
+class Jax(Library):
     """JAX on the CPU, with all of its cores; raises ModuleNotFoundError where it is not installed."""
 
     def __init__(self) -> None:
@@ -88,10 +89,6 @@ class Jax:
         """The value and the gradient of the loss of that name."""
         formula = LOSSES.get(name)
         return None if formula is None else self._call(self.jax.value_and_grad(partial(formula, self.jax)), arrays)
-
-    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """JAX has no optimizers."""
-        return None
 
     def _function(self, name: str, options: Mapping[str, Any]) -> Callable[..., Any] | None:
         function = getattr(self.jax.nn, NAMES.get(name, name), None) or getattr(self.jax.numpy, name, None)

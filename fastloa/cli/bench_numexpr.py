@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastloa.cli.bench_library import Library
 from fastloa.cli.bench_table import Row
 from fastloa.cli.timing import Competitor
 
@@ -34,7 +35,7 @@ EXPRESSIONS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-class Numexpr:
+class Numexpr(Library):
     """numexpr with as many threads; raises ModuleNotFoundError where it is not installed."""
 
     def __init__(self, *, threads: int) -> None:
@@ -66,10 +67,6 @@ class Numexpr:
             return value / x.size, self.numexpr.evaluate(grad, local_dict=names, global_dict={}, out=out)
 
         return Competitor(run)
-
-    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """A step of several expressions is several passes: not what its users have it for."""
-        return None
 
     def _map(self, name: str, form: str, names: Mapping[str, Any], *, allocate: bool) -> Competitor | None:
         found = EXPRESSIONS.get((name, form))

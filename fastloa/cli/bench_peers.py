@@ -1,37 +1,12 @@
-"""Who else can do the work of a case: the libraries that are installed, each behind the same few questions."""
+"""Who else can do the work of a case, by name."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
 
 from fastloa.cli.bench_jax import Jax
+from fastloa.cli.bench_library import Library
 from fastloa.cli.bench_numexpr import Numexpr
-from fastloa.cli.bench_table import Row
 from fastloa.cli.bench_torch import Compiled, Foreach, Given, Torch
-from fastloa.cli.timing import Competitor
-
-
-class Library(Protocol):
-    """What a case asks of a library; nothing where it has no such call."""
-
-    def activation(
-        self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool
-    ) -> Competitor | None:
-        """The function of that name."""
-        ...
-
-    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
-        """Its backward, from its input or its output."""
-        ...
-
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """The value and the gradient of a loss."""
-        ...
-
-    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """A step of an optimizer's class over a parameter and its gradient."""
-        ...
-
 
 COMPILED = "torch.compile"
 GIVEN = "PyTorch out="  # as small as the result may be

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from fastloa.cli.bench_library import Library
 from fastloa.cli.bench_table import Row
 from fastloa.cli.timing import Competitor, nothing
 
 
-def few(arrays: Sequence[Any]) -> Sequence[Any]:
+def outermost(arrays: Sequence[Any]) -> Sequence[Any]:
     """The first two arrays of many and the last two: enough to compare."""
     return arrays if len(arrays) <= 4 else [*arrays[:2], *arrays[-2:]]
 
 
-class Torch:
-    """PyTorch on a CPU or a GPU; raises ModuleNotFoundError where it is not installed."""
-
-    few = 4096  # elements, up to which allocating a result costs PyTorch less than its slower way of being given one
+class Tensors(Library):
+    """Tensors and calls of PyTorch on a CPU or a GPU; raises ModuleNotFoundError where it is not installed."""
 
     def __init__(self, *, gpu: bool, threads: int) -> None:
         self.torch: Any = importlib.import_module("torch")
@@ -37,6 +36,40 @@ class Torch:
             return self.tensor(array.view(np.int16)).view(self.torch.bfloat16)
         return self.torch.from_dlpack(array).to(self._device, copy=True)
 
+    def steps(
+        self, name: str, pairs: Sequence[Sequence[Any]], options: Mapping[str, Any], **variant: bool
+    ) -> Competitor | None:
+        """One of the optimizer's variants over pairs of a parameter and its gradient, if it has that."""
+        optimizer = getattr(self.torch.optim, name, None)
+        params = [self.tensor(p) for p, _ in pairs]
+        for p, (_, g) in zip(params, pairs, strict=True):
+            p.grad = self.tensor(g)
+        try:
+            made = None if optimizer is None else optimizer(params, **options, **variant)
+        except (TypeError, RuntimeError):
+            return None
+        return None if made is None else Competitor(made.step, lambda _: outermost(params), self._wait)
+
+    def _function(self, name: str) -> Callable[..., Any] | None:
+        """The activation of that name."""
+        return getattr(self.torch, name, None) or getattr(self.torch.nn.functional, name, None)
+
+    def _first(self, calls: list[Callable[[], Any]]) -> Competitor | None:
+        """The first call that PyTorch takes."""
+        for call in calls:
+            try:
+                call()
+            except (TypeError, RuntimeError, NotImplementedError):
+                continue
+            return Competitor(call, wait=self._wait)
+        return None
+
+
+class Given(Tensors):
+    """PyTorch's activations, given an array for their result however small it is."""
+
+    few = 0  # elements, up to which they allocate it
+
     def activation(
         self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool
     ) -> Competitor | None:
@@ -50,6 +83,12 @@ class Torch:
             given = (plain, getattr(overloads, "out", None))
             calls = [partial(f, x, **options, out=out) for f in given if f is not None] + calls
         return self._first(calls)
+
+
+class Torch(Given):
+    """What PyTorch's users would call."""
+
+    few = 4096  # up to which allocating a result costs PyTorch less than its slower way of being given one
 
     def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
         """The backward that a row of the table names for the form."""
@@ -86,76 +125,16 @@ class Torch:
         """The optimizer of that name, fused where it can be; its one step is not yet made."""
         return self.steps(name, [arrays[:2]], options, fused=True) or self.steps(name, [arrays[:2]], options)
 
-    def steps(
-        self, name: str, pairs: Sequence[Sequence[Any]], options: Mapping[str, Any], **variant: bool
-    ) -> Competitor | None:
-        """One of the optimizer's variants over pairs of a parameter and its gradient, if it has that."""
-        optimizer = getattr(self.torch.optim, name, None)
-        params = [self.tensor(p) for p, _ in pairs]
-        for p, (_, g) in zip(params, pairs, strict=True):
-            p.grad = self.tensor(g)
-        try:
-            made = None if optimizer is None else optimizer(params, **options, **variant)
-        except (TypeError, RuntimeError):
-            return None
-        return None if made is None else Competitor(made.step, lambda _: few(params), self._wait)
 
-    def _function(self, name: str) -> Callable[..., Any] | None:
-        """The activation of that name."""
-        return getattr(self.torch, name, None) or getattr(self.torch.nn.functional, name, None)
-
-    def _first(self, calls: list[Callable[[], Any]]) -> Competitor | None:
-        """The first call that PyTorch takes."""
-        for call in calls:
-            try:
-                call()
-            except (TypeError, RuntimeError, NotImplementedError):
-                continue
-            return Competitor(call, wait=self._wait)
-        return None
-
-
-class Given(Torch):
-    """PyTorch's activations, which are given an array for their result however small it is."""
-
-    few = 0
-
-    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
-        """As ever."""
-        return None
-
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """As ever."""
-        return None
-
-    def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """As ever."""
-        return None
-
-
-class Foreach(Torch):
+class Foreach(Tensors):
     """PyTorch's optimizers in their variant for many tensors, which may be faster for one, too."""
 
     def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
         """The optimizer of that name."""
         return self.steps(name, [arrays[:2]], options, foreach=True)
 
-    def activation(
-        self, name: str, arrays: list[Any], options: Mapping[str, Any], *, rows: bool, allocate: bool
-    ) -> Competitor | None:
-        """Nothing but optimizers has variants."""
-        return None
 
-    def backward(self, name: str, form: str, row: Row, arrays: list[Any], *, allocate: bool) -> Competitor | None:
-        """Nothing but optimizers has variants."""
-        return None
-
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """Nothing but optimizers has variants."""
-        return None
-
-
-class Compiled(Torch):
+class Compiled(Tensors):
     """The same through ``torch.compile``, which allocates its results."""
 
     def activation(
