@@ -18,6 +18,7 @@ from fastloa_kernels.formulas.elementary import exp
 from fastloa_kernels.formulas.losses import MSE_LOSS
 from fastloa_kernels.records import Elementwise
 
+from tests.harness import on_one_processor
 from tests.shim import race
 from tests.shim.compare import cpu, needs_compiler, same
 from tests.shim.driver import ShimDriver, compiler
@@ -171,7 +172,8 @@ def sanitized(*arguments):
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     options = {"PYTHONPATH": path, "LD_PRELOAD": str(library), "TSAN_OPTIONS": "exitcode=66:halt_on_error=1"}
     command = [sys.executable, "-m", race.__name__, *arguments]
-    done = subprocess.run(command, env=os.environ | options, cwd=ROOT, capture_output=True, text=True, check=False)
+    with on_one_processor():
+        done = subprocess.run(command, env=os.environ | options, cwd=ROOT, capture_output=True, text=True, check=False)
     if "unexpected memory mapping" in done.stderr:
         pytest.skip("ThreadSanitizer cannot run in this address space")
     return done.returncode, done.stderr

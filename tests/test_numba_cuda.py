@@ -11,6 +11,8 @@ from fastloa_kernels import engines
 from fastloa_kernels.engines.numba_cuda import toolchain
 from fastloa_kernels.engines.numba_cuda.engine import Engine
 
+from tests.harness import on_one_processor
+
 ROOT = Path(__file__).parents[1]
 REMEDY = r"pip install 'fastloa\[cuda13\]'"
 
@@ -30,10 +32,11 @@ def python(*arguments, **environment):
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "tests" / "simulated").glob("test_*.py")))
 def test_the_engine_agrees_with_the_cpu_in_the_simulator(name):
     # The simulator is chosen when numba is imported, for a whole process: so these get processes of their own.
-    status, printed = python(
-        "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", f"tests/simulated/{name}",
-        NUMBA_ENABLE_CUDASIM="1",
-    )  # fmt: skip
+    with on_one_processor():
+        status, printed = python(
+            "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", f"tests/simulated/{name}",
+            NUMBA_ENABLE_CUDASIM="1",
+        )  # fmt: skip
     assert status == 0, printed
     assert "skipped" not in printed
 
