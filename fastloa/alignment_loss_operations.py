@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, overload
+from typing import Any, ParamSpec
 
 import numpy as np
 from fastloa_kernels.engines import AlignmentOptions
@@ -11,8 +11,7 @@ from fastloa_kernels.records import AlignmentLoss
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.loss_operations import REDUCTIONS, RESULTS, index, take_buffers
-from fastloa.operations import Array, Operation
+from fastloa.loss_operations import REDUCTIONS, RESULTS, GradientOperation, index, take_buffers
 from fastloa.row_targets import same, within_int64
 
 P = ParamSpec("P")
@@ -27,49 +26,10 @@ class AlignmentTerms:
     check: bool
 
 
-class AlignmentLossOperation(Operation[P]):
+class AlignmentLossOperation(GradientOperation[P]):
     """A loss of sequences, with its gradient in their frames."""
 
     record: AlignmentLoss
-
-    if TYPE_CHECKING:
-
-        @overload
-        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
-        @overload
-        def __call__(self, /, *args: Any, out: Array, **kwargs: Any) -> Array: ...
-        def __call__(self, /, *args: Any, **kwargs: Any) -> Array:
-            """Return the value of the loss."""
-
-        @overload
-        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
-        @overload
-        def grad(self, /, *args: Any, grad_out: Array, **kwargs: Any) -> Array: ...
-        def grad(self, /, *args: Any, **kwargs: Any) -> Array:
-            """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
-
-        @overload
-        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]: ...
-        @overload
-        def value_and_grad(
-            self, /, *args: Any, out: Array | None = None, grad_out: Array | None = None, **kwargs: Any
-        ) -> tuple[Array, Array]: ...
-        def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Array]:
-            """Return the value and the gradient, computed together."""
-
-    else:
-
-        def __call__(self, /, *args, **kwargs):
-            """Return the value of the loss."""
-            return self._run("value", args, kwargs)[0]
-
-        def grad(self, /, *args, **kwargs):
-            """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
-            return self._run("grad", args, kwargs)[0]
-
-        def value_and_grad(self, /, *args, **kwargs):
-            """Return the value and the gradient, computed together."""
-            return self._run("value_and_grad", args, kwargs)
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"

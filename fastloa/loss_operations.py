@@ -19,11 +19,11 @@ REDUCTIONS = ("mean", "sum", "none")
 LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
-class LossOperation(Operation[P], Generic[P]):
-    """A loss: calling it gives the value, its methods the gradient with respect to the first argument, and more.
+class GradientOperation(Operation[P], Generic[P]):
+    """A loss: calling it gives the value, its methods the gradient with respect to the first argument.
 
-    Every method takes the options of the function itself. ``out=``, ``grad_out=`` and ``hess_out=`` name arrays to
-    write to, for the results that a method returns (``out`` for ``reduction="none"`` only).
+    Every method takes the options of the function itself. ``out=`` and ``grad_out=`` name arrays to write to, for the
+    results that a method returns (``out`` for ``reduction="none"`` only).
     """
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
@@ -55,6 +55,10 @@ class LossOperation(Operation[P], Generic[P]):
         """Return the value and the gradient, computed together in one pass."""
         value, grad = self._run("value_and_grad", args, kwargs)
         return value, grad
+
+
+class LossOperation(GradientOperation[P]):
+    """A loss that has a Hessian, whose diagonal ``hess_out=`` takes."""
 
     @overload
     def grad_and_hess(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]: ...
