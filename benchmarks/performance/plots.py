@@ -26,7 +26,8 @@ def draw(results: Results, folder: Path) -> None:
 
 
 def _copy(results: Results) -> Figure:
-    rows = [row for row in [*results["large"], *results["losses"], *results["optimizers"]] if ratio_of(row, COPY)]
+    sections = (results.get(name, []) for name in ("large", "losses", "optimizers"))
+    rows = [row for rows in sections for row in rows if ratio_of(row, COPY)]
     rows.sort(key=lambda row: row["share_of_copy"])
     figure = Figure(figsize=(8.0, 0.16 * len(rows) + 1.0), layout="constrained")
     axes = figure.subplots()
@@ -39,7 +40,7 @@ def _copy(results: Results) -> Figure:
 
 def _speedup(results: Results) -> Figure:
     lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row in results["sizes"]:
+    for row in results.get("sizes", []):
         ratio = ratio_of(row, "PyTorch")
         if ratio is not None:
             lines[row["name"]].append((row["shape"][0], ratio))
@@ -52,9 +53,9 @@ def _speedup(results: Results) -> Figure:
 
 
 def _threads(results: Results) -> Figure:
-    single = {row["name"]: row["seconds"] for row in results["threads"] if row["threads"] == 1}
+    single = {row["name"]: row["seconds"] for row in results.get("threads", []) if row["threads"] == 1}
     lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row in results["threads"]:
+    for row in results.get("threads", []):
         for who in ("fastloa", "PyTorch"):
             if who in row["seconds"] and who in single[row["name"]]:
                 ratio = single[row["name"]][who]["median"] / row["seconds"][who]["median"]
@@ -62,7 +63,9 @@ def _threads(results: Results) -> Figure:
     figure = Figure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.subplots()
     _lines(axes, lines)
-    axes.set(xlabel="threads", ylabel="times as fast", xticks=sorted({row["threads"] for row in results["threads"]}))
+    axes.set(
+        xlabel="threads", ylabel="times as fast", xticks=sorted({row["threads"] for row in results.get("threads", [])})
+    )
     return figure
 
 

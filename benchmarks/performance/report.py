@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.performance import plots
-from benchmarks.performance.bars import BARS, COPY, LIMITS, WHY, Results, geometric_mean, name_of, ratio_of
+from benchmarks.performance.bars import BARS, COPY, LIMITS, WHY, Bar, Results, geometric_mean, name_of, ratio_of
 from fastloa.cli.bench_report import duration, times
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -59,35 +59,41 @@ def _page(found: dict[str, Any], results: Results) -> Iterator[str]:
         numba=packages["numba"], torch=packages["torch"],
     )  # fmt: skip
     yield "## The bars\n\n| work | against | | fastloa | bar | |\n|---|---|---|---:|---:|---|\n"
-    for bar in BARS:
-        ratios = bar.ratios(results)
+    for bar, ratios in _measured(results):
         reached = bar.reached(ratios)
         kind = f"mean of {len(ratios)}" if bar.mean else f"least of {len(ratios)}" if len(ratios) > 1 else ""
         yield f"| {bar.work} | {bar.rival} | {kind} | {reached:.2f} | {bar.bar} | {_verdict(reached >= bar.bar)} |\n"
-    for limit in LIMITS:
+    for limit in (limit for limit in LIMITS if limit.section in results):
         value = limit.found(results)
         verdict = _verdict(value <= limit.limit)
         yield f"| {limit.work} | | | {value:.3g} {limit.unit} | at most {limit.limit:g} | {verdict} |\n"
     yield "\nWhat is missed, and why:\n\n"
     yield from _missed(results)
     yield "\n"
-    over = [f"`{row['name']}` {row['bytes'] / 2**20:.1f} MiB" for row in results["memory"] if row["bytes"] > 2**20]
+    over = [
+        f"`{row['name']}` {row['bytes'] / 2**20:.1f} MiB" for row in results.get("memory", []) if row["bytes"] > 2**20
+    ]
     yield f"Allocate more than 1 MiB beside their results: {', '.join(over)}.\n\n" if over else ""
     yield from _plots()
-    for name, title in SECTIONS.items():
+    for name, title in ((name, title) for name, title in SECTIONS.items() if name in results):
         yield f"## {title}\n\n{_table(results[name])}\n\n{_means(results[name])}\n\n"
-    yield _starts(results)
+    if "starts" in results:
+        yield _starts(results)
 
 
 def _verdict(reached: bool) -> str:
     return "reached" if reached else "**missed**"
 
 
+def _measured(results: Results) -> Iterator[tuple[Bar, dict[str, float]]]:
+    """The bars of which there are results, with them."""
+    return ((bar, ratios) for bar in BARS if (ratios := bar.ratios(results)))
+
+
 def _missed(results: Results) -> Iterator[str]:
     """The rows below the bars that are missed, and why: of all bars of a section and a rival together."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for bar in BARS:
-        ratios = bar.ratios(results)
+    for bar, ratios in _measured(results):
         if bar.reached(ratios) < bar.bar:
             below = [
                 f"`{name}` {ratio:.2f}" for name, ratio in sorted(ratios.items(), key=itemgetter(1)) if ratio < bar.bar
