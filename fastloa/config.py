@@ -13,7 +13,7 @@ from fastloa import backends
 
 __all__ = ["config", "show_config"]
 
-PACKAGES = ("numpy", "numba", "llvmlite", "numba-cuda", "torch")
+PACKAGES = ("numpy", "numba", "llvmlite", "numba-cuda", "torch", "jax", "numexpr")
 CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.performance.bars import COPY, Results, ratio_of
 
 TITLES = {
-    "copy": "Share of a copy of as many bytes, 2^24 elements",
+    "copy": "Share of a copy of as many bytes, 2^24 elements (losses 2^22)",
     "speedup": "How many times as long PyTorch takes, by the number of elements",
     "threads": "Speed-up over one thread, 2^24 elements",
 }

@@ -29,8 +29,8 @@ HEAD = """\
 
 This page and its plots are written by `python -m benchmarks.performance report` from `benchmarks/results/cpu`, which
 comes from `python -m benchmarks.performance measure` ({minutes:.0f} minutes, on a machine that does nothing else):
-{cpu}, {cores} cores, {threads} threads, Python {python}, NumPy {numpy}, numba {numba}, PyTorch {torch}, JAX and
-numexpr. `fastloa bench --compare` prints the same for operations, sizes and dtypes of your choice.
+{cpu}, {cores} cores, {threads} threads, Python {python}, NumPy {numpy}, numba {numba}, PyTorch {torch}, JAX {jax}
+and numexpr {numexpr}. `fastloa bench --compare` prints the same for operations, sizes and dtypes of your choice.
 
 All is float32. Calls are timed in turns, and a call's time is the median of {repeat} samples. **× PyTorch** is how many
 times as long PyTorch takes: with `out=` where it has that, losses forward and backward by autograd, optimizers by the
@@ -56,7 +56,7 @@ def _page(found: dict[str, Any], results: Results) -> Iterator[str]:
     yield HEAD.format(
         minutes=sum(one["seconds"] for one in found.values()) / 60, cpu=config["machine"]["cpu"], repeat=9,
         cores=config["machine"]["cores"], threads=config["threads"], python=config["python"], numpy=packages["numpy"],
-        numba=packages["numba"], torch=packages["torch"],
+        numba=packages["numba"], torch=packages["torch"], jax=packages["jax"], numexpr=packages["numexpr"],
     )  # fmt: skip
     yield "## The bars\n\n| work | against | | fastloa | bar | |\n|---|---|---|---:|---:|---|\n"
     for bar, ratios in _measured(results):
