@@ -189,6 +189,7 @@ def test_skeletons_with_barriers_have_no_races():
     ("skeleton", "header", "number"),
     [
         ("rows", "teams.cuh", "1"), ("rows", "rows.cuh", "0"),  # where a block's threads, and its warps, put their sums
+        ("vectors", "teams.cuh", "1"), ("projections", "teams.cuh", "1"), ("pairs", "teams.cuh", "1"),
         ("alignments", "alignments.cuh", "3"),  # the way back
     ],
 )  # fmt: skip

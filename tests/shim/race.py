@@ -13,9 +13,12 @@ from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
 from fastloa_kernels.formulas.alignments import CTC_LOSS
+from fastloa_kernels.formulas.class_margins import MULTI_MARGIN_LOSS
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.losses import MSE_LOSS
-from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY
+from fastloa_kernels.formulas.projections import SPARSEMAX, SPARSEMAX_LOSS
+from fastloa_kernels.formulas.rowwise import CROSS_ENTROPY, SOFTMAX
+from fastloa_kernels.formulas.vectors import COSINE_EMBEDDING_LOSS
 
 from tests.shim.driver import ShimDriver
 
@@ -65,14 +68,45 @@ def sums(engine, rng):
     engine.label_weights(rng.integers(0, 5, 2100), None, None, -100, 5)
 
 
+def lengths(rng):
+    """Give rows long enough for each kind of team to use its barriers more than once."""
+    for dtype, length in (("float32", 300), ("float32", 4100), ("float64", 2049)):
+        yield dtype, rng.normal(size=(1, length)).astype(dtype)
+
+
 def rows(engine, rng):
-    """Launch what adds up rows, long enough for each kind of team to use its barriers more than once."""
+    """Launch what adds up rows."""
     form = RowForm(value=True, grad=True, hess=True, labels=True, weighted=False)
-    for dtype, classes in (("float32", 300), ("float32", 4100), ("float64", 2049)):
-        rows = rng.normal(size=(1, classes)).astype(dtype)
-        options = RowOptions(-100, 0.9, 0.1 / classes, float(classes), 2.0)
-        dx, h = rows.copy(), rows.copy()
-        engine.load(CROSS_ENTROPY, form, dtype)(rows, np.array([1]), None, None, options, None, dx, h)
+    for dtype, x in lengths(rng):
+        options, classes = RowOptions(-100, 0.9, 0.1 / x.size, float(x.size), 2.0), np.array([1])
+        engine.load(CROSS_ENTROPY, form, dtype)(x, classes, None, None, options, None, x.copy(), x.copy())
+        for name, arrays in (("value", (x,)), ("backward_from_output", (x, x))):
+            engine.load(SOFTMAX, name, dtype)(arrays, x.copy())
+
+
+def projections(engine, rng):
+    """Launch what moves a threshold over rows until it stands."""
+    form = RowForm(value=True, grad=True, hess=True, labels=True, weighted=False)
+    for dtype, x in lengths(rng):
+        options = RowOptions(-100, 1.0, 0.0, float(x.size), 2.0)
+        engine.load(SPARSEMAX_LOSS, form, dtype)(x, np.array([1]), None, None, options, None, x.copy(), x.copy())
+        for name, arrays in (("value", (x,)), ("backward_from_output", (x, x))):
+            engine.load(SPARSEMAX, name, dtype)(arrays, x.copy())
+
+
+def vectors(engine, rng):
+    """Launch what adds up several numbers of two rows."""
+    for dtype, x in lengths(rng):
+        target, grads = np.ones(1, dtype), (x.copy(), x.copy())
+        load = engine.load(COSINE_EMBEDDING_LOSS, "value_and_grad", dtype)
+        load((x, x[:, ::-1].copy()), target, None, (0.3,), 1.0, np.empty(1, dtype), grads)
+
+
+def pairs(engine, rng):
+    """Launch what adds up a row for each of its labels."""
+    for dtype, x in lengths(rng):
+        load = engine.load(MULTI_MARGIN_LOSS, "value_and_grad", dtype)
+        load((x,), np.array([[2, 7, -1]]), None, (1.0,), 1.0, np.empty(1, dtype), (x.copy(),))
 
 
 def alignments(engine, rng):
@@ -82,7 +116,9 @@ def alignments(engine, rng):
     engine.load(CTC_LOSS, "value_and_grad", "float32")(*given, np.empty(1, "float32"), x.copy())
 
 
-SKELETONS = {"sums": sums, "rows": rows, "alignments": alignments}
+SKELETONS = {
+    "sums": sums, "rows": rows, "projections": projections, "vectors": vectors, "pairs": pairs, "alignments": alignments,
+}  # fmt: skip
 
 if __name__ == "__main__":
     os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for this process, not for the compilers it starts
