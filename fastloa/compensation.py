@@ -23,13 +23,13 @@ class Whole:
 
     def __init__(self, parameter: Any, compensation: Any, grad: Any) -> None:
         self._parameter, self._compensation, self._grad = parameter, compensation, grad
+        self._xp = backends.namespace_of(backends.library("compensation", "parameter", parameter))
         with backends.device_of(parameter):
-            self.parameter, self.grad = parameter.astype("float32"), grad.astype("float32")
-            bits = self.parameter.view("int32")
-            finite = (bits & MAGNITUDE) <= LARGEST
+            self.grad, bits = grad.astype("float32"), parameter.astype("float32").view("int32")
             # Whoever has written to the parameter since must not find another sign, or no number.
             magnitude = ((bits & MAGNITUDE) + compensation).clip(0, LARGEST)
-            bits[finite] = ((bits & ~MAGNITUDE) | magnitude)[finite]
+            whole = self._xp.where(_finite(bits), (bits & ~MAGNITUDE) | magnitude, bits)
+            self.parameter = whole.view("float32")
 
     def settle(self, *, stepped: bool, zero_grad: bool) -> None:
         """Round the parameter, keep what that loses, and set the gradient to 0 if that is asked for."""
@@ -38,9 +38,14 @@ class Whole:
             if zero_grad:
                 self._grad[...] = 0.0
             if stepped:
-                bits = rounded(self.parameter, dtype).astype("float32").view("int32")
-                bits[self.parameter.view("int32") - bits == HALF] += 2 * HALF  # for which int16 has no number
-                apart = (self.parameter.view("int32") - bits).clip(-HALF, HALF - 1)
-                apart[(bits & MAGNITUDE) > LARGEST] = 0
+                whole, bits = (
+                    self.parameter.view("int32"),
+                    rounded(self.parameter, dtype).astype("float32").view("int32"),
+                )
+                bits += 2 * HALF * (whole - bits == HALF)  # for which int16 has no number
                 self._parameter[...] = bits.view("float32").astype(dtype)
-                self._compensation[...] = apart
+                self._compensation[...] = self._xp.where(_finite(bits), (whole - bits).clip(-HALF, HALF - 1), 0)
+
+
+def _finite(bits: Any) -> Any:
+    return (bits & MAGNITUDE) <= LARGEST
