@@ -56,9 +56,10 @@ def check_peer(peer):
         if competitor is not None:
             found += 1
             note = disagreement(on_host(case.ours(inputs, PLACE).outcome()), competitor, TOLERANCE[4])
-            # PyTorch's hinge takes other labels, its mean of a divergence is over other elements, its Rprop, Adafactor and
-            # their like begin otherwise: they are not timed.
-            assert note is None or "disagrees" in note or case.operation == "SparseAdam", (case.name, note)
+            if case.operation == "SparseAdam":  # PyTorch's takes sparse tensors only
+                assert note is not None
+            else:
+                assert note is None, (case.name, note)
     assert found >= {"numexpr": 10, COMPILED: 3, "PyTorch foreach": 8}.get(peer, 15)
 
 
@@ -77,7 +78,7 @@ def test_who_disagrees_is_told_by_how_much():
 
 def test_a_case_that_cannot_run_says_why():
     found = point(cases()["cross_entropy.value_and_grad"], (3, 0), np.dtype("float32"), "cpu", Settings(1))
-    assert found.notes["fastloa"]
+    assert found.notes.keys() == {"fastloa"}
     assert not found.times
 
 
