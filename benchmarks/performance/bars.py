@@ -108,45 +108,6 @@ BARS = (
     Bar("the same", "losses", "numexpr", 1.3, mean=True),
 )
 
-# Why what is missed is missed, by section and rival.
-WHY = {
-    (
-        "large",
-        "PyTorch",
-    ): """PyTorch's GELU loses 12 % of its results, and its others a few units in the last place. Within
-        1 ulp, and with no result lost, an exponential and a quotient are pairs of numbers, with several times the
-        instructions: there the work is bound by them, and not by memory.""",
-    (
-        "large",
-        COPY,
-    ): """Bound by instructions, as above: logarithms, exponentials and quotients as pairs, and of `snake` the
-        reduction by pi. `prelu.backward` copies, and has a sum to take.""",
-    ("cached", "PyTorch"): """As in memory; and of the 2.2 µs of `relu` 0.9 are the call. Until calls of 4,097 to 65,535
-        elements looked into their arrays by themselves, the mean was 1.06.""",
-    (
-        "rows",
-        "PyTorch",
-    ): """PyTorch adds up in float32, in the order of its vectors. Here a row is summed in float64, in an order
-        that no machine changes, and an exponential carries what rounding x - m loses. Of 8,192 × 1,000 PyTorch's cross
-        entropy took 1.7 to 6.3 times as long in five runs, and fastloa's about the same in each.""",
-    (
-        "optimizers",
-        "PyTorch",
-    ): """Steps that both fuse are bound by memory on both sides, and differ by what two runs do.
-        PyTorch's ASGD only copies until it averages.""",
-    ("arrays", "PyTorch"): """A loop over each array on both sides; what is left is to look at a thousand gradients.""",
-    (
-        "small",
-        GIVEN,
-    ): """A call is 0.9 µs, most of it Python and numba looking into two arrays. Where that is not 1.5 times as
-        fast, PyTorch's own call takes no more than 1.4 µs. The options of `threshold` are checked at each call.""",
-    (
-        "small",
-        "PyTorch",
-    ): """PyTorch allocates its result here, which costs it less. Losses of pairs of classes, and matrices, take
-        the long way through the checks.""",
-}
-
 
 @dataclass(frozen=True)
 class Limit:

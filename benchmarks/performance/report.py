@@ -1,6 +1,7 @@
 """Writes ``docs/performance.md`` and its plots from the results."""
 
 import json
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from operator import itemgetter
@@ -8,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.performance import plots
-from benchmarks.performance.bars import BARS, COPY, LIMITS, WHY, Bar, Results, geometric_mean, name_of, ratio_of
+from benchmarks.performance.bars import BARS, COPY, LIMITS, Bar, Results, geometric_mean, name_of, ratio_of
 from fastloa.cli.bench_report import duration, times
 
+WHY = Path(__file__).with_name("why.toml")
 DOCS = Path(__file__).parents[2] / "docs"
 RIVALS = ("PyTorch", "torch.compile", "JAX", "numexpr", "NumPy")
 SECTIONS = {
@@ -51,10 +53,12 @@ def write(folder: Path, docs: Path = DOCS) -> None:
 
 
 def _page(found: dict[str, Any], results: Results) -> Iterator[str]:
-    config = next(iter(found.values()))["config"]
+    first = next(iter(found.values()))
+    config = first["config"]
     packages = config["packages"]
     yield HEAD.format(
-        minutes=sum(one["seconds"] for one in found.values()) / 60, cpu=config["machine"]["cpu"], repeat=9,
+        minutes=sum(one["seconds"] for one in found.values()) / 60, repeat=first["repeat"],
+        cpu=config["machine"]["cpu"],
         cores=config["machine"]["cores"], threads=config["threads"], python=config["python"], numpy=packages["numpy"],
         numba=packages["numba"], torch=packages["torch"], jax=packages["jax"], numexpr=packages["numexpr"],
     )  # fmt: skip
@@ -104,8 +108,9 @@ def _missed(results: Results) -> Iterator[str]:
                 else f"below {bar.bar} " + ", ".join(below)
             )
             found[bar.section, bar.rival].append(short)
+    reasons = tomllib.loads(WHY.read_text())
     for (section, rival), short in found.items():
-        why = " ".join(WHY[section, rival].split())
+        why = " ".join(reasons.get(section, {}).get(rival, "Not yet looked into.").split())
         yield f"- **{SECTIONS[section]}, against {rival}**: {'; '.join(short)}. {why}\n"
 
 

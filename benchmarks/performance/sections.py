@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.performance import starts
+from benchmarks.performance.bars import WIDE
 from fastloa.activations import __all__ as ACTIVATIONS
 from fastloa.cli import bench_report
 from fastloa.cli.bench import Settings, dtype_of, point
@@ -33,7 +34,6 @@ SOME = (
     "binary_cross_entropy_with_logits.value_and_grad",
     "Adam.step",
 )
-WIDE = ((65_536, 10), (8_192, 1_000), (512, 50_257))
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def losses(plan: Plan) -> Rows:
 
 def rows(plan: Plan) -> Rows:
     """Rows of classes."""
-    for shape in WIDE:
+    for *shape, _ in WIDE:
         names = ("softmax", "log_softmax", "cross_entropy")
         found = _forms(names, "value", "backward_from_output", "value_and_grad", rows=True)
         yield from plan.rows(found, shape)
@@ -181,7 +181,8 @@ def measure(plan: Plan, names: Iterable[str], folder: Path) -> None:
         started = time.perf_counter()
         found = [_short(row) for row in tqdm(SECTIONS[name](plan), desc=name, unit="row")]
         lines = ",\n".join(json.dumps(row) for row in found)
-        head = json.dumps({"config": config() | {"caches": None}, "seconds": round(time.perf_counter() - started)})
+        described = {"config": config() | {"caches": None}, "repeat": plan.repeat}
+        head = json.dumps(described | {"seconds": round(time.perf_counter() - started)})
         (folder / f"{name}.json").write_text(f'{head[:-1]}, "rows": [\n{lines}\n]}}\n')
 
 
