@@ -21,14 +21,13 @@ class Whole:
     arXiv:2005.04680, split the same 32 bits for SGD).
     """
 
-    def __init__(self, parameter: Any, compensation: Any, grad: Any) -> None:
-        self._parameter, self._compensation, self._grad = parameter, compensation, grad
-        self._xp = backends.namespace_of(backends.library("compensation", "parameter", parameter))
+    def __init__(self, xp: Any, parameter: Any, compensation: Any, grad: Any) -> None:
+        self._xp, self._parameter, self._compensation, self._grad = xp, parameter, compensation, grad
         with backends.device_of(parameter):
             self.grad, bits = grad.astype("float32"), parameter.astype("float32").view("int32")
             # Whoever has written to the parameter since must not find another sign, or no number.
             magnitude = ((bits & MAGNITUDE) + compensation).clip(0, LARGEST)
-            whole = self._xp.where(_finite(bits), (bits & ~MAGNITUDE) | magnitude, bits)
+            whole = xp.where(_finite(bits), (bits & ~MAGNITUDE) | magnitude, bits)
             self.parameter = whole.view("float32")
 
     def settle(self, *, stepped: bool, zero_grad: bool) -> None:
@@ -38,10 +37,8 @@ class Whole:
             if zero_grad:
                 self._grad[...] = 0.0
             if stepped:
-                whole, bits = (
-                    self.parameter.view("int32"),
-                    rounded(self.parameter, dtype).astype("float32").view("int32"),
-                )
+                whole = self.parameter.view("int32")
+                bits = rounded(self.parameter, dtype).astype("float32").view("int32")
                 bits += 2 * HALF * (whole - bits == HALF)  # for which int16 has no number
                 self._parameter[...] = bits.view("float32").astype(dtype)
                 self._compensation[...] = self._xp.where(_finite(bits), (whole - bits).clip(-HALF, HALF - 1), 0)

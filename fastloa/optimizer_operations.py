@@ -198,7 +198,7 @@ class Optimizer:
             own, g = dict(self._states[label]), gradients[argument]
             compensation = own.pop(NAME, None)
             if compensation is not None:
-                whole = Whole(p, compensation, g)
+                whole = Whole(backends.namespace_of(self._home), p, compensation, g)
                 self._wholes.append(whole)
                 p, g = whole.parameter, whole.grad  # noqa: PLW2901
             names = (label, argument, *(f"{state} of {label}" for state in own))
