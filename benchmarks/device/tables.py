@@ -10,7 +10,7 @@ import numpy as np
 import fastloa as fl
 from benchmarks.device.place import Device, ends, tiled
 from benchmarks.device.timing import Clock, measure
-from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, on_host
+from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, flat, on_host
 from fastloa.cli.bench_cases import Case, cases
 from fastloa.cli.bench_torch import Compiled, Tensors, Torch, outermost
 from fastloa.cli.timing import Competitor, Time
@@ -24,9 +24,12 @@ OTHERS = ("relu", "gelu", "sigmoid", "tanh", "mse_loss", "huber_loss", "adamw_st
 CALLS = ("relu", "gelu", "sigmoid.backward_from_output", "mse_loss.value_and_grad", "softmax",
          "softmax.backward_from_output", "cross_entropy.value_and_grad", "SGD(momentum=0.9).step",
          "AdamW.step")  # fmt: skip
-COMPILED = ("relu", "gelu", "sigmoid", "mish", "softplus", "mse_loss.value_and_grad", "huber_loss.value_and_grad",
+# What is measured on the numba_cuda engine as well, and by torch.compile.
+SAMPLED = ("relu", "gelu", "sigmoid", "mish", "softplus", "mse_loss.value_and_grad", "huber_loss.value_and_grad",
             "binary_cross_entropy_with_logits.value_and_grad", "softmax", "cross_entropy.value_and_grad")  # fmt: skip
 CLASSES_OF_ROWS = (10, 100, 1000, 4096, 32_768, 131_072, 262_144, 1_000_000)
+SAMPLED_ROWS = CLASSES_OF_ROWS[2:6:3]
+LECTURE = ("softmax", "log_softmax", "cross_entropy")  # whose rows are measured in all lengths
 ARRAYS, LENGTH = 1000, 1000
 
 
@@ -100,12 +103,13 @@ def rows(plan: Plan) -> Iterator[Row]:
     total = plan.size // 8  # elements: 2**26
     for dtype in plan.dtypes:
         for case in plan.cases():
-            if not case.rows or case.form == "backward":
+            known = case.operation in LECTURE
+            if not case.rows or case.form == "backward" or not (known or dtype == "float32"):
                 continue
-            for classes in CLASSES_OF_ROWS if dtype == "float32" else CLASSES_OF_ROWS[2:6:3]:
-                if plan.dry:
-                    yield of_case(plan, "rows", case, (3, min(classes, 300)), 1, dtype_of(dtype))
-                    continue
+            if plan.dry:  # a simulated thread costs as much as thousands
+                yield of_case(plan, "rows", case, (3, plan.size), 1, dtype_of(dtype))
+                continue
+            for classes in CLASSES_OF_ROWS if known and dtype == "float32" else SAMPLED_ROWS:
                 drawn = max(1, min(TILE // classes, total // classes))
                 yield of_case(plan, "rows", case, (drawn, classes), total // (drawn * classes), dtype_of(dtype))
 
@@ -143,7 +147,7 @@ def of_case(
     try:
         with np.errstate(all="ignore"), fl.use_backend("cpu"):
             drawn = case.inputs(np.random.default_rng(0), shape, dtype)
-        inputs = [tiled(place.xp, x, count) for x in drawn]
+        inputs = [tiled(place.xp, x, count if x.shape[:1] == shape[:1] else 1) for x in drawn]
         row.bytes = case.size(inputs)
         competitors = _competitors(plan, place, case, inputs, row.notes, host=host)
         row.times.update(_timed(plan, row, competitors, TOLERANCE[dtype.itemsize], host=host))
@@ -180,13 +184,14 @@ def _timed(
 
 
 def _ends_of(results: Callable[[Any], Any], returned: Any) -> list[Any]:
-    return [ends(x) if hasattr(x, "reshape") else x for x in results(returned)]
+    return [ends(x) if hasattr(x, "reshape") else x for x in flat(results(returned))]
 
 
 def _competitors(
     plan: Plan, place: Device, case: Case, inputs: list[Any], notes: dict[str, str], *, host: bool
 ) -> dict[str, Callable[[], Competitor | None]]:  # fmt: skip
-    xp = place.xp
+    xp, shape = place.xp, inputs[0].shape
+    sampled = case.name in SAMPLED and inputs[0].dtype == np.float32 and (not case.rows or shape[-1] in SAMPLED_ROWS)
 
     def of_engine(engine: str) -> Competitor:
         there = plan.device(engine, allocate=place.allocate)
@@ -211,11 +216,11 @@ def _competitors(
     found: dict[str, Callable[[], Competitor | None]] = {"fastloa": lambda: of_engine("cupy")}
     if not host:
         found["copy"] = copy
-    if "cuda" in plan.engines:
+    if "cuda" in plan.engines and (host or sampled):
         found["numba_cuda"] = lambda: of_engine("cuda")
     found["CuPy"] = lambda: case.plain(inputs, place)
     found["PyTorch"] = lambda: torch(Torch)
-    if plan.compiled and case.name in COMPILED and not plan.dry:
+    if plan.compiled and sampled and not plan.dry:
         found["torch.compile"] = lambda: torch(Compiled)
     return found
 

@@ -202,10 +202,19 @@ def disagreement(expected: list[Any], other: Competitor, tolerance: float) -> st
     return None
 
 
-def on_host(results: Any) -> list[Any]:
-    """Results of whatever library as NumPy's float64 arrays."""
-    arrays = []
+def flat(results: Any) -> Iterator[Any]:
+    """Results one by one, and those of tuples."""
     for result in results:
+        if isinstance(result, tuple):
+            yield from flat(result)
+        else:
+            yield result
+
+
+def on_host(results: Any) -> list[Any]:
+    """Results of whatever library as NumPy's float64 arrays; gradients may be several."""
+    arrays = []
+    for result in flat(results):
         array = result.detach().cpu().double().numpy() if hasattr(result, "detach") else result
         arrays.append(np.asarray(array.get() if hasattr(array, "get") else array, np.float64))
     return arrays
