@@ -11,8 +11,9 @@ from fastloa_kernels.records import AlignmentLoss
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.loss_operations import REDUCTIONS, RESULTS, GradientOperation, index, take_buffers
+from fastloa.loss_operations import GradientOperation, index, take_buffers
 from fastloa.row_targets import same, within_int64
+from fastloa.straight_losses import REDUCTIONS, RESULTS
 
 P = ParamSpec("P")
 

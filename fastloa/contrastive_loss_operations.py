@@ -11,10 +11,10 @@ from fastloa_kernels.formulas.vectors import PRODUCT_WITH_DIRECTION
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call
-from fastloa.loss_operations import REDUCTIONS
 from fastloa.operations import Array, Operation
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_targets import same, total_of, within_int64
+from fastloa.straight_losses import REDUCTIONS
 
 P = ParamSpec("P")
 SCORES = 1 << 23  # similarities held at a time, and as many numbers of their gradient

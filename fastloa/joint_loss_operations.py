@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, overload
 
 from fastloa_kernels.records import PairwiseLoss
 
-from fastloa.loss_operations import RESULTS, Loss, take_buffers
+from fastloa.loss_operations import Loss, take_buffers
 from fastloa.operations import Array
+from fastloa.straight_losses import RESULTS
 
 P = ParamSpec("P")
 Pair = tuple[Array, Array]

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call
-from fastloa.loss_operations import REDUCTIONS
 from fastloa.operations import Array, Operation
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_targets import RowTerms, options_of, row_form, same, targets_of, total_of
+from fastloa.straight_losses import REDUCTIONS
 
 P = ParamSpec("P")
 SCORES = 1 << 23  # held at a time, and as many numbers of their gradient

@@ -8,14 +8,13 @@ from typing import Any, Generic, ParamSpec, overload
 import numpy as np
 from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
 from fastloa_kernels.records import PairwiseLoss
-from numpy import empty, may_share_memory, ndarray  # looked up on every call
 
-from fastloa import backends, checks, dtypes
+from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart
-from fastloa.operations import NATIVE, Array, Found, Operation, native
+from fastloa.operations import Array, Operation
+from fastloa.straight_losses import REDUCTIONS, RESULTS, Straight
 
 P = ParamSpec("P")
-REDUCTIONS = ("mean", "sum", "none")
 LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
@@ -94,19 +93,12 @@ class Loss(LossOperation[P]):
     ) -> None:
         super().__init__(function, record)
         self._reductions = reductions
-        self._usual, self._there = Found(self._usual_call), Found(self._kernel_there)
+        self._straight = Straight(self.__name__, record, lambda: self._definition(None, None))
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
-        reduction = options.get("reduction", "mean")
-        if len(args) == 2 and type(reduction) is str and native(args, None) and (backends.on_cpu or backends.look()):
-            usual = self._usual[form, reduction, args[0].dtype]
-            results: tuple[Any, ...] | None = usual(*args, options) if usual is not None else None
-            if results is not None:
-                return results
-        elif len(args) == 2 and backends.automatic:
-            results = self._usual_there(form, reduction, args, options)
-            if results is not None:
-                return results
+        results = self._straight(form, args, options)
+        if results is not None:
+            return results
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
         buffers = self._taken(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
@@ -169,55 +161,6 @@ class Loss(LossOperation[P]):
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
         return (call.scalar(total), *given) if totalled else tuple(given)
 
-    def _usual_call(self, key: tuple[str, str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:
-        """What the call with no more than the usual options comes to: on a few elements the way there costs most.
-
-        What is no probability makes a loss NaN, so that a sum which is finite has shown that all are probabilities.
-        """
-        form, reduction, dtype = key
-        usual: Terms = self._definition(None, None)
-        summed = reduction != "none" and "value" in form
-        if reduction not in REDUCTIONS or dtype not in NATIVE or (usual.probabilities and not summed):
-            return None
-        name, engine = form + ("_summed" if summed else ""), backends.engine(self.__name__, "cpu")
-        kernel = engine.load(usual.record or self.record, name, dtype.name)
-        names, mean = RESULTS[form][summed:], reduction == "mean"
-
-        def call(x: Array, target: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
-            results = results_like(x, target, names, options)
-            if results is None:
-                return None
-            total = kernel((x, target), results, (float(x.size) if mean else 1.0,), usual.parameters)
-            if summed and not math.isfinite(total):
-                return None  # the long way looks why
-            return (total, *results) if summed else results
-
-        return call
-
-    def _usual_there(
-        self, form: str, reduction: Any, args: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[Any, ...] | None:
-        """The same for a GPU's arrays that its kernel may have as they are, or None, which says not what is wrong."""
-        engine, names = backends.NATURAL.get(type(args[0])), RESULTS[form]
-        if engine is None or type(reduction) is not str or reduction not in REDUCTIONS:
-            return None
-        x, summed = args[0], reduction != "none" and "value" in form
-        names = names[summed:]
-        if any(option not in names and option != "reduction" for option in options):
-            return None
-        given = [options.get(name) for name in names]
-        if x.dtype not in NATIVE or engine.places(args, tuple([out for out in given if out is not None])) is None:
-            return None
-        kernel, parameters = self._there[engine, form + ("_summed" if summed else ""), x.dtype]
-        results = tuple([engine.xp.empty(x.shape, x.dtype) if out is None else out for out in given])
-        total = kernel(args, results, (float(x.size) if reduction == "mean" else 1.0,), parameters)
-        return (total, *results) if summed else results
-
-    def _kernel_there(self, key: tuple[Any, str, Any]) -> tuple[Any, tuple[float, ...]]:
-        engine, name, dtype = key
-        usual: Terms = self._definition(None, None)
-        return engine.load(usual.record or self.record, name, dtype.name), usual.parameters
-
     def _sum_of_huge(
         self, call: Call, operands: tuple[Array, ...], divisor: Any, terms: Terms, kind: dtypes.Kind, *, weighted: bool
     ) -> Any:
@@ -247,37 +190,6 @@ class Loss(LossOperation[P]):
             own = expanded(call, "weight", weight, shape, dtype)
             total = own if total is None else own * total
         return total, divisor
-
-
-RESULTS = {
-    "value": ("out",),
-    "grad": ("grad_out",),
-    "value_and_grad": ("out", "grad_out"),
-    "grad_and_hess": ("grad_out", "hess_out"),
-}
-
-
-def results_like(x: Array, target: Array, names: tuple[str, ...], options: dict[str, Any]) -> tuple[Array, ...] | None:
-    """Arrays like `x` for the named results, new or the caller's; None if a kernel may not have his as they are.
-
-    None, too, if `options` say more than a reduction and where the results go.
-    """
-    if not options:
-        return tuple([empty(x.shape, x.dtype) for _ in names]) if names else ()
-    if any(option not in names and option != "reduction" for option in options):
-        return None
-    results: list[Array] = []
-    for name in names:
-        out = options.get(name)
-        if out is None:
-            results.append(empty(x.shape, x.dtype))
-            continue
-        if type(out) is not ndarray or not out.flags.carray or out.dtype is not x.dtype or out.shape != x.shape:
-            return None
-        if any(may_share_memory(out, other) for other in (x, target, *results)):
-            return None
-        results.append(out)
-    return tuple(results)
 
 
 def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -12,15 +12,13 @@ from numpy import ndarray  # looked up on every call
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
 from fastloa.loss_operations import (
-    REDUCTIONS,
-    RESULTS,
     LossOperation,
-    results_like,
     take_buffers,
 )
 from fastloa.operations import NATIVE, Array, Found
 from fastloa.row_operations import normal_axis
 from fastloa.row_targets import RowTerms, last, options_of, row_form, targets_of, total_of
+from fastloa.straight_losses import REDUCTIONS, RESULTS, results_like
 
 P = ParamSpec("P")
 _LABELS = np.dtype("int64")

@@ -10,10 +10,11 @@ from fastloa_kernels.records import PairedLoss, VectorLoss
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
 from fastloa.joint_loss_operations import parts_of, several_buffers
-from fastloa.loss_operations import REDUCTIONS, RESULTS, check_probabilities, expanded, take_buffers
+from fastloa.loss_operations import check_probabilities, expanded, take_buffers
 from fastloa.operations import Array, Operation
 from fastloa.row_operations import normal_axis
 from fastloa.row_targets import last, same
+from fastloa.straight_losses import REDUCTIONS, RESULTS
 
 P = ParamSpec("P")
 Several = tuple[Array, ...]

@@ -3,8 +3,9 @@
 from fastloa_kernels.formulas import divergences
 
 from fastloa import checks
-from fastloa.loss_operations import REDUCTIONS, Terms, loss
+from fastloa.loss_operations import Terms, loss
 from fastloa.operations import Array, Parameters
+from fastloa.straight_losses import REDUCTIONS
 
 __all__ = [
     "jensen_shannon_divergence",

@@ -14,7 +14,7 @@ from fastloa_kernels.engines.numba_cpu import maps, small, summation
 from fastloa_kernels.engines.numba_cpu.binding import BoundLoop, bind
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
-from fastloa_kernels.engines.numba_cpu.launching import NOTHING, SCRATCH, Kernel, with_room
+from fastloa_kernels.engines.numba_cpu.launching import LOCKED, NOTHING, SCRATCH, Kernel, with_room
 from fastloa_kernels.sums import BLOCK
 
 HUGE = 2.0**127  # rounded to float32, no number below overflows
@@ -39,8 +39,8 @@ class Loop:
         self._signature = types.CPointer(NUMBER[dtype]), *operands
         self._address = 0
         self._packed = struct.Struct(f"{plain.leading + parameters}d").pack
-        self._dtype = np.dtype(dtype)
-        self._numbers = functools.lru_cache(64)(functools.partial(_numbers, self._dtype))
+        self.dtype = np.dtype(dtype)
+        self._numbers = functools.lru_cache(64)(functools.partial(_numbers, self.dtype))
 
     @property
     def address(self) -> int:
@@ -58,7 +58,7 @@ class Loop:
         if not any(isinstance(value, np.ndarray) for value in values):
             return *self.numbers(values), 0
         with np.errstate(over="ignore"):
-            kept = np.stack(np.broadcast_arrays(*values), axis=1).astype(self._dtype)
+            kept = np.stack(np.broadcast_arrays(*values), axis=1).astype(self.dtype)
         return kept, kept.ctypes.data, kept.strides[0]
 
 
@@ -153,6 +153,18 @@ class MapKernel:
         """A function of ``(address, *inputs, out, parameters)`` that looks into its arrays itself, and the address."""
         return small.map_kernel(self._loop.inputs, self._parameters, self._dtype, ndim), self._loop.address
 
+    def small_loss(self, ndim: int, mean: bool, parameters: tuple[float, ...]) -> Callable[..., tuple[bool, float]]:
+        """``kernel(x, target, *outputs)`` for few elements, where this is a loss: whether it could, and 0."""
+        return _small_loss(self._loop, ndim, mean, parameters, summed=False)
+
+
+def _small_loss(loop: Loop, ndim: int, mean: bool, parameters: tuple[float, ...], *, summed: bool) -> Any:
+    if not LOCKED:
+        return lambda *_: (False, 0.0)
+    kernel = small.loss_kernel(loop.dtype.name, ndim, summed=summed, results=loop.results - summed)
+    numbers, _ = loop.numbers((1.0, *parameters))
+    return functools.partial(kernel, small.own_room(), loop.address, numbers.copy(), mean)
+
 
 def _overlaid(inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> bool:
     for out in outputs:
@@ -180,6 +192,10 @@ class SumKernel:
         high, low = partials(inputs[0].size)
         self.sum_blocks(inputs, outputs, leading, parameters, high, low)
         return rounded(self._scalar, divided(finished(high, low), leading[0] if leading else 1.0))
+
+    def small_loss(self, ndim: int, mean: bool, parameters: tuple[float, ...]) -> Callable[..., tuple[bool, float]]:
+        """``kernel(x, target, *outputs)`` for few elements: whether it could, and the loss."""
+        return _small_loss(self._loop, ndim, mean, parameters, summed=True)
 
     def sum_blocks(
         self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...],

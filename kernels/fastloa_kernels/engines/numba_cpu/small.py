@@ -134,6 +134,72 @@ def map_kernel(inputs: int, parameters: int, dtype: str, ndim: int) -> Callable[
     return compiled((one, two)[inputs - 1], signature, nogil=False)
 
 
+@uncounted
+def beside(x, out):
+    """Whether two arrays of one shape are apart, and the second in order."""
+    a, b = x.ctypes.data, out.ctypes.data
+    return x.shape == out.shape and in_order(out) and (a + x.nbytes <= b or b + out.nbytes <= a)
+
+
+@functools.cache
+def loss_kernel(dtype: str, ndim: int, *, summed: bool, results: int) -> Callable[..., tuple[bool, float]]:
+    """``kernel(room, address, numbers, mean, x, target[, dx[, h]])`` of the loop of a loss at an address.
+
+    It says whether it did the work, and to what the loss came, if that is `summed`. It refuses what is more than a
+    block, differs in shape, is not in order or overlaps. The first of the loop's `numbers` is the divisor, its own.
+    """
+    leaf, split, number = summation.leaf(dtype), summation.split(dtype), NUMBER[dtype]
+
+    def total(room, address, numbers, x, target, written):
+        values, upper, lower = split(room)
+        call_loop(address, numbers.ctypes.data, (x, target, values[: x.size]) + written)  # noqa: RUF005
+        sum_, error = leaf(values, x.size, upper, lower)
+        return True, corrected(0.0 + sum_, error)
+
+    def mapped(room, address, numbers, x, target, written):
+        call_loop(address, numbers.ctypes.data, (x, target) + written)  # noqa: RUF005
+        return True, 0.0
+
+    work = jitable(total if summed else mapped)
+
+    def whole(room, address, numbers, mean, x, target, written):
+        size = x.size
+        if size > BLOCK or size == 0 or not (x.shape == target.shape and in_order(x) and in_order(target)):
+            return False, 0.0
+        divisor = np.float64(size) if mean else 1.0
+        numbers[0] = divisor
+        x, target = packed((x, target))
+        done, sum_ = work(room, address, numbers, x.reshape(size), target.reshape(size), written)
+        return done, sum_ / divisor
+
+    whole = jitable(whole)
+
+    def alone(room, address, numbers, mean, x, target):
+        return whole(room, address, numbers, mean, x, target, ())
+
+    def with_one(room, address, numbers, mean, x, target, dx):
+        if not (beside(x, dx) and beside(target, dx)):
+            return False, 0.0
+        (flat,) = packed((dx,))
+        return whole(room, address, numbers, mean, x, target, (flat.reshape(dx.size),))
+
+    def with_two(room, address, numbers, mean, x, target, dx, h):
+        if not (beside(x, dx) and beside(target, dx) and beside(x, h) and beside(target, h) and beside(dx, h)):
+            return False, 0.0
+        flat, other = packed((dx, h))
+        return whole(room, address, numbers, mean, x, target, (flat.reshape(dx.size), other.reshape(h.size)))
+
+    operands = *[given(number, ndim)] * 2, *[given(number, ndim, written=True)] * results
+    signature = SCRATCH, types.int64, array(number, written=True), types.boolean, *operands
+    return compiled((alone, with_one, with_two)[results], signature, nogil=False)
+
+
+@functools.cache
+def own_room() -> Any:
+    """A room for kernels that hold the interpreter's lock from taking it to leaving it, and so share it."""
+    return take_rooms()
+
+
 class RowKernels:
     """Where the `Rows` of an operation are: those for any rows, and those for rows computed side by side.
 
