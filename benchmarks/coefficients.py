@@ -120,6 +120,8 @@ def off_zero(function: Function) -> Function:
 # Beyond ln(2) / 2 by what rounding x / ln(2) to float32 can move the reduced argument.
 HALF_LN2 = mp.log(2) / 2 + mpf(2) ** -16
 
+NINTH = mpf(1) / 9 + mpf(2) ** -20  # and a little more, for what rounding adds
+
 QUARTER = pi / 2 + mpf(2) ** -16  # of a turn, and what rounding it can add
 
 exp_tail = off_zero(lambda r: (exp(r) - 1 - r - r**2 / 2) / r**3)  # exp(r) = 1 + r + r**2 / 2 + r**3 * tail
@@ -151,6 +153,8 @@ FITS = [
     Fit("log", atanh_tail, lambda z: z, (mpf(0), mpf(0.04)), 8, np.float64),
     Fit("log_pair", atanh_tail, lambda z: z / 2, (mpf(0), mpf(0.02944)), 4, np.float32, pair=True),
     Fit("log_pair", atanh_tail, lambda z: z / 2, (mpf(0), mpf(0.02944)), 9, np.float64, pair=True),
+    Fit("log1p_unit", atanh_tail, lambda z: z / 2, (mpf(0), NINTH), 5, np.float32),
+    Fit("log1p_unit", atanh_tail, lambda z: z / 2, (mpf(0), NINTH), 10, np.float64),
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 5, np.float32),
     Fit("erf", erf_tail, lambda z: 1 / (1 + erf_tail(z)), (mpf(0), mpf(0.25)), 9, np.float64),
     Fit("sin", sin_tail, lambda z: z / (1 + z * sin_tail(z)), (mpf(0), QUARTER**2), 5, np.float32),

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import scipy.special
 from fastloa_kernels.formulas import elementary, elementary64
+from fastloa_kernels.formulas.elementary import log1p_unit
 from fastloa_kernels.primitives import power_of_two, round_even
 from mpmath import mp, mpf
 
 from benchmarks import coefficients
 from tests import references as ref
-from tests.formulas import FUNCTIONS, check_pair, compiled, everywhere, function, hard, interesting
+from tests.formulas import FUNCTIONS, check_pair, compiled, everywhere, function, hard, interesting, parts
 from tests.harness import PRECISION, exact, ulps
 
 INF, NAN = math.inf, math.nan
@@ -185,6 +186,30 @@ def test_exp_pair_has_more_digits_than_one_number(request, dtype):
     x = interesting("exp", dtype, 100)
     x = x[x < math.log(2.0) * np.finfo(dtype).maxexp]
     check_pair(elementary.exp_pair, mp.exp, x, np.finfo(dtype).nmant + 3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_decay_pair_is_exp_of_what_is_not_positive(dtype):
+    info = np.finfo(dtype)
+    x = -abs(interesting("exp", dtype, 100))
+    x = x[x > math.log(2.0) * (np.log2(info.smallest_subnormal) - 30)]
+    check_pair(elementary.decay_pair, mp.exp, x, info.nmant + (3 if dtype == "float64" else 2))
+    high, low, factor = (
+        compiled(part, dtype)[0](np.array([-1e30, -INF], dtype)) for part in parts(elementary.decay_pair)
+    )
+    assert ((high + low) * factor == 0.0).all()
+
+
+def unit_pair(x):
+    high, low = log1p_unit(x)
+    return high, low, 1.0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log1p_unit_has_more_digits_than_one_number(dtype):
+    x = interesting("log1p", dtype, 100)
+    x = np.concatenate([x[(x > 0) & (x <= 1)], np.linspace(0.0, 1.0, 101, dtype=dtype)[1:]])
+    check_pair(unit_pair, mp.log1p, x, np.finfo(dtype).nmant + 4)
 
 
 # where the constants come from

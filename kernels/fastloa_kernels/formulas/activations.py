@@ -1,8 +1,17 @@
 """Activations: value, derivative, and the derivative from the output where that is all it needs."""
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, fraction, product, times, two_sum
-from fastloa_kernels.formulas.elementary import decay, exp_pair, expm1, expm1_pair, shrink_reduced, sigmoid, tanh
-from fastloa_kernels.formulas.logistic import over, scaled, sech_squared, share, softened
+from fastloa_kernels.formulas.elementary import (
+    decay,
+    decay_pair,
+    exp_pair,
+    expm1,
+    expm1_pair,
+    shrink_reduced,
+    sigmoid,
+    tanh,
+)
+from fastloa_kernels.formulas.logistic import odds, over, scaled, sech_squared, share, softened, wide_odds
 from fastloa_kernels.primitives import copysign, fma, inf
 from fastloa_kernels.records import Elementwise
 
@@ -166,7 +175,8 @@ def softcap_derivative_from_output(y, cap):
 
 def softplus(x, beta, threshold):
     z, z_low = scaled(x, beta)
-    high, low, factor = softened(z, z_low)
+    high, low, factor = wide_odds(z, z_low)
+    high, low, factor = softened(high, low, factor)
     reciprocal = 1.0 / beta
     bend = high * reciprocal
     rest = (fma(-bend, beta, high) + low) * reciprocal
@@ -176,7 +186,8 @@ def softplus(x, beta, threshold):
 
 def softplus_derivative(x, beta, threshold):
     z, z_low = scaled(x, beta)
-    value, factor = share(z, z_low)
+    high, low, factor = odds(z, z_low)
+    value, factor = share(z, high, low, factor)
     return 1.0 if z > threshold else value * factor
 
 
@@ -185,7 +196,8 @@ def softplus_derivative_from_output(y, beta, threshold):
 
 
 def logsigmoid(x):
-    high, low, factor = softened(x, 0.0)
+    high, low, factor = decay_pair(-abs(x))
+    high, low, factor = softened(high, low, factor)
     value, part = two_sum(x if x < 0.0 else 0.0, -high * factor)
     return x if x == -inf else -abs(value + fma(-low, factor, part))
 

@@ -6,6 +6,7 @@ Both versions have the same names; in plain Python, where every number is a floa
 from fastloa_kernels.formulas import elementary32, elementary64, powers32, powers64, trigonometric32, trigonometric64
 from fastloa_kernels.formulas.elementary64 import (
     decay,
+    decay_pair,
     erf,
     erfc,
     exp,
@@ -16,6 +17,7 @@ from fastloa_kernels.formulas.elementary64 import (
     log,
     log1p,
     log1p_pair,
+    log1p_unit,
     normal_tail,
     normal_tail_parts,
     normal_tail_slope,
@@ -32,6 +34,7 @@ __all__ = [
     "VERSIONS",
     "VOCABULARY",
     "decay",
+    "decay_pair",
     "erf",
     "erfc",
     "exp",
@@ -44,6 +47,7 @@ __all__ = [
     "log",
     "log1p",
     "log1p_pair",
+    "log1p_unit",
     "normal_tail",
     "normal_tail_parts",
     "normal_tail_slope",

@@ -39,8 +39,7 @@ def exp_reduced(x, k):
 
 
 def exp_parts(x):
-    """k, high and low of exp(x) = 2**k * (high + low); below -174.0, which power_of_two can split, that of -174.0."""
-    x = -174.0 if x < -174.0 else x
+    """k, high and low of exp(x) = 2**k * (high + low)."""
     k = fma(x, LOG2_E, ROUND) - ROUND
     r, square, p, rest = exp_reduced(x, k)
     high, low = fast_two_sum(1.0, r)
@@ -71,12 +70,24 @@ def exp_pair(x):
     The factor is a power of two that keeps high normal. So high * factor is rounded once where it is subnormal, and
     what is to lift a tiny exp(x) to normal size again is multiplied into the factor first.
     """
-    k, high, low = exp_parts(174.0 if x > 174.0 else x)  # as far as two factors go
+    z = -174.0 if x < -174.0 else (174.0 if x > 174.0 else x)  # as far as two factors go
+    k, high, low = exp_parts(z)
     high, low = fast_two_sum(high, low)
     half = round_even(0.5 * k)
     scale = power_of_two(half)
     # The 0 is for -inf, and spares the processor a slow underflow.
     return high * scale, low * scale, 0.0 if x < -174.0 else power_of_two(k - half)
+
+
+def decay_pair(x):
+    """high, low and factor of exp(x) = (high + low) * factor for x <= 0, where the factor is the same for all x.
+
+    Cheaper than exp_pair, but all exp(x) below 2**-40 of the least number are one.
+    """
+    k, high, low = exp_parts(-131.0 if x < -131.0 else x)
+    high, low = fast_two_sum(high, low)
+    scale = power_of_two(k + 64.0)
+    return high * scale, low * scale, DROP
 
 
 def exp(x):
@@ -165,6 +176,23 @@ def log1p_pair(x):
     f, rest = fast_two_sum(-0.5 if upper else 0.0, 0.5 * x if upper else x)
     high, low = log_pair_reduced(1.0 if upper else 0.0, f)
     return high, fma(rest, 1.0 - f, low)  # the derivative, 1 / (1 + f), is about 1 - f
+
+
+def log1p_unit_reduced(z):
+    """tail of log1p(x) = 2 * s + s**3 * tail, for s = x / (2 + x) and z = s**2 up to 1/9."""
+    fourth = z * z
+    p = fma(fma(2.4245271e-01, z, 2.1443884e-01), fourth, fma(2.8615212e-01, z, 3.999895e-01))
+    return fma(p, z, 6.6666675e-01)
+
+
+def log1p_unit(x):
+    """high and low of log1p(x) for x from 0 to 1; the low may be 2**-4 of the high."""
+    whole, part = fast_two_sum(2.0, x)
+    w = reciprocal(whole)
+    s = x * w
+    missing = 2.0 * w * fma(-s, part, fma(-s, whole, x))
+    z = s * s
+    return 2.0 * s, fma(s * z, log1p_unit_reduced(z), fma(missing, z, missing))
 
 
 def exp_rounded(x, low):

@@ -43,8 +43,7 @@ def exp_reduced(x, low, k):
 
 
 def exp_parts(x):
-    """k, high and low of exp(x) = 2**k * (high + low); below -1416.0, which power_of_two can split, that of -1416.0."""
-    x = -1416.0 if x < -1416.0 else x
+    """k, high and low of exp(x) = 2**k * (high + low)."""
     k = fma(x, LOG2_E, ROUND) - ROUND
     r, tail = exp_reduced(x, 0.0, k)
     high, low = fast_two_sum(1.0, r)
@@ -66,12 +65,24 @@ def exp_pair(x):
     The factor is a power of two that keeps high normal. So high * factor is rounded once where it is subnormal, and
     what is to lift a tiny exp(x) to normal size again is multiplied into the factor first.
     """
-    k, high, low = exp_parts(1416.0 if x > 1416.0 else x)  # as far as two factors go
+    z = -1416.0 if x < -1416.0 else (1416.0 if x > 1416.0 else x)  # as far as two factors go
+    k, high, low = exp_parts(z)
     high, low = fast_two_sum(high, low)
     half = round_even(0.5 * k)
     scale = power_of_two(half)
     # The 0 is for -inf, and spares the processor a slow underflow.
     return high * scale, low * scale, 0.0 if x < -1416.0 else power_of_two(k - half)
+
+
+def decay_pair(x):
+    """high, low and factor of exp(x) = (high + low) * factor for x <= 0, where the factor is the same for all x.
+
+    Cheaper than exp_pair, but all exp(x) below 2**-40 of the least number are one.
+    """
+    k, high, low = exp_parts(-796.0 if x < -796.0 else x)
+    high, low = fast_two_sum(high, low)
+    scale = power_of_two(k + 128.0)
+    return high * scale, low * scale, DROP
 
 
 def exp(x):
@@ -161,6 +172,26 @@ def log1p_pair(x):
     f, rest = fast_two_sum(-0.5 if upper else 0.0, 0.5 * x if upper else x)
     high, low = log_pair_reduced(1.0 if upper else 0.0, f)
     return high, fma(rest, 1.0 - f, low)  # the derivative, 1 / (1 + f), is about 1 - f
+
+
+def log1p_unit_reduced(z):
+    """tail of log1p(x) = 2 * s + s**3 * tail, for s = x / (2 + x) and z = s**2 up to 1/9."""
+    y = z * z
+    p = fma(1.701434041868297e-01, z, 8.341756139087873e-02)
+    p = fma(p, y, fma(1.2105846461611022e-01, z, 1.3300988599226202e-01))
+    p = fma(p, y, fma(1.5386559591663626e-01, z, 1.818174393090337e-01))
+    p = fma(p, y, fma(2.222222396859574e-01, z, 2.857142854791431e-01))
+    return fma(p, y, fma(4.000000000015622e-01, z, 6.666666666666631e-01))
+
+
+def log1p_unit(x):
+    """high and low of log1p(x) for x from 0 to 1; the low may be 2**-4 of the high."""
+    whole, part = fast_two_sum(2.0, x)
+    w = 1.0 / whole
+    s = x * w
+    missing = 2.0 * w * fma(-s, part, fma(-s, whole, x))
+    z = s * s
+    return 2.0 * s, fma(s * z, log1p_unit_reduced(z), fma(missing, z, missing))
 
 
 def exp_rounded(x, low):

@@ -6,7 +6,7 @@ top = against + along * e. For a label that z is right about, against is 0, and 
 """
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, product, quotient, times, two_sum
-from fastloa_kernels.formulas.elementary import exp_pair, log1p_pair
+from fastloa_kernels.formulas.elementary import decay_pair, exp_pair, log1p_pair
 from fastloa_kernels.formulas.logistic import softened
 from fastloa_kernels.formulas.losses import probability
 from fastloa_kernels.formulas.residuals import squared
@@ -57,9 +57,11 @@ def cross_entropy(z, t):
     """(1 - t) * softplus(z) + t * softplus(-z) = against * |z| + softplus(-|z|) as a pair."""
     against, rest, _, _ = sides(z, t)
     linear, linear_low = times(against, rest, abs(z) if against != 0.0 else 0.0)
-    high, low, factor = softened(z, 0.0)
+    high, low, factor = decay_pair(-abs(z))
+    high, low, factor = softened(high, low, factor)
     high, part = two_sum(linear, high * factor)
-    return high, (fma(low, factor, part + linear_low) if high < inf else 0.0)
+    high, low = fast_two_sum(high, fma(low, factor, part + linear_low) if high < inf else 0.0)
+    return high, (low if high < inf else 0.0)
 
 
 def top_pair(e, e_low, z, t):

@@ -5,7 +5,7 @@ and at -inf the limit -0 is what comes out.
 """
 
 from fastloa_kernels.formulas.compensated import complement, fast_two_sum, fraction, product, times, two_sum
-from fastloa_kernels.formulas.elementary import exp_pair, normal_tail, normal_tail_slope
+from fastloa_kernels.formulas.elementary import decay_pair, normal_tail, normal_tail_slope
 from fastloa_kernels.formulas.logistic import odds
 from fastloa_kernels.primitives import copysign, fma
 from fastloa_kernels.records import Elementwise
@@ -21,11 +21,10 @@ def limited(x):
     return -LIMIT if x < -LIMIT else (LIMIT if x > LIMIT else x)
 
 
-def gated(x, u, u_low):
-    """x * sigmoid(u + u_low) for u of the sign of x."""
-    high, low, factor = odds(u, u_low)
+def gated(x, high, low, factor):
+    """x * sigmoid(u) for a u of the sign of x, where exp(-|u|) is (high + low) * factor."""
     e = high * factor
-    upper = u > 0.0
+    upper = x > 0.0
     # x / (1 + e) above 0, x * e / (1 + e) below.
     product = x if upper else x * high
     rest = 0.0 if upper else fma(x, low, fma(x, high, -product))
@@ -49,20 +48,21 @@ def slope_over(high, low, e, e_low, u, w, w_low):
     return fraction(whole, part, square, rest)
 
 
-def gated_slope(u, u_low, w, w_low):
-    """The derivative of x * sigmoid(u + u_low), where w + w_low is x times the derivative of u + u_low."""
-    high, low, factor = odds(u, u_low)
+def gated_slope(high, low, factor, u, w, w_low):
+    """The derivative of x * sigmoid(u), where w + w_low is x times the derivative of u, and exp(-|u|) as above."""
     return slope_over(high, low, high * factor, low * factor, u, w, w_low) * (1.0 if u > 0.0 else factor)
 
 
 def silu(x):
-    z = limited(x)
-    return x if x > LIMIT else gated(z, z, 0.0)
+    z = -LIMIT if x < -LIMIT else x
+    high, low, factor = decay_pair(-abs(z))
+    return x if x > LIMIT else gated(z, high, low, factor)
 
 
 def silu_derivative(x):
     z = limited(x)
-    return gated_slope(z, 0.0, z, 0.0)
+    high, low, factor = decay_pair(-abs(z))
+    return gated_slope(high, low, factor, z, z, 0.0)
 
 
 def multiple(x, high, low):
@@ -74,12 +74,14 @@ def multiple(x, high, low):
 def quick_gelu(x):
     z = limited(x)
     u, u_low = multiple(z, QUICK, QUICK_REST)
-    return x if x > LIMIT else gated(z, u, u_low)
+    high, low, factor = odds(u, u_low)
+    return x if x > LIMIT else gated(z, high, low, factor)
 
 
 def quick_gelu_derivative(x):
     u, u_low = multiple(limited(x), QUICK, QUICK_REST)
-    return gated_slope(u, u_low, u, u_low)
+    high, low, factor = odds(u, u_low)
+    return gated_slope(high, low, factor, u, u, u_low)
 
 
 def bent(x, cubic, cubic_rest):
@@ -94,14 +96,16 @@ def gelu_tanh(x):
     # (1 + tanh(y)) / 2 = sigmoid(2 * y)
     z = limited(x)
     u, u_low = bent(z, CUBIC, CUBIC_REST)
-    return x if x > LIMIT else gated(z, u, u_low)
+    high, low, factor = odds(u, u_low)
+    return x if x > LIMIT else gated(z, high, low, factor)
 
 
 def gelu_tanh_derivative(x):
     z = limited(x)
     u, u_low = bent(z, CUBIC, CUBIC_REST)
     w, w_low = bent(z, 3.0 * CUBIC, 3.0 * CUBIC_REST)
-    return gated_slope(u, u_low, w, w_low)
+    high, low, factor = odds(u, u_low)
+    return gated_slope(high, low, factor, u, w, w_low)
 
 
 def gelu(x):
@@ -126,7 +130,7 @@ def mish_parts(x):
     Above 0 that is whole / divisor = (1 + 2 * e) / (1 + 2 * e + 2 * e**2), and the tail is 2 * e**2. Below it is
     tail * factor / divisor = e * (2 + e) / (2 + e * (2 + e)), and whole is 2 + e.
     """
-    high, low, factor = exp_pair(-abs(x))
+    high, low, factor = decay_pair(-abs(x))
     e, e_low = high * factor, low * factor
     upper = x > 0.0
     whole, part = two_sum(1.0 if upper else 2.0, 2.0 * e if upper else e)

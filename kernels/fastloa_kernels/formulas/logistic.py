@@ -4,7 +4,7 @@ A rounded argument would cost exp as many units in the last place as the argumen
 """
 
 from fastloa_kernels.formulas.compensated import fraction
-from fastloa_kernels.formulas.elementary import exp_pair, log1p_pair
+from fastloa_kernels.formulas.elementary import decay_pair, exp_pair, log1p_unit
 from fastloa_kernels.primitives import fma
 
 FAR = 1000.0  # beyond, exp is 0 or infinite, and the rest of an argument nothing
@@ -23,24 +23,31 @@ def over(x, divisor):
 
 
 def odds(z, z_low):
-    """high, low and factor of exp(-|z + z_low|) = (high + low) * factor."""
+    """high, low and factor of exp(-|z + z_low|) = (high + low) * factor, as decay_pair gives them."""
+    high, low, factor = decay_pair(-abs(z))
+    return high, fma(high, -z_low if z > 0.0 else z_low, low), factor
+
+
+def wide_odds(z, z_low):
+    """The same as exp_pair gives it, for what large numbers may lift."""
     high, low, factor = exp_pair(-abs(z))
     return high, fma(high, -z_low if z > 0.0 else z_low, low), factor
 
 
-def share(z, z_low):
-    """value and factor of sigmoid(z + z_low) = value * factor."""
-    high, low, factor = odds(z, z_low)
+def share(z, high, low, factor):
+    """value and factor of sigmoid(z) = value * factor, where exp(-|z|) is (high + low) * factor."""
     upper = z > 0.0
     return fraction(1.0 if upper else high, 0.0 if upper else low, 1.0, high * factor), (1.0 if upper else factor)
 
 
-def softened(z, z_low):
-    """high, low and factor of log1p(exp(-|z + z_low|)) = (high + low) * factor."""
-    high, low, factor = odds(z, z_low)
+def softened(high, low, factor):
+    """high, low and factor of log1p(e) = (high + low) * factor, where e = exp(-|z|) is (high + low) * factor.
+
+    The low may be 2**-4 of the high.
+    """
     e = high * factor
     straight = 1.0 + e == 1.0  # log1p(e) is e - e**2 / 2: only here the factor is needed, and it must stand apart
-    log_high, log_low = log1p_pair(e)
+    log_high, log_low = log1p_unit(e)
     bent = fma(low * factor, fma(-0.5, e, 1.0), log_low)  # log1p's derivative is about 1 - e / 2
     return (
         (high if straight else log_high),
@@ -54,6 +61,6 @@ def sech_squared(z, z_low):
 
     With e = exp(-2 * z), 1 - tanh(z) is 2 * e / (1 + e), and the result is that times 2 minus that.
     """
-    high, low, factor = exp_pair(-2.0 * z)
+    high, low, factor = decay_pair(-2.0 * z)
     half = fraction(high, fma(high, -2.0 * z_low, low), 1.0, high * factor)
     return fma(-2.0 * half, 2.0 * half * factor, 4.0 * half) * factor

@@ -2,6 +2,7 @@
 
 from fastloa_kernels.formulas.compensated import fast_two_sum, fraction, quotient, two_sum
 from fastloa_kernels.formulas.elementary import exp_pair, log, log1p
+from fastloa_kernels.formulas.logistic import softened
 from fastloa_kernels.formulas.wide import LN2, LN2_REST, log_beyond
 from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss
@@ -134,18 +135,6 @@ def logits_weights(t, pos_weight):
     return hit, fma(pos_weight, t, -hit), miss, miss_low
 
 
-def softplus_bend(z):
-    """high, low and factor of log1p(exp(-|z|)) = (high + low) * factor, which softplus has beyond max(z, 0)."""
-    high, low, factor = exp_pair(-abs(z))
-    e = high * factor
-    straight = 1.0 + e == 1.0  # log1p(e) is e: here alone the factor is needed, and here it must stand apart
-    return (
-        (high if straight else log1p(e)),
-        low * (1.0 if straight else factor * fma(e, -0.5, 1.0)),
-        (factor if straight else 1.0),
-    )
-
-
 def binary_cross_entropy_with_logits(z, t, pos_weight):
     # (1 - t) * softplus(z) + pos_weight * t * softplus(-z). One of the two max(z, 0) is 0; 0 * inf is 0.
     hit, hit_low, miss, miss_low = logits_weights(t, pos_weight)
@@ -153,7 +142,8 @@ def binary_cross_entropy_with_logits(z, t, pos_weight):
     distance = abs(z) if slope != 0.0 else 0.0
     linear = slope * distance
     linear_low = fma(slope_low, distance, fma(slope, distance, -linear)) if linear < inf else 0.0
-    high, low, factor = softplus_bend(z)
+    high, low, factor = exp_pair(-abs(z))
+    high, low, factor = softened(high, low, factor)
     weight, rest = two_sum(hit, miss)
     rest = rest + (hit_low + miss_low)
     return linear + fma(weight * factor, high, fma(weight * factor, low, fma(rest * factor, high, linear_low)))

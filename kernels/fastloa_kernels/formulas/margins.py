@@ -2,7 +2,7 @@
 
 from fastloa_kernels.formulas.compensated import two_sum
 from fastloa_kernels.formulas.elementary import exp_pair
-from fastloa_kernels.formulas.logistic import scaled, share, softened
+from fastloa_kernels.formulas.logistic import scaled, share, softened, wide_odds
 from fastloa_kernels.primitives import fma, inf
 from fastloa_kernels.records import PairwiseLoss
 
@@ -78,21 +78,24 @@ def exponential_loss_second(z, t):
 
 def soft_margin_loss(z, t):
     u, u_low = scaled(-t, z)
-    high, low, factor = softened(u, u_low)
+    high, low, factor = wide_odds(u, u_low)
+    high, low, factor = softened(high, low, factor)
     value, part = two_sum(u if u > 0.0 else 0.0, high * factor)
     return u if u == inf else value + (fma(low, factor, part) + (u_low if u > 0.0 else 0.0))
 
 
 def soft_margin_loss_derivative(z, t):
     u, u_low = scaled(-t, z)
-    high, factor = share(u, u_low)
+    high, low, factor = wide_odds(u, u_low)
+    high, factor = share(u, high, low, factor)
     return -t * high * factor
 
 
 def soft_margin_loss_second(z, t):
     # s * (1 - s) loses nothing where s is the smaller of the two.
     u, u_low = scaled(-t, z)
-    s, factor = share(-abs(u), u_low if u < 0.0 else -u_low)
+    high, low, factor = wide_odds(u, u_low)
+    s, factor = share(-abs(u), high, low, factor)
     return t * (t * fma(-s, s * factor, s) * factor)
 
 
