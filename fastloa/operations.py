@@ -144,31 +144,34 @@ class Activation(ActivationOperation[P]):
             out, backend = options.pop("out", None), options.pop("backend", None)
             if options or parameters is None:
                 form, parameters = self._chosen(form, options)
-        if backend is None and form.arguments(arrays) and (backends.on_cpu or backends.look()):
-            if type(arrays[0]) is not ndarray:
+        if backend is None and (backends.on_cpu or backends.look()):
+            found = form.run_small(arrays, out, parameters)
+            if found is not None:
+                return found
+            if not form.arguments(arrays):
+                pass  # the long way says so
+            elif type(arrays[0]) is not ndarray:
                 if backends.automatic and type(arrays[0]) in backends.NATURAL:
                     kernel, places, result = form.there(arrays, out)
                     if kernel is not None:
                         kernel.run_at(places, result, parameters)
                         return result
-            else:
-                found = form.run_small(arrays, out, parameters)
-                if found is not None:
-                    return found
-                if native(arrays, out):
-                    kernel = form.kernels[arrays[0].dtype]
-                    if kernel is not None:
-                        out = np.empty_like(arrays[0]) if out is None else out
-                        kernel(arrays, (out,), (), parameters)
-                        return out
+            elif native(arrays, out):
+                kernel = form.kernels[arrays[0].dtype]
+                if kernel is not None:
+                    out = np.empty_like(arrays[0]) if out is None else out
+                    kernel(arrays, (out,), (), parameters)
+                    return out
         return self._general(form, arrays, out, backend, parameters)
 
     def _chosen(self, form: "Form", options: dict[str, Any]) -> tuple["Form", tuple[float, ...]]:
         """The form of the record that the options ask for, and its parameters."""
         found = self._definition(None, **options)
-        chosen = found if isinstance(found, Variant) else Variant(self.record, found)
-        form.check_folding(self.__name__, chosen, chosen.record.folding)
-        return (form if chosen.record is self.record else form.of(chosen.record)), chosen.parameters
+        if type(found) is Variant:
+            form, found = form.of(found.record), found.parameters
+        record: Any = form.record
+        form.check_folding(self.__name__, record, found, record.folding)
+        return form, found
 
     def _general(
         self, form: "Form", arrays: tuple[Any, ...], out: Array, backend: str | None, parameters: tuple[float, ...]
@@ -241,10 +244,12 @@ class Form:
         """The function's name in an error."""
         return operation if self.name == "value" else f"{operation}.{self.name}"
 
-    def check_folding(self, operation: str, chosen: Any, folding: tuple[str, ...]) -> None:
+    def check_folding(
+        self, operation: str, record: Any, parameters: tuple[float, ...], folding: tuple[str, ...]
+    ) -> None:
         """Raise where one of these parameters is negative, and only the output is known."""
         if self.name == "backward_from_output":
-            for name, value in zip(chosen.record.parameters, chosen.parameters, strict=True):
+            for name, value in zip(record.parameters, parameters, strict=True):
                 if value < 0.0 and name in folding:
                     where = f"{operation}.{self.name}: {name}"
                     raise ValueError(f"{where} must be non-negative where only the output is known, got {value}")
@@ -260,16 +265,19 @@ class Form:
 
     def run_small(self, arrays: tuple[Any, ...], out: Any, parameters: tuple[float, ...]) -> Any:
         """The result for `most` elements in one or two dimensions, or None, which says nothing of what is wrong."""
-        if not self.arguments(arrays):
+        if len(arrays) != len(self.names):
             return None
         x: Any = arrays[0]
         if type(x) is not ndarray or x.size > self.most:
             return None
-        kernel, address = self.small[x.dtype, x.ndim]
+        dtype, ndim = x.dtype, x.ndim
+        kernel, address = self.small[dtype, ndim]
         if kernel is None:
             return None
-        if len(arrays) == 2 and not alike(arrays[1], x):
-            return None
+        if len(arrays) == 2:
+            y = arrays[1]
+            if type(y) is not ndarray or y.dtype is not dtype or y.ndim != ndim:
+                return None
         if out is None:
             out = empty(x.shape, x.dtype)
         elif not fits_small(out, x, arrays[-1]):

@@ -46,7 +46,7 @@ class RandomActivation(Activation[P]):
     def _draw(self, form: Form, arrays: tuple[Any, ...], drawn: Drawn, out: Array, backend: str | None) -> Array:
         function = form.title(self.__name__)
         form.check_count(function, arrays)
-        form.check_folding(self.__name__, drawn, drawn.folding)
+        form.check_folding(self.__name__, drawn.record, drawn.parameters, drawn.folding)
         call = Call(function, {**dict(zip(form.names, arrays, strict=True)), "out": out}, backend)
         kind = dtypes.same_kind(function, form.names, arrays)
         dtypes.same_shape(function, form.names, arrays)
