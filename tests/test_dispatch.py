@@ -125,5 +125,5 @@ def test_the_configuration_says_why_a_backend_is_missing(capsys):
 
 
 def test_importing_loads_no_engine():
-    script = "import sys, fastloa\nprint([m for m in ('numba', 'llvmlite', 'cupy', 'numba_cuda', 'fastloa_kernels.own') if m in sys.modules])"
+    script = "import sys, fastloa\nprint([m for m in ('numba', 'llvmlite', 'cupy', 'numba_cuda', 'fastloa_kernels.own', 'fastloa.training') if m in sys.modules])"
     assert harness.python(script) == "[]\n"
