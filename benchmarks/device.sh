@@ -25,6 +25,13 @@ while [ $# -gt 0 ]; do
 done
 [ ${#stages[@]} -gt 0 ] || stages=(machine launches arrays rows bandwidth kernels numba_cuda public families sanitizer)
 
+# summarise NAME STATUS TEXT: what came of a stage goes to NAME.json.
+summarise() {
+  "$python" -c 'import json, sys; json.dump({"status": int(sys.argv[1]), "summary": sys.argv[2]}, sys.stdout)' \
+    "$2" "$3" | tee "$OUT/$1.json"
+  echo
+}
+
 # run_tests NAME ARGUMENT ...: what pytest says at the end goes to NAME.json.
 run_tests() {
   local log=$OUT/$1.log status
@@ -32,9 +39,7 @@ run_tests() {
     --no-header -ra "${@:2}" >"$log" 2>&1
   status=$?
   grep -aE "^(FAILED|ERROR)" "$log" | cut -c1-200 | head -60
-  "$python" -c 'import json, sys; json.dump({"status": int(sys.argv[1]), "summary": sys.argv[2]}, sys.stdout)' \
-    "$status" "$(grep -aE "passed|failed|error" "$log" | tail -n 1)" | tee "$OUT/$1.json"
-  echo
+  summarise "$1" "$status" "$(grep -aE "passed|failed|error" "$log" | tail -n 1)"
 }
 
 on_device="--engine cupy --engine cuda"
@@ -51,7 +56,7 @@ for stage in "${stages[@]}"; do
     sanitizer)
       if command -v compute-sanitizer >/dev/null; then
         timeout "$seconds" compute-sanitizer --error-exitcode 9 "$python" -m benchmarks.device smoke >"$OUT/sanitizer.log" 2>&1
-        echo "compute-sanitizer: exit status $?, $(tail -n 1 "$OUT/sanitizer.log")"
+        summarise sanitizer $? "$(sed -n 's/^=* *ERROR SUMMARY: //p' "$OUT/sanitizer.log")"
       else
         echo "compute-sanitizer is not installed"
       fi ;;

@@ -103,7 +103,7 @@ def sections() -> Iterator[str]:
     )  # fmt: skip
     yield section(
         "Rows", "rows",
-        "Softmax, log-softmax and cross entropy with its gradient over 2**26 elements. The bar: 85 % of a copy, and no "
+        "Softmax, its kin and losses of rows with their gradients over 2**26 elements. The bar: 85 % of a copy, and no "
         "slower than PyTorch.", lambda row: short_of_copy(row, 0.85),
     )  # fmt: skip
     yield section(
@@ -199,13 +199,16 @@ def tests() -> str:
         "numba_cuda": "kernels of the `cuda` engine",
         "public": "NumPy's arrays through public calls on both engines",
         "families": "the other kinds of losses and activations, 16 bits and random numbers",
+        "sanitizer": "and compute-sanitizer, which watches the memory of a few calls of every kind",
     }
     found = {name: load(name) for name in names}
     run = {name: result for name, result in found.items() if result is not None}
     if not run:
         return ""
     verdict = "; ".join(
-        f"{name}: {result['summary'].strip('= ')}" + " when the time was up" * (result["status"] == 124)
+        f"{name}: {result['summary'].strip('= ')}"
+        + " when the time was up" * (result["status"] == 124)
+        + (f" ({result['note']})" if "note" in result else "")
         for name, result in run.items()
     )
     return TESTS.format(what="; ".join(names[name] for name in run), verdict=f"What they said: {verdict}.")
@@ -238,7 +241,8 @@ def missing() -> str:
         *(f"`{name}`" for name in ("torch.compile",) if not any(name in row["times"] for row in everything)),
         *(["the speed of the `cuda` engine"] if not any("numba_cuda" in row["times"] for row in everything) else []),
         *([f"the tests `{name}`" for name in ("kernels", "numba_cuda", "public", "families") if load(name) is None]),
-        "compute-sanitizer", "other devices, and several of them",
+        *(["compute-sanitizer"] if load("sanitizer") is None else []),
+        "other devices, and several of them",
     ]  # fmt: skip
     return MISSING.format(missing="; ".join(absent))
 

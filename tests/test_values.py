@@ -236,6 +236,17 @@ def test_rows_with_scores_far_apart_keep_their_digits(operation, bound, engine):
     assert error[seen].max() <= bound
 
 
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 1e-45), ("float64", 5e-324)])
+@pytest.mark.parametrize("power", [1.1, 1.5, 1.999])
+def test_the_least_amount_outgrows_any_other_term(dtype, least, power, engine):
+    z, t = np.array([-1e8, -np.inf, -1e4 if dtype == "float32" else -1e5], dtype), np.full(3, least, dtype)
+    for loss, options in ((fl.gamma_loss, {}), (fl.tweedie_loss, {"power": power})):
+        value, grad = loss.value_and_grad(z, t, reduction="none", **options, **engine)
+        _, second = loss.grad_and_hess(z, t, reduction="sum", **options, **engine)
+        for found, end in ((value, np.inf), (grad, -np.inf), (second, np.inf)):
+            np.testing.assert_array_equal(found, np.full(3, end, dtype))
+
+
 @pytest.mark.parametrize("outside", [-1e-30, 1.0000001, 2.0, -np.inf, np.inf])
 def test_what_is_no_probability_is_nan_to_a_formula(outside):
     """On a CPU the call raises before; on a GPU nobody waits to see."""

@@ -112,6 +112,10 @@ def _missed(results: Results) -> Iterator[str]:
     for (section, rival), short in found.items():
         why = " ".join(reasons.get(section, {}).get(rival, "Not yet looked into.").split())
         yield f"- **{SECTIONS[section]}, against {rival}**: {'; '.join(short)}. {why}\n"
+    for limit in LIMITS:
+        if limit.section in results and limit.found(results) > limit.limit:
+            why = " ".join(reasons["limits"].get(limit.section, "Not yet looked into.").split())
+            yield f"- **{limit.work[0].upper()}{limit.work[1:]}**: {why}\n"
 
 
 def _plots() -> Iterator[str]:

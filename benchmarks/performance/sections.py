@@ -91,9 +91,10 @@ def rows(plan: Plan) -> Rows:
 
 
 def optimizers(plan: Plan) -> Rows:
-    """Steps over one array."""
+    """Steps over one array, or one matrix."""
     found = [case for case in cases().values() if case.form == "step" and not case.operation.endswith("_step")]
     yield from plan.rows((case for case in found if not case.rows), (1 << 24,))
+    yield from plan.rows((case for case in found if case.rows), (1 << 16, 1 << 8))
 
 
 def arrays(plan: Plan) -> Rows:

@@ -116,9 +116,9 @@ def _three_factors(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Ar
 
 
 def _counts(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:
-    """Any number, and one that is not negative."""
+    """Any number, and a finite one that is not negative."""
     x, target = _pairs(rng, count, dtype)
-    return x, np.abs(target)
+    return x, np.minimum(np.abs(target), dtype.type(float_info(dtype).max))
 
 
 def _sizes(rng: np.random.Generator, count: int, dtype: Any) -> tuple[Array, ...]:

@@ -20,8 +20,10 @@ class Tally:
         Results compared.
     worst : float
         The greatest error in ulp: the distance to the exact result, by the distance of the numbers of the dtype there,
-        which is that of subnormal numbers at least. 0.5 stands for all that are rounded correctly; infinite, where
-        one of the two is NaN, or infinite and the other not.
+        which is that of subnormal numbers at least and that of the greatest at most. 0.5 stands for all that are
+        rounded correctly. An infinity in place of a finite exact result stands for the power of two after the greatest
+        number. Infinite, where one of the two is NaN and the other not, where no infinity meets an infinite exact
+        result, or where it is more than a float64 holds.
     at, got, exact : list of float, float, float
         Where the error is greatest.
     incorrect : int
@@ -102,7 +104,7 @@ def tally(got: Array, exact: Array, operands: tuple[Array, ...]) -> Tally:
     if wrong.size == 0:
         return counted
     got, exact, rounded = got[wrong], exact[wrong], rounded[wrong]
-    error = _ulp(got, exact, rounded)
+    error = _ulp(got, exact)
     lost = (got == 0) & (np.abs(exact) >= float(float_info(got.dtype).smallest_subnormal))
     counted.incorrect = int(wrong.size)
     counted.beyond_one = int(np.count_nonzero(error > 1))
@@ -116,12 +118,13 @@ def tally(got: Array, exact: Array, operands: tuple[Array, ...]) -> Tally:
     return counted
 
 
-def _ulp(got: Array, exact: Array, rounded: Array) -> Array:
+def _ulp(got: Array, exact: Array) -> Array:
     """The errors of results that are not rounded correctly."""
-    info = float_info(got.dtype)
-    wide = got.astype(exact.dtype)
+    info, one = float_info(got.dtype), exact.dtype.type(1)
+    least, (_, most) = int(np.log2(float(info.smallest_subnormal))), np.frexp(float(info.max))
+    wide = np.where(np.isinf(got), np.copysign(np.ldexp(one, most), got.astype(exact.dtype)), got.astype(exact.dtype))
     _, exponent = np.frexp(exact)
-    least = int(np.log2(float(info.smallest_subnormal)))
-    unit = np.ldexp(exact.dtype.type(1), np.maximum(exponent - (info.nmant + 1), least))
-    finite = np.isfinite(got) & np.isfinite(rounded)
-    return np.where(finite, np.abs(wide - exact) / unit, np.inf).astype(np.float64)
+    unit = np.ldexp(one, np.maximum(np.minimum(exponent, most) - (info.nmant + 1), least))
+    finite = ~np.isnan(got) & np.isfinite(exact)
+    with np.errstate(over="ignore"):
+        return np.where(finite, np.abs(wide - exact) / unit, np.inf).astype(np.float64)

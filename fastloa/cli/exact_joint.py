@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from fastloa.cli.exact_losses import Array, Pair, Results, added, negative, product, quotient, residual_parts
+from fastloa.cli.exact_losses import Array, Results
+from fastloa.cli.exact_parts import Pair, added, log_parts, negative, product, quotient, residual_parts, whole
 
 
 def _gaussian_nll(x: Array, t: Array, v: Array) -> Results:
     r = residual_parts(x, t)
     w = quotient(*r, v, 0 * r[1])
-    k = product(*r, *w)
+    k, square = product(*r, *w), product(*r, *r)
     some, inside = np.isnan(r[0]), v < np.inf
     weight: Pair = np.where(inside, k[0] / 2, 0), np.where(inside, k[1] / 2, 0)
-    value = np.where(some, np.nan, sum(added((np.log(v) / 2, 0 * r[1]), weight)))
-    grad = sum(added((np.ones_like(x), 0 * r[1]), negative(k))) / (2 * v)
-    bend = sum(added(k, (np.full_like(x, -0.5), 0 * r[1]))) / v / v
+    high, low = log_parts(v, 0 * r[1])
+    value = np.where(some, np.nan, sum(added((high / 2, low / 2), weight)))
+    # (v - r**2) / (2 v**2) and (r**2 - v / 2) / v**3, which are 0 where v is infinite.
+    grad = np.where(inside, sum(added(whole(v), negative(square))) / v / (2 * v), w[0] * -w[0])
+    bend = np.where(inside, sum(added(square, whole(-v / 2))) / v / v / v, w[0] / v * w[0])
     return value, sum(w), grad, np.where(some, np.nan, 1 / v), bend
 
 

@@ -2,7 +2,8 @@
 
 Each gives value, gradient and Hessian of ``(input, target)``; those of rows give value and gradient. The operands are
 numbers of a narrower format: float64 holds those of float32, longdouble those of float64. What their difference loses
-by rounding is kept beside it: it decides on which side of a kink a residual lies, and exp would multiply it.
+by rounding is kept beside it: it decides on which side of a kink a residual lies, and exp would multiply it. Terms that
+cancel are in two parts throughout.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,10 +12,21 @@ from typing import Any
 import numpy as np
 
 from fastloa.cli.exact_activations import COMPUTED, FAR, sigmoid, sigmoid_derivative, softplus
+from fastloa.cli.exact_parts import (
+    Pair,
+    added,
+    exp_parts,
+    log_parts,
+    negative,
+    product,
+    quotient,
+    sum_parts,
+    twice,
+    whole,
+)
 
 Array = Any
 Results = tuple[Array, ...]
-Pair = tuple[Array, Array]
 LOG_2 = "0.693147180559945309417232121458176568"
 E = (2.718281828459045, "1.44564689172925013655422499779e-16")  # in two parts
 
@@ -41,54 +53,9 @@ def _mse(x: Array, t: Array) -> Results:
 # residuals
 
 
-def _sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """Give a + b, and what its rounding loses (Knuth); nothing where it is infinite."""
-    total = a + b
-    part = total - a
-    lost = (a - (total - part)) + (b - part)
-    return total, np.where(np.isfinite(total), lost, 0)
-
-
-def product(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
-    """Give the product of numbers in two parts, in two parts (Veltkamp and Dekker)."""
-    half = a.dtype.type(2) ** ((np.finfo(a.dtype).nmant + 2) // 2) + 1
-    heads = [half * y - (half * y - y) for y in (a, b)]
-    tails = a - heads[0], b - heads[1]
-    value = a * b
-    lost = ((heads[0] * heads[1] - value) + heads[0] * tails[1] + tails[0] * heads[1]) + tails[0] * tails[1]
-    return value, np.where(np.isfinite(lost), lost + (a * b_lost + a_lost * b), 0)
-
-
-def quotient(a: Array, a_lost: Array, b: Array, b_lost: Array) -> Pair:
-    """Give the quotient of numbers in two parts, in two parts."""
-    value = a / b
-    back, rest = product(value, 0 * value, b, b_lost)
-    return value, np.where(np.isfinite(back), ((a - back) + (a_lost - rest)) / b, 0)
-
-
-def added(a: Pair, b: Pair) -> Pair:
-    """Give the sum of numbers in two parts, in two parts."""
-    total, lost = _sum(a[0], b[0])
-    return _sum(total, np.where(np.isfinite(total), lost + (a[1] + b[1]), 0))
-
-
-def negative(a: Pair) -> Pair:
-    """Give the same with the other sign."""
-    return -a[0], -a[1]
-
-
-def _twice(a: Pair) -> Pair:
-    return 2 * a[0], 2 * a[1]
-
-
-def residual_parts(x: Array, t: Array) -> Pair:
-    """Give x - t in two parts."""
-    return _sum(x, -t)
-
-
 def _residual(x: Array, t: Array) -> tuple[Array, Array, Array]:
     """Give the sign of x - t, and its size in two parts."""
-    d, lost = _sum(x, -t)
+    d, lost = sum_parts(x, -t)
     sign = np.sign(d)
     return sign, np.abs(d), sign * lost
 
@@ -151,13 +118,13 @@ def _fair(x: Array, t: Array) -> Results:
 def _tukey(x: Array, t: Array) -> Results:
     _, size, lost = _residual(x, t)
     c = x.dtype.type(COMPUTED[x.dtype](4.685))
-    outside = size + lost > c
+    outside = (size - c) + lost > 0
     ratio = quotient(size, lost, c, 0)
     u, u_lost = product(*ratio, *ratio)
-    share, share_lost = _sum(1, -u)
+    share, share_lost = sum_parts(1, -u)
     share = np.where(outside, 0, share + (share_lost - u_lost))
     five, five_lost = product(u, u_lost, x.dtype.type(5), 0)
-    other, other_lost = _sum(1, -five)
+    other, other_lost = sum_parts(1, -five)
     other = other + (other_lost - five_lost)
     value = np.where(outside, c**2 / 6, _parabola(size, lost) / 2 * ((1 - u / 2) ** 2 + u**2 / 12))
     return value, np.where(outside, 0, x - t) * share**2, np.where(outside, 0, share * other)
@@ -176,7 +143,7 @@ def _expectile(x: Array, t: Array) -> Results:
 def _beyond(x: Array, t: Array) -> tuple[Array, Array]:
     """Give the sign of x - t, and its size beyond epsilon, which is taken in the format that is computed in."""
     sign, size, lost = _residual(x, t)
-    more, rest = _sum(size, -x.dtype.type(COMPUTED[x.dtype](0.1)))
+    more, rest = sum_parts(size, -x.dtype.type(COMPUTED[x.dtype](0.1)))
     return sign, np.maximum(more + (rest + lost), 0)
 
 
@@ -202,16 +169,16 @@ def _mape(x: Array, t: Array) -> Results:
 
 def _msle(x: Array, t: Array) -> Results:
     more, less = np.maximum(x, t), np.minimum(x, t)
-    gap, lost = _sum(more, -less)
-    whole, rest = _sum(1, less)
-    ratio, part = quotient(gap, lost, whole, rest)
+    gap, lost = sum_parts(more, -less)
+    unit, rest = sum_parts(1, less)
+    ratio, part = quotient(gap, lost, unit, rest)
     part = np.where(np.isfinite(ratio) & np.isfinite(part), part, 0)
     d = np.where(less < -1, np.nan, np.sign(x - t) * (np.log1p(ratio) + part / (1 + ratio)))
     e, e_lost = map(x.dtype.type, E)
-    whole, whole_lost = _sum(1, x)
-    top, top_lost = product(e, e_lost, *_sum(1, t))
-    gap, lost = _sum(top, -whole)
-    zero = (gap + (lost + top_lost - whole_lost)) / whole
+    unit, unit_lost = sum_parts(1, x)
+    top, top_lost = product(e, e_lost, *sum_parts(1, t))
+    gap, lost = sum_parts(top, -unit)
+    zero = (gap + (lost + top_lost - unit_lost)) / unit
     rest = np.where(np.abs(1 - d) < 0.5, np.log1p(zero), 1 - d)
     far = (x == np.inf) & (t > -1) & (t < np.inf)
     slope, second = 2 * d / (1 + x), 2 * rest / (1 + x) / (1 + x)
@@ -222,25 +189,31 @@ def _msle(x: Array, t: Array) -> Results:
 
 
 def _poisson(z: Array, t: Array) -> Results:
-    rate = np.exp(z)
-    linear, lost = product(t, 0 * t, z, 0 * z)
-    value = (rate - np.where(t == 0, 0, linear)) - np.where(np.isfinite(lost), lost, 0)
-    return np.where((z == np.inf) & (t < np.inf), np.inf, value), rate - t, rate
+    rate = exp_parts(z, 0 * z)
+    value = sum(added(rate, negative(product(*whole(t), *whole(np.where(t == 0, 0, z))))))
+    return np.where((z == np.inf) & (t < np.inf), np.inf, value), sum(added(rate, whole(-t))), rate[0]
 
 
 def _gamma(z: Array, t: Array) -> Results:
-    amount = _times(t, np.exp(-z))
-    return np.where(np.isinf(amount) & (amount > 0), np.inf, z) + amount, 1 - amount, amount
+    amount = product(*whole(t), *(np.where(t == 0, 0, part) for part in exp_parts(-z, 0 * z)))
+    value, one = sum(added(whole(np.where(amount[0] == np.inf, 0, z)), amount)), whole(np.ones_like(z))
+    return value, sum(added(one, negative(amount))), amount[0]
 
 
 def _tweedie(z: Array, t: Array) -> Results:
     """With power = 1.5."""
     fall, rise = _times(t, np.exp(-z / 2)), np.exp(z / 2)
-    return 2 * (fall + rise), rise - fall, (fall + rise) / 2
+    # exp(z / 2) (1 - t exp(-z)), or exp(-z / 2) (exp(z) - t).
+    power = exp_parts(-np.abs(z), 0 * z)
+    above = rise * sum(added(whole(np.ones_like(z)), negative(product(*whole(t), *power))))
+    below = np.exp(-z / 2) * sum(added(power, whole(-t)))
+    grad = np.where(t == 0, rise, np.where(z > 0, above, below))
+    return 2 * (fall + rise), grad, (fall + rise) / 2
 
 
 def _kl_div(x: Array, t: Array) -> Results:
-    return _times(t, np.log(t) - x), np.where(t < 0, np.nan, -t), _constant(0, np.where(t < 0, np.nan, t))
+    value = _times(t, sum(added(log_parts(t, 0 * t), whole(-x))))
+    return value, np.where(t < 0, np.nan, -t), _constant(0, np.where(t < 0, np.nan, t))
 
 
 # margins, of labels -1 and 1
@@ -290,34 +263,35 @@ def _bce(p: Array, t: Array) -> Results:
 
 def _bce_with_logits(z: Array, t: Array) -> Results:
     value = _times(t, softplus(-z)) + _times(1 - t, softplus(z))
-    # sigmoid(z) - t, from what sigmoid(z) is beyond a half where z is small.
-    far, near = (1 - t) * sigmoid(z) - t * sigmoid(-z), np.tanh(z / 2) / 2 + (0.5 - t)
-    return value, np.where(np.abs(z) < 1, near, far), sigmoid_derivative(z)
+    # sigmoid(z) - t over the same divisor, with e = exp(-|z|).
+    e, (miss, lost) = exp_parts(-np.abs(z), 0 * z), sum_parts(1, -t)
+    own: Pair = np.where(z > 0, miss, -t), np.where(z > 0, lost, 0)
+    other: Pair = np.where(z > 0, -t, miss), np.where(z > 0, 0, lost)
+    return value, sum(added(own, product(*other, *e))) / (1 + e[0]), sigmoid_derivative(z)
 
 
 def _sigmoid_focal(z: Array, t: Array) -> Results:
     """With alpha = 1/4 and gamma = 2; all in two parts, over D = 1 + e."""
     size, share = np.abs(z), np.where((t >= 0) & (t <= 1), (3 - 2 * t) / 4, np.nan)
-    e, none = np.exp(-size), 0 * t
-    miss, lost = _sum(1, -t)
+    e, none = exp_parts(-size, 0 * t), 0 * t
+    miss, lost = sum_parts(1, -t)
     against: Pair = np.where(z > 0, miss, t), np.where(z > 0, lost, 0)
     along: Pair = np.where(z > 0, t, miss), np.where(z > 0, 0, lost)
-    whole, part = _sum(1, e), product(*along, e, none)
-    mistake = quotient(*added(part, against), *whole)
-    swing, (high, low) = added(against, negative(along)), _sum(1, -e)
-    rise: Pair = np.where(size < 0.5, -np.expm1(-size), high), np.where(size < 0.5, 0, low)  # 1 - e
-    slope = quotient(*added(swing, product(*along, *rise)), *whole)  # |sigmoid(z) - t|
-    v = quotient(*quotient(e, none, *whole), *whole)
+    one = whole(np.ones_like(t))
+    divisor, rise = added(one, e), added(one, negative(e))
+    mistake, swing = quotient(*added(product(*along, *e), against), *divisor), added(against, negative(along))
+    slope = quotient(*added(swing, product(*along, *rise)), *divisor)  # |sigmoid(z) - t|
+    v, log = quotient(*quotient(*e, *divisor), *divisor), log_parts(*divisor)
 
     def cross_entropy(size: Array) -> Pair:
-        return added(product(*against, np.where(against[0] == 0, 0, size), none), (np.log1p(e), none))
+        return added(product(*against, np.where(against[0] == 0, 0, size), none), log)
 
     near, pull = cross_entropy(np.minimum(size, FAR)), product(*swing, *v)
     square = product(*mistake, *mistake)
-    lift = added(product(*pull, *_twice(near)), product(*mistake, *slope))
-    bend = product(*mistake, *quotient(*rise, *whole))
-    bend = product(*_twice(near), *added(pull, negative(bend)))
-    bend = added(bend, _twice(_twice(product(*mistake, *slope))))
+    lift = added(product(*pull, *twice(near)), product(*mistake, *slope))
+    bend = product(*mistake, *quotient(*rise, *divisor))
+    bend = product(*twice(near), *added(pull, negative(bend)))
+    bend = added(bend, twice(twice(product(*mistake, *slope))))
     hess = sum(product(*v, *added(square, product(*swing, *bend))))
     grad = np.where(z > 0, 1, -1) * share * sum(product(*mistake, *lift))
     return share * sum(product(*square, *cross_entropy(size))), grad, share * hess

@@ -31,7 +31,7 @@ def poisson_nll_loss(
     input : array, shape (...), floating-point, integer or bool
         Predictions x: logarithms of rates, or rates.
     target : array, shape (...), floating-point, integer or bool
-        Counts t, usually at least 0; taken in the dtype of `input`.
+        Counts t, finite, usually at least 0; taken in the dtype of `input`.
     log_input : bool, default True
         Whether the predictions are logarithms of rates, or else the rates themselves.
     full : bool, default False
@@ -104,7 +104,7 @@ def gamma_loss(
     input : array, shape (...), floating-point, integer or bool
         Predictions z: logarithms of means.
     target : array, shape (...), floating-point, integer or bool
-        Amounts t, positive; taken in the dtype of `input`.
+        Amounts t, positive and finite; taken in the dtype of `input`.
     weight : array, broadcasts to (...), optional
         Multiplies the elements' losses and leaves the divisor of the mean alone, as in PyTorch.
     reduction : {"mean", "sum", "none"}, default "mean"
@@ -164,7 +164,7 @@ def tweedie_loss(
     input : array, shape (...), floating-point, integer or bool
         Predictions z: logarithms of means.
     target : array, shape (...), floating-point, integer or bool
-        Amounts t, at least 0; taken in the dtype of `input`.
+        Amounts t, finite and at least 0; taken in the dtype of `input`.
     power : float, default 1.5
         The p that the variance grows as the mean's power of, in (1, 2).
     weight : array, broadcasts to (...), optional

@@ -58,6 +58,9 @@ REALS = {
     "float64": (0.0, -0.0, 1.0, -1.0, 5e-324, -5e-324, 2e-308, 1.3e154, -1.3407807929942597e154, 1.3e154,
                 1.7976931348623157e308, -1.7976931348623157e308, np.inf, -np.inf),
 }  # fmt: skip
+SUBNORMAL = {"float32": (3e-41,), "float64": (1e-320,)}
+GREATEST = {"float32": (3.4028235e38,), "float64": (1.7976931348623157e308,)}
+THIRD = {dtype: tuple(-x / 3 for x in edges) for dtype, edges in GREATEST.items()}  # what it lies too far from
 FACTORS = {  # the ends of the numbers, and some whose products leave them
     "float32": (0.0, -0.0, 1.0, -3.0, 1e-45, -1e-38, 1e-19, 3e18, -1e30, 3.4028235e38, np.inf, -np.inf),
     "float64": (0.0, -0.0, 1.0, -3.0, 5e-324, -1e-308, 1e-154, 3e150, -1e200, 1.7976931348623157e308, np.inf, -np.inf),

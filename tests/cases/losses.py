@@ -6,12 +6,15 @@ from tests import references as ref
 from tests.cases.edges import (
     BOTH,
     EXP_RANGE,
+    GREATEST,
     HALVED,
     PROBABILITIES,
     REALS,
     RESIDUAL_TARGETS,
     RESIDUALS,
     ROOT_EDGES,
+    SUBNORMAL,
+    THIRD,
     joined,
     near,
     residuals,
@@ -91,11 +94,12 @@ CASES = (
         defaults={"log_input": True, "full": False, "eps": 1e-8},
     ),
     LossCase(
-        "gamma_loss", EXP_RANGE, same(0.0, 100.0), joined(REALS, BOTH), joined(near(1.0), same(0.0, 0.5, 1e-30, 1e30)),
+        "gamma_loss", EXP_RANGE, same(0.0, 100.0), joined(REALS, BOTH, same(-17.3, -40.1)),
+        joined(near(1.0), SUBNORMAL, same(0.0, 0.5, 1e-30, 1e30)),
     ),
     LossCase(
-        "tweedie_loss", EXP_RANGE, same(0.0, 100.0), joined(REALS, BOTH, scaled(BOTH, 2.0)),
-        joined(near(1.0), same(0.0, 0.5, 1e-30, 1e30)), options=({}, {"power": 1.1}, {"power": 1.999}),
+        "tweedie_loss", EXP_RANGE, same(0.0, 100.0), joined(REALS, BOTH, scaled(BOTH, 2.0), same(-34.3, -80.1)),
+        joined(near(1.0), SUBNORMAL, same(0.0, 0.5, 1e-30, 1e30)), options=({}, {"power": 1.1}, {"power": 1.999}),
         defaults={"power": 1.5},
     ),
     LossCase(
@@ -147,8 +151,9 @@ CASES = (
     JointLossCase(
         "gaussian_nll_loss", (same(-10.0, 10.0), same(-10.0, 10.0), same(0.0, 20.0)),
         (
-            same(0.0, -0.0, 1.0, 1e-30, -3e38, 1e19, np.inf), same(0.0, 1.0, 0.25, 3e38, np.inf),
-            joined(near(1.0), same(0.0, 1e-45, 1e-7, 1e-6, 0.5, 1e15, 3e38, np.inf)),
+            joined(GREATEST, same(0.0, -0.0, 1.0, 1e-30, -3e38, 1e19, np.inf)),
+            joined(THIRD, same(0.0, 1.0, 0.25, 3e38, np.inf)),
+            joined(near(1.0), GREATEST, same(0.0, 1e-45, 1e-7, 1e-6, 0.5, 1e15, 3e38, np.inf)),
         ),
         options=({}, {"full": True}, {"eps": 0.25}, {"eps": 1e-30}), defaults={"full": False, "eps": 1e-6},
     ),

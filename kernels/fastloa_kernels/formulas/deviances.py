@@ -6,7 +6,15 @@ With a logarithmic link the prediction z stands for exp(z). Terms that cancel ar
 from fastloa_kernels.formulas.compensated import fast_two_sum, product, two_sum
 from fastloa_kernels.formulas.elementary import exp, exp_pair
 from fastloa_kernels.formulas.everyday import among
-from fastloa_kernels.formulas.wide import divided, divided_pair, log_pair, total_of, weighted_exp
+from fastloa_kernels.formulas.wide import (
+    divided,
+    divided_pair,
+    levelled,
+    levelled_exp,
+    log_pair,
+    total_of,
+    weighted_exp,
+)
 from fastloa_kernels.primitives import fma, inf, nan
 from fastloa_kernels.records import PairwiseLoss
 
@@ -170,9 +178,10 @@ def tweedie_loss_derivative(z, t, power):
 
 def tweedie_loss_second(z, t, power):
     fall, rise = power - 1.0, 2.0 - power
+    scale, root = levelled(t)
+    w, w_low = stretched(scale * t, fall)
     x, x_low = stretched(z, -fall)
-    w, w_low = stretched(t, fall)
-    high, low = weighted_exp(w, w_low, x, x_low)
+    high, low = levelled_exp(w, w_low, root, x, x_low)
     x, x_low = stretched(z, rise)
     other, rest = weighted_exp(rise, 0.0, x, x_low)
     return total_of(high, low, other, rest)

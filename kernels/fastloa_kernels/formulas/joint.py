@@ -22,15 +22,16 @@ def at_least(v, eps):
 
 
 def weighed(x, t, v):
-    """r / v, and k / 2 as a pair; where r is more than a number, the one by its half, and the other infinite."""
+    """r / v, and k / 2 as a pair; where r is more than a number, by its half."""
     r, low = two_sum(x, -t)
     finite = abs(r) < inf
-    w = (r if finite else half_residual(x, t)) / v
+    r = r if finite else half_residual(x, t)
+    w = r / v
     # With r + low = w * v + rest, k is (r + low) * (w + rest / v), where r / v is w.
     half = 0.5 * r
     k = half * w
     k_low = fma(0.5 * w, fma(-w, v, r) + 2.0 * low, fma(half, w, -k))
-    return (w if finite else 2.0 * w), k, (k_low if abs(k_low) < inf else 0.0)
+    return (w if finite else 2.0 * w), (k if finite else 4.0 * k), (k_low if abs(k_low) < inf else 0.0)
 
 
 def halves(x, t, variance, eps):

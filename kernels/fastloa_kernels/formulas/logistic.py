@@ -23,7 +23,7 @@ def over(x, divisor):
 
 
 def odds(z, z_low):
-    """high, low and factor of exp(-|z + z_low|) = (high + low) * factor, as decay_pair gives them."""
+    """high, low and factor of exp(-|z + z_low|) = (high + low) * factor, as decay_pair gives them; z_low is small."""
     high, low, factor = decay_pair(-abs(z))
     return high, fma(high, -z_low if z > 0.0 else z_low, low), factor
 

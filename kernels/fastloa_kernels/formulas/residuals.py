@@ -16,6 +16,7 @@ STEEP, FLAT = 2.0**60, 2.0**-40  # from there on sqrt(1 + z**2) is z, and up to 
 BENT = 2.0**-9  # up to there a few terms of the series of log1p(x) do
 LARGE, DROP = 2.0**100, 2.0**-8  # from there on 100 * x may be too large for a number
 LINEAR = 22.0  # from there on log(cosh(r)) is r - ln(2)
+VANISHING = 1000.0  # from there on 1 - tanh(r)**2 is 0, whatever rounding r loses
 
 
 def residual(p, t):
@@ -146,8 +147,10 @@ def log_cosh_loss(p, t):
     high, rest, _ = expm1_pair(LINEAR if a > LINEAR else a)
     half = 0.5 * high
     square = half * high
-    w = quotient(square, fma(high, rest, fma(half, high, -square)), 1.0, high)
-    near = abs(fma(low, (high - w) / (1.0 + w), log1p(w)))  # by the derivative, tanh(a)
+    inverse = 1.0 / (1.0 + high)
+    w = square * inverse
+    missing = (fma(-w, high, square - w) + fma(high, rest, fma(half, high, -square))) * inverse
+    near = abs(log1p(w) + fma(low, high - w, missing) / (1.0 + w))  # by the derivatives, tanh(a) and 1 / (1 + w)
     far, part = fast_two_sum(a, -LN2)
     return near if a < LINEAR else (far + (part + low - LN2_REST) if a < inf else a)
 
@@ -157,7 +160,8 @@ def log_cosh_loss_derivative(p, t):
 
 
 def log_cosh_loss_second(p, t):
-    r, low = residual(p, t)
+    r, low = two_sum(p, -t)
+    low = low if abs(r) < VANISHING else 0.0
     return sech_squared(abs(r), copysign(1.0, r) * low)
 
 

@@ -7,6 +7,7 @@ from fastloa_kernels.primitives import exponent, fma, inf, power_of_two, signifi
 LN2, LN2_REST = 0.6931471228599548, 5.7699990475432854e-08  # ln(2) as a number of 24 bits, and the rest
 ROOT2 = 1.4142135
 SMALL, LIFT = 2.0**-100, 2.0**64
+TINY, ROOT_TINY, HUGE = 2.0**-120, 2.0**-60, 2.0**120
 
 
 def divided(high, low, whole, part):
@@ -68,15 +69,25 @@ def log_pair(x, x_low):
     return powers_of_two(e, -high if upper else high, part - low if upper else part + low)
 
 
-def weighted_exp(w, w_low, x, x_low):
-    """(w + w_low) * exp(x + x_low) as a pair: a weight of any size meets no 0 and no infinity on the way."""
-    large = abs(w) > 1.0  # so much that high alone might take it beyond the numbers
-    w, w_low = (0.25 * w, 0.25 * w_low) if large else (w, w_low)
+def levelled(w):
+    """A power of two that keeps a weight times it, and what rounding that loses, numbers; its reciprocal's root."""
+    large, small = abs(w) > 1.0, abs(w) < TINY
+    return (0.25 if large else 1.0) * (HUGE if small else 1.0), (2.0 if large else 1.0) * (ROOT_TINY if small else 1.0)
+
+
+def levelled_exp(w, w_low, root, x, x_low):
+    """(w + w_low) * root**2 * exp(x + x_low) as a pair, for a weight times what `levelled` gives, and the root."""
     u = 0.5 * x
     rest = (x - 2.0 * u) + x_low if abs(x) < inf else 0.0  # a subnormal x has no half
     high, low, factor = exp_pair(u)
     w, w_low = product(w, w_low, high, low)
     w, w_low = product(w, w_low, high, low)
-    last = factor * (4.0 if large else 1.0)
-    w = w * factor * last
-    return w, (fma(w, rest, w_low * factor * last) if abs(w) < inf else 0.0)
+    factor = factor * root
+    w = w * factor * factor
+    return w, (fma(w, rest, w_low * factor * factor) if abs(w) < inf else 0.0)
+
+
+def weighted_exp(w, w_low, x, x_low):
+    """(w + w_low) * exp(x + x_low) as a pair: a weight of any size meets no 0 and no infinity on the way."""
+    scale, root = levelled(w)
+    return levelled_exp(scale * w, scale * w_low, root, x, x_low)
