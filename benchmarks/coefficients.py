@@ -197,6 +197,33 @@ class Words:
 WORDS = [Words(np.float32, 25, 8), Words(np.float64, 54, 22)]
 
 
+@dataclass(frozen=True)
+class Beyond:
+    """What `mills` is short of by its polynomial from `start` to `end`, relatively: (x - start)**2 times another."""
+
+    dtype: type
+    start: float
+    end: float
+    terms: int
+
+    def numbers(self) -> list[float]:
+        """The coefficients of that, by least squares at a hundred points."""
+        (fit,) = (fit for fit in FITS if fit.name == "mills" and fit.dtype is self.dtype)
+        printed, _ = rounded(fit)
+        coefficients = [mpf(printed[0]) + mpf(printed[1]), *map(mpf, printed[2:])]
+        samples = []
+        for i in range(1, 101):
+            beyond = (self.end - self.start) * i / mpf(100)
+            t = (self.start + beyond - 2) / (self.start + beyond + 2)
+            short = mills(t) / polynomial(coefficients, t) - 1
+            samples.append((beyond, short / beyond**2, beyond**2))
+        return [float(c) for c in least_squares(samples, self.terms)]
+
+
+# Up to where no two numbers bring the result back.
+BEYOND = [Beyond(np.float32, 14.0, 30.0, 1), Beyond(np.float64, 41.5, 66.0, 2)]
+
+
 def shortest(value: float, dtype: type) -> str:
     return np.format_float_scientific(dtype(value), unique=True, trim="-")
 
@@ -210,6 +237,11 @@ def main() -> None:
         for i, c in enumerate(coefficients):
             power = max(i - fit.pair, 0)
             print(f"    {power:2d}  {shortest(c, fit.dtype)}")
+    for beyond in BEYOND:
+        title = f"mills beyond {beyond.start:.1f}, {beyond.dtype.__name__}"
+        print(f"{title}: short of (x - {beyond.start:.1f})**2 times")
+        for i, c in enumerate(beyond.numbers()):
+            print(f"    {i:2d}  {c:.3g}")
     for words in WORDS:
         print(f"1 / (2 * pi), {words.dtype.__name__}, in words of {words.bits} bits; 2 * pi, high and low")
         for i, word in enumerate(words.turn()):

@@ -1,19 +1,24 @@
 """What GELU needs of the normal distribution: the blocks, and a GELU made of them here, whose product rounds once."""
 
+import ast
+import inspect
+
 import numpy as np
 import pytest
 import scipy.special
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas import elementary
 from fastloa_kernels.formulas.compensated import complement
-from fastloa_kernels.formulas.elementary import erf, erfc, normal_tail, normal_tail_slope
+from fastloa_kernels.formulas.elementary import erf, erfc, normal_tail, normal_tail_parts, normal_tail_slope
 from fastloa_kernels.primitives import copysign, fma
 from fastloa_kernels.records import Elementwise
 from mpmath import mp, mpf
 
+from benchmarks import coefficients
 from tests import references as ref
-from tests.formulas import arithmetic, check_pair, compiled, everywhere, hard, needs_avx2, scalar_operations
+from tests.formulas import arithmetic, check_pair, compiled, everywhere, hard, needs_avx2, parts, scalar_operations
 from tests.harness import exact, ulps
 from tests.shim.compare import cpu, needs_compiler, numbers, same
 from tests.shim.driver import ShimDriver
@@ -131,6 +136,25 @@ def test_the_tail_has_more_digits_than_one_number(dtype):
     x = inputs(dtype, 100)
     x = x[abs(x) < {"float32": 14.5, "float64": 38.6}[dtype]]
     check_pair(normal_tail, lambda x: ref.erfc(abs(x) / mp.sqrt(2)) / 2, x, np.finfo(dtype).nmant + 2)
+
+
+@pytest.mark.parametrize(("dtype", "end"), [("float32", 30.0), ("float64", 70.0)])
+def test_the_tail_goes_on_where_it_is_no_number_any_more(dtype, end):
+    x = np.linspace(10.0, end, 200).astype(dtype)
+    found = [compiled(part, dtype)[0](x) for part in parts(normal_tail_parts)]
+    with mp.workprec(BITS):
+        for value, k, high, low in zip(x, *found, strict=True):
+            right = mp.erfc(mpf(float(value)) / mp.sqrt(2)) / 2
+            got = mp.ldexp(mpf(float(high)) + mpf(float(low)), int(k))
+            assert abs(got - right) <= right * mpf(2) ** -(np.finfo(dtype).nmant + 1), value
+
+
+@pytest.mark.parametrize("beyond", coefficients.BEYOND, ids=lambda beyond: beyond.dtype.__name__)
+def test_what_it_is_short_of_there_is_what_the_script_says(beyond):
+    text = inspect.getsource(elementary.VERSIONS[beyond.dtype.__name__]["normal_tail_parts"])
+    literals = {abs(node.value) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)
+                and isinstance(node.value, float)}  # fmt: skip
+    assert {abs(float(f"{number:.3g}")) for number in beyond.numbers()} <= literals
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -66,7 +66,8 @@ def _page(found: dict[str, Any], results: Results) -> Iterator[str]:
     for bar, ratios in _measured(results):
         reached = bar.reached(ratios)
         kind = f"mean of {len(ratios)}" if bar.mean else f"least of {len(ratios)}" if len(ratios) > 1 else ""
-        yield f"| {bar.work} | {bar.rival} | {kind} | {reached:.2f} | {bar.bar} | {_verdict(reached >= bar.bar)} |\n"
+        least = f"{bar.bar}" + (f" (was {bar.was})" if bar.was else "")
+        yield f"| {bar.work} | {bar.rival} | {kind} | {reached:.2f} | {least} | {_verdict(reached >= bar.bar)} |\n"
     for limit in (limit for limit in LIMITS if limit.section in results):
         value = limit.found(results)
         verdict = _verdict(value <= limit.limit)

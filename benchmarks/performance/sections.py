@@ -84,7 +84,7 @@ def losses(plan: Plan) -> Rows:
 
 def rows(plan: Plan) -> Rows:
     """Rows of classes."""
-    for *shape, _ in WIDE:
+    for *shape, _, _ in WIDE:
         names = ("softmax", "log_softmax", "cross_entropy")
         found = _forms(names, "value", "backward_from_output", "value_and_grad", rows=True)
         yield from plan.rows(found, shape)

@@ -344,7 +344,7 @@ def normal_tail_parts(x):
     high, low = tail_pair(u, 0.0, bell_high, bell_low)
     # What mills_reduced is short of beyond the numbers that it was made for.
     beyond = u - 14.0 if u > 14.0 else 0.0
-    return k, high, fma(high, 2.04e-09 * beyond * beyond, low)
+    return k, high, fma(high, 2.15e-09 * beyond * beyond, low)
 
 
 def slope_pair(u):

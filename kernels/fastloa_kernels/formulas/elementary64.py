@@ -358,7 +358,7 @@ def normal_tail_parts(x):
     high, low = tail_pair(u, 0.0, bell_high, bell_low)
     # What mills_reduced is short of beyond the numbers that it was made for.
     beyond = u - 41.5 if u > 41.5 else 0.0
-    return k, high, fma(high, -8.3e-18 * beyond * beyond, low)
+    return k, high, fma(high * beyond * beyond, fma(-2.64e-19, beyond, -5.15e-18), low)
 
 
 def slope_pair(u):
