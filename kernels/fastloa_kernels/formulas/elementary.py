@@ -3,12 +3,19 @@
 Both versions have the same names; in plain Python, where every number is a float64, a name means that version.
 """
 
-from fastloa_kernels.formulas import elementary32, elementary64, powers32, powers64, trigonometric32, trigonometric64
+from fastloa_kernels.formulas import (
+    elementary32,
+    elementary64,
+    normal32,
+    normal64,
+    powers32,
+    powers64,
+    trigonometric32,
+    trigonometric64,
+)
 from fastloa_kernels.formulas.elementary64 import (
     decay,
     decay_pair,
-    erf,
-    erfc,
     exp,
     exp_pair,
     exp_scaled,
@@ -18,14 +25,18 @@ from fastloa_kernels.formulas.elementary64 import (
     log1p,
     log1p_pair,
     log1p_unit,
-    normal_tail,
-    normal_tail_parts,
-    normal_tail_slope,
-    normal_tail_slope_parts,
     power,
     shrink_reduced,
     sigmoid,
     tanh,
+)
+from fastloa_kernels.formulas.normal64 import (
+    erf,
+    erfc,
+    normal_tail,
+    normal_tail_parts,
+    normal_tail_slope,
+    normal_tail_slope_parts,
 )
 from fastloa_kernels.formulas.powers64 import fading, ldexp, normalised
 from fastloa_kernels.formulas.trigonometric64 import sin_reduced, turn_pair, turns
@@ -63,7 +74,7 @@ __all__ = [
 ]
 
 VERSIONS = {
-    "float32": vars(elementary32) | vars(powers32) | vars(trigonometric32),
-    "float64": vars(elementary64) | vars(powers64) | vars(trigonometric64),
+    "float32": vars(elementary32) | vars(normal32) | vars(powers32) | vars(trigonometric32),
+    "float64": vars(elementary64) | vars(normal64) | vars(powers64) | vars(trigonometric64),
 }
 VOCABULARY = {name: VERSIONS["float64"][name] for name in __all__ if name.islower()}
