@@ -103,7 +103,7 @@ class RowLossOperation(LossOperation[P]):
             mean = type(reduction) is str and reduction == "mean"
             if not mean and not (type(reduction) is str and reduction == "sum"):
                 return None
-            results = results_like(x, labels, names, options)
+            results = results_like(x, (x, labels), names, options)
             if results is None:
                 return None
             fits, total = kernel(x, labels, ignore_index, mean, *results)

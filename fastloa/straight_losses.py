@@ -74,7 +74,7 @@ class Straight:
         kernel = general.small_loss(ndim, reduction == "mean", self._usual().parameters)
 
         def way(x: Array, target: Array, options: Options) -> Results | None:
-            results = few_results(x, names, options)
+            results = results_like(x, None, names, options)
             if results is None:
                 return None
             done, total = kernel(x, target, *results)
@@ -94,7 +94,7 @@ class Straight:
         mean, parameters = reduction == "mean", self._usual().parameters
 
         def way(x: Array, target: Array, options: Options) -> Results | None:
-            results = results_like(x, target, names, options)
+            results = results_like(x, (x, target), names, options)
             if results is None:
                 return None
             total = kernel((x, target), results, (float(x.size) if mean else 1.0,), parameters)
@@ -137,27 +137,13 @@ def only(options: Options, names: tuple[str, ...]) -> bool:
     return all(option in names or option == "reduction" for option in options)
 
 
-def few_results(x: Array, names: tuple[str, ...], options: Options) -> tuple[Array, ...] | None:
-    """As `results_like`, for a kernel that looks by itself how the caller's arrays lie."""
-    if not options:
-        return tuple([empty(x.shape, x.dtype) for _ in names]) if names else ()
-    if not only(options, names):
-        return None
-    results: list[Array] = []
-    for name in names:
-        out = options.get(name)
-        if out is None:
-            out = empty(x.shape, x.dtype)
-        elif not alike(out, x) or not out.flags.writeable:
-            return None
-        results.append(out)
-    return tuple(results)
-
-
-def results_like(x: Array, target: Array, names: tuple[str, ...], options: Options) -> tuple[Array, ...] | None:
+def results_like(
+    x: Array, operands: tuple[Array, ...] | None, names: tuple[str, ...], options: Options
+) -> tuple[Array, ...] | None:
     """Arrays like `x` for the named results, new or the caller's; None if a kernel may not have his as they are.
 
-    None, too, if `options` say more than a reduction and where the results go.
+    None, too, if `options` say more than a reduction and where the results go. Without `operands`, it is for a kernel
+    that looks by itself how the caller's arrays lie.
     """
     if not options:
         return tuple([empty(x.shape, x.dtype) for _ in names]) if names else ()
@@ -167,11 +153,13 @@ def results_like(x: Array, target: Array, names: tuple[str, ...], options: Optio
     for name in names:
         out = options.get(name)
         if out is None:
-            results.append(empty(x.shape, x.dtype))
-            continue
-        if type(out) is not ndarray or not out.flags.carray or out.dtype is not x.dtype or out.shape != x.shape:
-            return None
-        if any(may_share_memory(out, other) for other in (x, target, *results)):
+            out = empty(x.shape, x.dtype)
+        elif (
+            not alike(out, x)
+            or not out.flags.writeable
+            or (operands is not None and not (out.shape == x.shape and out.flags.carray))
+            or (operands is not None and any(may_share_memory(out, other) for other in (*operands, *results)))
+        ):
             return None
         results.append(out)
     return tuple(results)

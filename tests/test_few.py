@@ -72,7 +72,6 @@ UNFIT = {
     "in place": lambda room, x, t: fl.mse_loss.grad(x, t, grad_out=x),
     "two in one place": lambda room, x, t: fl.mse_loss.grad_and_hess(x, t, grad_out=room[:20], hess_out=room[1:21]),
     "another dtype": lambda room, x, t: fl.mse_loss.grad(x, t.astype(np.float16)),
-    "a list": lambda room, x, t: fl.mse_loss.grad(x, t, reduction=["mean"]),
 }
 
 
@@ -80,10 +79,8 @@ UNFIT = {
 @pytest.mark.parametrize("name", UNFIT)
 def test_what_they_cannot_take_goes_the_long_way(name):
     room, (x, t) = np.ones(100, np.float32), operands(20, "float32")
-    with pytest.raises((AssertionError, TypeError, ValueError)) as caught:
+    with pytest.raises(AssertionError, match="not straight"):
         UNFIT[name](room, x, t)
-    if name == "a list":
-        caught.match("reduction")
 
 
 @pytest.mark.parametrize("name", ["x", "t", "both"])
@@ -119,4 +116,6 @@ def test_what_is_wrong_is_told():
         fl.mse_loss(x, t[:2])
     with pytest.raises(ValueError, match="reduction"):
         fl.mse_loss(x, t, reduction="average")
+    with pytest.raises((TypeError, ValueError), match="reduction"):
+        fl.mse_loss(x, t, reduction=["mean"])
     assert np.isnan(fl.mse_loss(x[:0], t[:0]))

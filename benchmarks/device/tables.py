@@ -26,7 +26,7 @@ CALLS = ("relu", "gelu", "sigmoid.backward_from_output", "mse_loss.value_and_gra
          "AdamW.step")  # fmt: skip
 # What is measured on the numba_cuda engine as well, and by torch.compile.
 SAMPLED = ("relu", "gelu", "sigmoid", "mish", "softplus", "mse_loss.value_and_grad", "huber_loss.value_and_grad",
-            "binary_cross_entropy_with_logits.value_and_grad", "softmax", "cross_entropy.value_and_grad")  # fmt: skip
+           "binary_cross_entropy_with_logits.value_and_grad", "softmax", "cross_entropy.value_and_grad")  # fmt: skip
 CLASSES_OF_ROWS = (10, 100, 1000, 4096, 32_768, 131_072, 262_144, 1_000_000)
 SAMPLED_ROWS = CLASSES_OF_ROWS[2:6:3]
 LECTURE = ("softmax", "log_softmax", "cross_entropy")  # whose rows are measured in all lengths
