@@ -154,12 +154,12 @@ def results_like(
         out = options.get(name)
         if out is None:
             out = empty(x.shape, x.dtype)
-        elif (
-            not alike(out, x)
-            or not out.flags.writeable
-            or (operands is not None and not (out.shape == x.shape and out.flags.carray))
-            or (operands is not None and any(may_share_memory(out, other) for other in (*operands, *results)))
-        ):
+        elif not (alike(out, x) and out.flags.writeable and (operands is None or apart(out, x, (*operands, *results)))):
             return None
         results.append(out)
     return tuple(results)
+
+
+def apart(out: Array, x: Array, others: tuple[Array, ...]) -> bool:
+    """Whether an array has the shape of `x`, is in order, and shares no memory with the others."""
+    return out.shape == x.shape and out.flags.carray and not any(may_share_memory(out, other) for other in others)
