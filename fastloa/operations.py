@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias
 
 import numpy as np
-from fastloa_kernels.engines import PARALLEL, SMALL
+from fastloa_kernels.engines import FEW_ROWS, PARALLEL
 from fastloa_kernels.records import Elementwise, Gated, Projection, Rowwise
 from numpy import empty, ndarray  # looked up on every call
 
@@ -30,6 +30,9 @@ class Variant:
 
     record: Any
     parameters: tuple[float, ...] = ()
+
+
+_NONE_YET: tuple[Any, int, Any, int] = (None, 0, None, 0)
 
 
 class Operation(Generic[P]):
@@ -61,6 +64,7 @@ class ActivationOperation(Operation[P]):
         super().__init__(function, record)
         self._defaults: tuple[float, ...] | None = ()  # None where an option must be given
         self._value = Form(record, "value", self._arrays)
+        self._most, self._latest = self._value.most, _NONE_YET
 
     if TYPE_CHECKING:
 
@@ -75,10 +79,13 @@ class ActivationOperation(Operation[P]):
             # and an argument with a name of its own saves the time to look into a tuple or a dictionary.
             if not more and backend is None and backends.on_cpu and type(x) is ndarray:
                 size, dtype, ndim = x.size, x.dtype, x.ndim
-                if size <= self._value.most and (
+                if size <= self._most and (
                     axis is UNSET or (self._along_axis and type(axis) is int and (axis == -1 or axis == ndim - 1))
                 ):
-                    kernel, address = self._value.small[dtype, ndim]
+                    known, dimensions, kernel, address = self._latest
+                    if dtype is not known or ndim != dimensions:
+                        kernel, address = self._value.small[dtype, ndim]
+                        self._latest = dtype, ndim, kernel, address
                     if kernel is not None and (
                         out is None
                         or (
@@ -207,7 +214,7 @@ class Form:
 
     def __init__(self, record: Elementwise | Gated | Rowwise | Projection, name: str, names: tuple[str, ...]) -> None:
         self.record, self.name, self.names = record, name, names
-        self.most = SMALL if isinstance(record, Rowwise | Projection) else PARALLEL - 1  # elements for `small`
+        self.most = FEW_ROWS if isinstance(record, Rowwise | Projection) else PARALLEL - 1  # elements for `small`
         self.kernels, self.small = Found(self._native), Found(self._native_small)
         self._kernels_there = Found(self._native_there)
         self.of = Found(lambda record: Form(record, name, names)).__getitem__  # the same form of another record

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import numpy as np
-from fastloa_kernels.engines import SMALL, RowForm
+from fastloa_kernels.engines import FEW_ROWS, RowForm, RowOptions
 from fastloa_kernels.records import ProjectionLoss, RowLoss
 from numpy import ndarray  # looked up on every call
 
@@ -84,34 +84,62 @@ class RowLossOperation(LossOperation[P]):
                 total = total_of(call, losses, options_of_rows.divisor, rows.kind.compute)
             return results.give(total)
 
-    def _usual_call(self, key: tuple[str, Any]) -> Callable[..., tuple[Any, ...] | None] | None:
-        """What the call of few rows and labels, with no more than the usual options, comes to."""
+    def _usual_call(self, key: tuple[str, Any]) -> "_Usual | None":
         form, dtype = key
         if dtype not in NATIVE or self.record.parameters:
             return None
-        value, scalar, ignore_index = "value" in form, dtype.type, self._definition(None, None).ignore_index
-        names, engine = RESULTS[form][value:], backends.engine(self.__name__, "cpu")
-        row_form = RowForm(value=value, grad="grad" in form, hess="hess" in form, labels=True, weighted=False)
-        kernel = engine.load(self.record, row_form, dtype.name).small()
+        return _Usual(self.__name__, self.record, form, dtype, self._definition(None, None).ignore_index)
 
-        def call(x: Array, labels: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
-            if x.ndim != 2 or x.size > SMALL or type(labels) is not ndarray or labels.dtype is not _LABELS:
-                return None
-            if labels.ndim != 1:
-                return None
-            reduction = options.get("reduction", "mean")
-            mean = type(reduction) is str and reduction == "mean"
-            if not mean and not (type(reduction) is str and reduction == "sum"):
-                return None
-            results = results_like(x, (x, labels), names, options)
-            if results is None:
-                return None
-            fits, total = kernel(x, labels, ignore_index, mean, *results)
-            if not fits or not -_HUGE < total < _HUGE:
-                return None
-            return (scalar(total), *results) if value else results
 
-        return call
+class _Usual:
+    """A call with labels and no more than the usual options, of NumPy's arrays as they are.
+
+    What it cannot do it leaves, and never says why: the long way looks.
+    """
+
+    def __init__(self, name: str, record: RowLoss | ProjectionLoss, form: str, dtype: Any, ignore_index: int) -> None:
+        self._value, self._scalar, self._ignore_index = "value" in form, dtype.type, ignore_index
+        self._names, self._engine = RESULTS[form][self._value :], backends.engine(name, "cpu")
+        grad, hess = "grad" in form, "hess" in form
+        row_form = RowForm(value=self._value, grad=grad, hess=hess, labels=True, weighted=False)
+        self._many = self._engine.load(record, row_form, dtype.name)
+        self._few, self._without = self._many.small(), (None,) * (2 - grad - hess)
+
+    def __call__(self, x: Array, labels: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
+        """Return the results, if there is a way."""
+        if x.ndim != 2 or type(labels) is not ndarray or labels.dtype is not _LABELS or labels.ndim != 1:
+            return None
+        reduction = options.get("reduction", "mean")
+        mean = type(reduction) is str and reduction == "mean"
+        if not mean and not (type(reduction) is str and reduction == "sum"):
+            return None
+        results = results_like(x, (x, labels), self._names, options)
+        if results is None:
+            return None
+        total = self._of_few(x, labels, mean, results) if x.size <= FEW_ROWS else None
+        if total is None:
+            total = self._of_many(x, labels, mean, results)
+        if total is None:
+            return None
+        return (total, *results) if self._value else results
+
+    def _of_few(self, x: Array, labels: Array, mean: bool, results: tuple[Array, ...]) -> Any:
+        fits, total = self._few(x, labels, self._ignore_index, mean, *results)
+        return self._scalar(total) if fits and -_HUGE < total < _HUGE else None
+
+    def _of_many(self, x: Array, labels: Array, mean: bool, results: tuple[Array, ...]) -> Any:
+        for array in (x, labels):
+            if not (array.flags.c_contiguous and array.flags.aligned):
+                return None
+        rows, classes = x.shape
+        if len(labels) != rows:
+            return None
+        bad, counted = self._engine.label_weights(labels, None, None, self._ignore_index, classes)
+        if bad >= 0:
+            return None
+        options = RowOptions(self._ignore_index, 1.0, 0.0, float(classes), counted if mean else 1.0)
+        total = self._many(x, labels, None, None, options, None, *results, *self._without)
+        return total if self._value else 0.0
 
 
 class _Results:

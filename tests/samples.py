@@ -55,11 +55,12 @@ def grid(*axes):
 
 
 def matrix(dtype):
-    """Give rows whose differences are exact, of all widths; well classified rows; and rows with infinities."""
+    """Give rows whose differences are exact, of all widths; well classified rows; huge scores; and infinities."""
     rng, info, inf = rng_for("matrix", dtype), np.finfo(dtype), np.inf
-    wide = 80.0 if dtype == "float32" else 700.0
+    wide, most = (80.0, 37.0) if dtype == "float32" else (700.0, 300.0)
     rows = [np.round(rng.normal(size=7) * scale * 64) / 64 for scale in (0.05, 0.5, 1, 2, 5, 10, 20, 40) * 3]
     rows += [np.roll([0.0, gap, gap - 1, gap / 2, -gap, 1, 2], i) for i, gap in enumerate((17, 20, 40, wide, 2 * wide))]
+    rows += [*(rng.normal(size=(8, 7)) * 10.0 ** rng.uniform(0.0, most, (8, 7)))]  # differences lose as much as 1 here
     rows += [
         [1.5] * 7, [0.0] * 7, [-inf, 0, 1, -inf, 2, 0, 0], [inf, 0, 1, -inf, 2, 0, 0], [inf, inf, 0, 0, 0, 0, 0],
         [-inf] * 7, [inf] * 7, [float(info.max), float(-info.max), 0, 0, 1, -1, 0], [0, 0, 0, 0, 0, 0, -inf],

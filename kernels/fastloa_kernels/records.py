@@ -1,11 +1,17 @@
 """What an operation is to the engines: its formulas, and how many arrays they take. Nothing here knows an array."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 Formula = Callable[..., Any]
+
+
+@functools.cache
+def _arguments(formula: Formula) -> tuple[str, ...]:
+    return tuple(inspect.signature(formula).parameters)
 
 
 class _Named:
@@ -24,7 +30,7 @@ class _Named:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return tuple(inspect.signature(self.value).parameters)[self.arrays :]
+        return _arguments(self.value)[self.arrays :]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ MODULES = {
     "cuda": "fastloa_kernels.engines.numba_cuda.engine",
 }
 SMALL = 1 << 12  # elements up to which a call's overhead outweighs its work
+FEW_ROWS = 1 << 14  # elements of rows up to which a call has no room of its own, and no other thread may run
 PARALLEL = 1 << 16  # and from which waking a CPU's threads (2-4 microseconds) is worth it
 
 

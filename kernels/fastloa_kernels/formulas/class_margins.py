@@ -37,7 +37,7 @@ def multi_margin_loss_second(x, y, margin):
 
 def multi_margin_loss_squared(x, y, margin):
     z, low = excess(x, y, margin)
-    return 0.0 if z + low <= 0.0 else (fma(z, z, 2.0 * z * low) if z < inf else z)
+    return 0.0 if z + low <= 0.0 else (fma(z, z, 2.0 * z * low) if z * z < inf else z * z)
 
 
 def multi_margin_loss_squared_derivative(x, y, margin):

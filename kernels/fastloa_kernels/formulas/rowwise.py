@@ -9,7 +9,8 @@ from fastloa_kernels.formulas.elementary import decay, exp, log1p
 from fastloa_kernels.primitives import fma, inf, nan, reciprocal
 from fastloa_kernels.records import RowLoss, Rowwise
 
-FAR = 2000.0  # more than a difference can lose where exp is not 0; what infinities lose is NaN
+MOST = 1.0  # more than a difference can lose where exp is not 0; of huge scores it may lose anything, of infinite NaN
+NEAR, DEEP = 2.0**20, -2000.0
 
 
 def distance(x, m):
@@ -23,7 +24,17 @@ def same(x):
 def exponential(x, m):
     # What rounding x - m loses goes along: without it e is as many ulp off as |x - m| is large.
     d, low = two_sum(x, -m)
-    return decay(0.0 if x == m else d, low if low < FAR else 0.0)
+    return decay(0.0 if x == m else d, low if abs(low) < MOST else 0.0)
+
+
+def floor(m):
+    return m + DEEP
+
+
+def near_exponential(x, m, floor):
+    """The same of a `near` m, for fewer instructions: no score is infinite or huge once it is not below the floor."""
+    d, low = two_sum(floor if x < floor else x, -m)
+    return decay(d, low)
 
 
 def other(e):

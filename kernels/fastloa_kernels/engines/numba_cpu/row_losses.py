@@ -151,11 +151,10 @@ def _label_row(record: Any, dtype: str, general: bool) -> Any:
                 if hess:
                     h[row, i] = scalar(0.0)
             return 0.0
-        at_label = x[label]
         own = np.float64(class_weight[label]) if general else 1.0
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
         m, wide = read(x, dx, row, grad, buffers)
-        rest, d = scalar(wide), distance(at_label, m)
+        rest, d = scalar(wide), distance(x[label], m)  # not before: a read here and there upsets what is fetched ahead
         loss, lean, square = 0.0, 0.0, 0.0
         if general and z != 0.0:
             lean, square = z_terms(z, m, rest)
@@ -213,12 +212,13 @@ def _bent_row(record: Any, dtype: str, general: bool) -> Any:
             if hess:
                 fill(h, row)
             return 0.0
-        at_label, parameters = np.float64(x[label]), options[6:]
+        parameters = options[6:]
         scale = np.float64(sample_weight[row]) if sample_weight.size else 1.0
         if general:
             scale *= np.float64(class_weight[label])
         m, wide = read(x, dx, row, grad, buffers)
-        rest, (loss, slope, bend) = scalar(wide), terms(at_label, np.float64(m), wide, parameters)
+        rest = scalar(wide)
+        loss, slope, bend = terms(np.float64(x[label]), np.float64(m), wide, parameters)
         if grad:
             share, e = scale / options[4], dx[row, label]
             mass, miss = share * slope, complement(e, rest)

@@ -36,7 +36,7 @@ def ordering(dtype: str) -> tuple[Any, Any, Any]:
     places, magnitude = integer(shift), integer(np.iinfo(integer).max)
 
     def flip(bits):
-        return bits ^ ((bits >> places) & magnitude)
+        return integer(bits ^ integer(integer(bits >> places) & magnitude))
 
     return integer, integer(np.iinfo(integer).min), jitable(flip)
 
@@ -99,28 +99,61 @@ def _stored_sum(dtype: str) -> Any:
 
 
 @functools.cache
+def _exponentials(dtype: str) -> Any:
+    """``fill(x, m, out)``: exp(x - m); by itself, or LLVM would load its constants anew for each vector."""
+    fill, number = _filled(dtype, 1), NUMBER[dtype]
+
+    def run(x, m, out):
+        fill((x, out), m)
+
+    return outlined(run, (array(number), number, array(number, written=True)))
+
+
+def _filled(dtype: str, place: int) -> Any:
+    """``fill(rows, m)``: exp(x - m) of the first row, left in the one at `place`."""
+    exponential, near_exponential = bind(rowwise.exponential, dtype), bind(rowwise.near_exponential, dtype)
+    floor, scalar = bind(rowwise.floor, dtype), np.dtype(dtype).type
+    most = scalar(rowwise.NEAR)
+
+    def fill(rows, m):
+        if abs(m) < most:
+            least = floor(m)
+            for i in range(rows[0].size):
+                rows[place][i] = near_exponential(rows[0][i], m, least)
+        else:
+            for i in range(rows[0].size):
+                rows[place][i] = exponential(rows[0][i], m)
+
+    return jitable(fill)
+
+
+@functools.cache
 def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
     """``read(rows, values, upper, lower) -> (m, rest)``: the maximum m of ``rows[0]`` and sum(exp(x - m)) - 1.
 
     With `stored`, exp(x - m) is left in ``rows[place]``; else there is the one row.
     """
     place = place if stored else 0
-    greatest, exponential = maximum(dtype), bind(rowwise.exponential, dtype)
+    greatest, fill = maximum(dtype), _filled(dtype, place)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
     narrow = dtype == "float32"
+    leaf, stored_total, exponentials_of = summation.outlined_leaf(dtype), _stored_sum(dtype), _exponentials(dtype)
 
-    def term(x, e, extra):
-        m, without_largest = extra
-        v = e if stored else exponential(x, m)
-        return other(v) if without_largest else v
+    def total_of(x, e, m, without_largest, values, upper, lower):
+        total, error = 0.0, 0.0
+        for start in range(0, x.size, BLOCK):
+            stop = min(x.size, start + BLOCK)
+            part, source = values[: stop - start], e[start:stop]
+            if not stored:
+                exponentials_of(x[start:stop], m, part)
+            for i in range(part.size):
+                v = source[i] if stored else part[i]
+                part[i] = other(v) if without_largest else v
+            high, low = leaf(values, stop - start, upper, lower)
+            total, error = added(total, error, high, low)
+        return total, error
 
-    total_of, stored_total = row_sum(dtype, jitable(term)), _stored_sum(dtype)
-
-    def fill(rows, m):
-        for i in range(rows[0].size):
-            rows[place][i] = exponential(rows[0][i], m)
-
-    fill = jitable(fill)
+    total_of = jitable(total_of)
 
     def read(rows, values, upper, lower):
         x, e = rows[0], rows[place]
@@ -132,7 +165,7 @@ def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
             if stored and not without_largest:
                 total, error = stored_total(e, values, upper, lower)
             else:
-                total, error = total_of(x, e, (m, without_largest), values, upper, lower)
+                total, error = total_of(x, e, m, without_largest, values, upper, lower)
             excess = total + error if without_largest else (total - 1.0) + error
             if not narrow or without_largest or not excess < CLOSE:
                 break
@@ -245,7 +278,8 @@ def rowwise_backward_from_output(record: Rowwise, dtype: str, place: int) -> Any
         for i in range(rows[0].size):
             rows[place][i] = backward(rows[0][i], rows[1][i], total)
 
-    write = jitable(write)
+    taken = [array(NUMBER[dtype], written=i == place) for i in range(max(2, place + 1))]
+    write = outlined(write, (types.Tuple(taken), NUMBER[dtype]))
 
     def run(arrays, first, last, room):
         values, upper, lower = split(room)

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.core.typing.templates import Signature
 from numba.extending import intrinsic, overload
 
-from fastloa_kernels.engines import PARALLEL, SMALL
+from fastloa_kernels.engines import FEW_ROWS, PARALLEL, SMALL
 from fastloa_kernels.engines.numba_cpu import rows, summation
 from fastloa_kernels.engines.numba_cpu.calling import address_at, call_loop, call_rows, regained, released
 from fastloa_kernels.engines.numba_cpu.compilation import LINKED, compiled, jitable, uncounted
@@ -244,7 +244,7 @@ def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
     number = NUMBER[dtype]
 
     def one(place, x, out, parameters):
-        if out.size > SMALL or out.size == 0 or not (fits(x, out) and in_order(out)):
+        if out.size > FEW_ROWS or out.size == 0 or not (fits(x, out) and in_order(out)):
             return False
         shape, (x, out) = (out.size // out.shape[-1], out.shape[-1]), packed((x, out))
         address = chosen(place, shape, True)
@@ -253,7 +253,7 @@ def rows_kernel(inputs: int, dtype: str, ndim: int) -> Callable[..., bool]:
         return address != 0
 
     def two(place, g, y, out, parameters):
-        if out.size > SMALL or out.size == 0 or not (fits(g, out) and fits(y, out) and in_order(out)):
+        if out.size > FEW_ROWS or out.size == 0 or not (fits(g, out) and fits(y, out) and in_order(out)):
             return False
         shape, (g, y, out) = (out.size // out.shape[-1], out.shape[-1]), packed((g, y, out))
         address = chosen(place, shape, True)
@@ -281,7 +281,7 @@ def row_losses_kernel(dtype: str, *, value: bool, results: int, tiled: bool) -> 
         values, upper, lower = split(room)
         slots, none = room[LOSSES : LOSSES + BLOCK], values[:0]
         losses = slots if value else slots[:0]
-        if x.size > SMALL or x.size == 0 or count > slots.size or labels.size != count:
+        if x.size > FEW_ROWS or x.size == 0 or count > slots.size or labels.size != count:
             return False, 0.0
         address = chosen(place, x.shape, tiled)
         if address == 0 or not (in_order(x) and in_order(labels)):

@@ -34,10 +34,12 @@ def _leaf32(values, count, high, low):
     third = min(count - 2 * width, width)
     for i in range(d.size):
         high[i] = (np.float64(a[i]) + np.float64(c[i])) + (np.float64(b[i]) + np.float64(d[i]))
-    for i in range(d.size, third):  # beyond the last value the tree adds zeros
-        high[i] = (np.float64(a[i]) + np.float64(c[i])) + (np.float64(b[i]) + 0.0)
-    for i in range(third, width):
-        high[i] = (np.float64(a[i]) + 0.0) + (np.float64(b[i]) + 0.0)
+    a, b, c, rest = a[d.size :], b[d.size :], c[d.size : third], high[d.size : width]
+    for i in range(c.size):  # beyond the last value the tree adds zeros
+        rest[i] = (np.float64(a[i]) + np.float64(c[i])) + (np.float64(b[i]) + 0.0)
+    a, b, rest = a[c.size :], b[c.size :], rest[c.size :]
+    for i in range(a.size):
+        rest[i] = (np.float64(a[i]) + 0.0) + (np.float64(b[i]) + 0.0)
     while width >= 4:
         width //= 4
         e, f, g, h = high[:width], high[width : 2 * width], high[2 * width : 3 * width], high[3 * width : 4 * width]
