@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import Any, ParamSpec
 
 import numpy as np
 from fastloa_kernels.engines import RowForm, RowOptions
@@ -10,8 +10,8 @@ from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.formulas.vectors import PRODUCT_WITH_DIRECTION
 
 from fastloa import backends, checks, dtypes
-from fastloa.calls import Call
-from fastloa.operations import Array, Operation
+from fastloa.calls import Call, check_apart
+from fastloa.loss_operations import GradientOperation, check_buffers, take_buffers
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_targets import same, total_of, within_int64
 from fastloa.straight_losses import REDUCTIONS
@@ -29,47 +29,26 @@ class ContrastiveTerms:
     eps: float
 
 
-class ContrastiveLossOperation(Operation[P]):
+class ContrastiveLossOperation(GradientOperation[P]):
     """A loss of each embedding's similarities to all others, the positives of its label among them."""
 
     def __init__(self, function: Callable[P, Any], loss: RowLossOperation[Any]) -> None:
         super().__init__(function, loss.record)
 
-    if TYPE_CHECKING:
-
-        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-            """Return the value of the loss."""
-
-        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-            """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
-
-        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Array]:
-            """Return the value and the gradient, computed together."""
-
-    else:
-
-        def __call__(self, /, *args, **kwargs):
-            """Return the value of the loss."""
-            return self._run("value", args, kwargs)[0]
-
-        def grad(self, /, *args, **kwargs):
-            """Return the gradient of the reduced loss (of the sum, for ``reduction="none"``)."""
-            return self._run("grad", args, kwargs)[0]
-
-        def value_and_grad(self, /, *args, **kwargs):
-            """Return the value and the gradient, computed together."""
-            return self._run("value_and_grad", args, kwargs)
-
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
+        buffers = take_buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
         backend, terms = options.pop("backend", None), self._definition(*args, **options)
         checks.choice(function, "reduction", reduction, REDUCTIONS)
         given, labels = args
-        call = Call(function, {"embeddings": given, "labels": labels, "sample_weight": sample_weight}, backend)
+        read = {"embeddings": given, "labels": labels, "sample_weight": sample_weight}
+        call = Call(function, {**read, **buffers}, backend)
+        check_apart(function, buffers)
         with call.on_device():
             kind = dtypes.kind_of(function, "embeddings", given)
             _check(function, given, labels)
+            check_buffers(function, buffers, reduction, given.shape[:1], {"grad_out": given.shape}, kind)
             x = call.ready(given, kind.compute)
             pairs = _Pairs(call, labels)
             weights = _weights(call, sample_weight, len(x), kind.compute)
@@ -79,11 +58,11 @@ class ContrastiveLossOperation(Operation[P]):
             losses = work.run(call.engine.load(self.record, row_form, kind.compute), pairs, weights, divisor, row_form)
             results = []
             if row_form.value and reduction == "none":
-                results.append(call.give(losses, None, kind.value))
+                results.append(call.give(losses, buffers.get("out"), kind.value))
             elif row_form.value:
                 results.append(call.scalar(total_of(call, losses, divisor, kind.value)))
             if row_form.grad:
-                results.append(call.give(work.gradient(), None, kind.result))
+                results.append(call.give(work.gradient(), buffers.get("grad_out"), kind.result))
             return tuple(results)
 
 

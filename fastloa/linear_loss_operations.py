@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import Any, ParamSpec
 
 from fastloa import checks, dtypes
-from fastloa.calls import Call
-from fastloa.operations import Array, Operation
+from fastloa.calls import Call, check_apart
+from fastloa.joint_loss_operations import parts_of, several_buffers
+from fastloa.loss_operations import GradientsOperation, check_buffers, take_buffers
+from fastloa.operations import Array
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_targets import RowTerms, options_of, row_form, same, targets_of, total_of
 from fastloa.straight_losses import REDUCTIONS
@@ -26,71 +28,52 @@ class LinearTerms:
     chunk: int | None
 
 
-class LinearLossOperation(Operation[P]):
+class LinearLossOperation(GradientsOperation[P]):
     """A loss of ``input @ linear_weight.T + linear_bias``, and its gradients with respect to these arrays."""
 
     def __init__(self, function: Callable[P, Any], loss: RowLossOperation[Any]) -> None:
         super().__init__(function, loss.record)
 
-    if TYPE_CHECKING:
-
-        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-            """Return the value of the loss."""
-
-        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, ...]:
-            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
-
-        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, tuple[Array, ...]]:
-            """Return the value, and the gradients of input, weight and, where there is one, bias."""
-
-    else:
-
-        def __call__(self, /, *args, **kwargs):
-            """Return the value of the loss."""
-            return self._run("value", args, kwargs)[0]
-
-        def grad(self, /, *args, **kwargs):
-            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
-            return self._run("grad", args, kwargs)[1]
-
-        def value_and_grad(self, /, *args, **kwargs):
-            """Return the value, and the gradients of input, weight and, where there is one, bias."""
-            return self._run("value_and_grad", args, kwargs)
-
-    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
+        given = take_buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
         backend, terms = options.pop("backend", None), self._definition(*args, **options)
         checks.choice(function, "reduction", reduction, REDUCTIONS)
         x, weight, target = args
         names = ("input", "linear_weight", "linear_bias")[: 2 if terms.bias is None else 3]
-        arrays = (x, weight, terms.bias)[: len(names)]
+        arrays, buffers = (x, weight, terms.bias)[: len(names)], several_buffers(function, given, len(names))
         others = {
             "target": target,
             "weight": terms.rows.weight,
             "sample_weight": sample_weight,
             "mask": terms.rows.mask,
         }
-        call = Call(function, {**dict(zip(names, arrays, strict=True)), **others}, backend)
+        call = Call(function, {**dict(zip(names, arrays, strict=True)), **others, **buffers}, backend)
+        check_apart(function, buffers)
         with call.on_device():
             kind = dtypes.same_kind(function, names, arrays)
             _check_shapes(function, x, weight, terms.bias)
             scores = (*x.shape[:-1], len(weight))
             targets = targets_of(call, target, terms.rows, sample_weight, scores, len(scores) - 1, kind.compute)
+            own = dict(zip(parts_of("grad_out", len(names)), [array.shape for array in arrays], strict=True))
+            check_buffers(function, buffers, reduction, scores[:-1], own, kind)
             shared = options_of(call, targets, terms.rows, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), kind.compute)
             ready = [call.ready(array, kind.compute) for array in arrays]
             layer = _Layer(call.engine, kind.compute, ready[0].reshape(-1, x.shape[-1]), *ready[1:])
             losses = layer.run(kernel, targets, shared, terms, value="value" in form, grad="grad" in form)
-            grads = tuple(
-                call.give(grad.reshape(array.shape), None, kind.result)
-                for grad, array in zip(layer.grads, arrays, strict=False)
-            )
+            grads = [
+                call.give(grad.reshape(shape), buffers.get(name), kind.result)
+                for grad, (name, shape) in zip(layer.grads, own.items(), strict=False)
+            ]
             if "value" not in form:
-                return None, grads
+                return tuple(grads)
             if reduction == "none":
-                return call.give(losses.reshape(scores[:-1]), None, kind.value), grads
-            return call.scalar(total_of(call, losses, shared.divisor, kind.value)), grads
+                value = call.give(losses.reshape(scores[:-1]), buffers.get("out"), kind.value)
+            else:
+                value = call.scalar(total_of(call, losses, shared.divisor, kind.value))
+            return value, *grads
 
 
 class _Layer:

@@ -3,18 +3,20 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
 
 import numpy as np
 from fastloa_kernels.formulas.totals import IDENTITY, NOT_A_PROBABILITY
 from fastloa_kernels.records import PairwiseLoss
 
 from fastloa import checks, dtypes
-from fastloa.calls import Call, check_apart
+from fastloa.calls import Call, check_apart, check_out
 from fastloa.operations import Array, Operation
 from fastloa.straight_losses import REDUCTIONS, RESULTS, Straight
 
 P = ParamSpec("P")
+Several = tuple[Array, ...]
+Buffers = tuple[Array | None, ...] | None
 LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
@@ -54,6 +56,56 @@ class GradientOperation(Operation[P], Generic[P]):
         """Return the value and the gradient, computed together in one pass."""
         value, grad = self._run("value_and_grad", args, kwargs)
         return value, grad
+
+
+class GradientsOperation(Operation[P], Generic[P]):
+    """The same of a loss with gradients with respect to several arguments, in their order.
+
+    ``grad_out=`` is as many arrays, or None in place of one that is to be new.
+    """
+
+    def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
+        @overload
+        def __call__(self, /, *args: Any, out: Array, **kwargs: Any) -> Array: ...
+        def __call__(self, /, *args: Any, **kwargs: Any) -> Array:
+            """Return the value of the loss."""
+
+        @overload
+        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Several: ...
+        @overload
+        def grad(self, /, *args: Any, grad_out: Buffers, **kwargs: Any) -> Several: ...
+        def grad(self, /, *args: Any, **kwargs: Any) -> Several:
+            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
+
+        @overload
+        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Several]: ...
+        @overload
+        def value_and_grad(
+            self, /, *args: Any, out: Array | None = None, grad_out: Buffers = None, **kwargs: Any
+        ) -> tuple[Array, Several]: ...
+        def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Several]:
+            """Return the value and the gradients, computed together."""
+
+    else:
+
+        def __call__(self, /, *args, **kwargs):
+            """Return the value of the loss."""
+            return self._run("value", args, kwargs)[0]
+
+        def grad(self, /, *args, **kwargs):
+            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
+            return self._run("grad", args, kwargs)
+
+        def value_and_grad(self, /, *args, **kwargs):
+            """Return the value and the gradients, computed together."""
+            value, *grads = self._run("value_and_grad", args, kwargs)
+            return value, tuple(grads)
 
 
 class LossOperation(GradientOperation[P]):
@@ -199,6 +251,19 @@ def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str,
         if name not in RESULTS[form] and buffer is not None:
             raise TypeError(f"{function}: {name} is not a result of this call")
     return buffers
+
+
+def check_buffers(
+    function: str, buffers: dict[str, Any], reduction: str, losses: tuple[int, ...], grads: dict[str, tuple[int, ...]],
+    kind: dtypes.Kind,
+) -> None:  # fmt: skip
+    """Raise unless all arrays to write to are of the shapes of the losses, and of the gradients of these names."""
+    if reduction != "none" and buffers.get("out") is not None:
+        raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+    for name, buffer in buffers.items():
+        if buffer is not None:
+            shape, result = (losses, kind.value) if name == "out" else (grads[name], kind.result)
+            check_out(function, name, buffer, shape, result)
 
 
 def expanded(call: Call, name: str, array: Any, shape: tuple[int, ...], dtype: str) -> Any:

@@ -7,13 +7,14 @@ from typing import Any, ParamSpec
 import numpy as np
 from fastloa_kernels.records import PairedLoss
 
-from fastloa import dtypes
+from fastloa import backends, dtypes
 from fastloa.calls import Call
 from fastloa.operations import Array
 from fastloa.row_targets import last, same, within_int64
-from fastloa.vector_loss_operations import ClassLossOperation, VectorRows, VectorTerms
+from fastloa.vector_loss_operations import ClassLossOperation, VectorRows, VectorTerms, in_order
 
 P = ParamSpec("P")
+LABELS = np.dtype("int64")
 NO_CLASS = -2  # what a kernel takes for a wrong label, where -1 would be none at all
 
 
@@ -33,13 +34,24 @@ class PairedLossOperation(ClassLossOperation[P]):
     def __init__(self, function: Callable[P, Any], record: PairedLoss, *, several: bool) -> None:
         super().__init__(function, record)
         self.several = several
+        self._unread = -1 if several else 0  # a label that is not looked at: one that is none, or is always a class
+
+    def _usual_targets(self, x: Any, args: tuple[Any, ...]) -> tuple[Any] | None:
+        labels = args[1]
+        if type(labels) is not np.ndarray or labels.ndim != 1 + self.several:
+            return None
+        if not in_order(labels, LABELS, (len(x), *labels.shape[1:])):
+            return None
+        engine = backends.engine(self.__name__, "cpu")
+        bad, _ = engine.label_weights(labels.reshape(-1), None, None, self._unread, x.shape[1])
+        return None if bad >= 0 else (labels if self.several else labels.reshape(-1, 1),)
 
     def _targets(
         self, call: Call, rows: VectorRows, args: tuple[Any, ...], terms: PairedTerms, weights: Any
     ) -> tuple[Any, Any]:
         labels, xp = _labels(call, rows, args[1], several=self.several), call.engine.xp
         if call.engine.name == "cpu" or terms.check or call.moved:
-            _check_labels(call, labels, rows, several=self.several)
+            _check_labels(call, labels, rows, self._unread, several=self.several)
         if not self.several and call.engine.name != "cpu":
             labels = xp.where(labels < 0, NO_CLASS, labels)
         if terms.weight is not None:
@@ -72,9 +84,8 @@ def _labels(call: Call, rows: VectorRows, target: Any, *, several: bool) -> Any:
     return ready.reshape(len(rows.vectors[0]), target.shape[rows.axis] if several else 1)
 
 
-def _check_labels(call: Call, labels: Any, rows: VectorRows, *, several: bool) -> None:
+def _check_labels(call: Call, labels: Any, rows: VectorRows, unread: int, *, several: bool) -> None:
     """Raise for a label out of range. On a GPU that would wait for the device, and its row is NaN instead."""
-    unread = -1 if several else 0  # which is always a class
     bad, _ = call.engine.label_weights(labels.reshape(-1), None, None, unread, rows.length)
     at = int(bad)
     if at < 0:

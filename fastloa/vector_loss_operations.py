@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Any, ParamSpec, overload
 
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import PairedLoss, VectorLoss
+from numpy import ndarray  # looked up on every call
 
-from fastloa import checks, dtypes
+from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
 from fastloa.joint_loss_operations import parts_of, several_buffers
-from fastloa.loss_operations import check_probabilities, expanded, take_buffers
-from fastloa.operations import Array, Operation
+from fastloa.loss_operations import GradientsOperation, check_probabilities, expanded, take_buffers
+from fastloa.operations import NATIVE, Array, Found, native
 from fastloa.row_operations import normal_axis
 from fastloa.row_targets import last, same
-from fastloa.straight_losses import REDUCTIONS, RESULTS
+from fastloa.straight_losses import REDUCTIONS, RESULTS, results_like
 
 P = ParamSpec("P")
-Several = tuple[Array, ...]
-Buffers = tuple[Array | None, ...] | None
 
 
 @dataclass(frozen=True)
@@ -32,53 +31,14 @@ class VectorTerms:
     length: bool = False  # whether the length of the rows is one more parameter
 
 
-class VectorLossOperation(Operation[P]):
-    """A loss of rows of vectors along an axis, with gradients in several arrays, in the order of the arguments.
-
-    ``grad_out=`` is as many arrays, or None in place of one that is to be new.
-    """
+class VectorLossOperation(GradientsOperation[P]):
+    """A loss of rows of vectors along an axis, with gradients in several arrays, in the order of the arguments."""
 
     record: VectorLoss | PairedLoss
 
-    if TYPE_CHECKING:
-
-        @overload
-        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Array: ...
-        @overload
-        def __call__(self, /, *args: Any, out: Array, **kwargs: Any) -> Array: ...
-        def __call__(self, /, *args: Any, **kwargs: Any) -> Array:
-            """Return the value of the loss."""
-
-        @overload
-        def grad(self, /, *args: P.args, **kwargs: P.kwargs) -> Several: ...
-        @overload
-        def grad(self, /, *args: Any, grad_out: Buffers, **kwargs: Any) -> Several: ...
-        def grad(self, /, *args: Any, **kwargs: Any) -> Several:
-            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
-
-        @overload
-        def value_and_grad(self, /, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Several]: ...
-        @overload
-        def value_and_grad(
-            self, /, *args: Any, out: Array | None = None, grad_out: Buffers = None, **kwargs: Any
-        ) -> tuple[Array, Several]: ...
-        def value_and_grad(self, /, *args: Any, **kwargs: Any) -> tuple[Array, Several]:
-            """Return the value and the gradients, computed together."""
-
-    else:
-
-        def __call__(self, /, *args, **kwargs):
-            """Return the value of the loss."""
-            return self._run("value", args, kwargs)[0]
-
-        def grad(self, /, *args, **kwargs):
-            """Return the gradients of the reduced loss (of the sum, for ``reduction="none"``)."""
-            return self._run("grad", args, kwargs)
-
-        def value_and_grad(self, /, *args, **kwargs):
-            """Return the value and the gradients, computed together."""
-            value, *grads = self._run("value_and_grad", args, kwargs)
-            return value, tuple(grads)
+    def __init__(self, function: Callable[P, Any], record: VectorLoss | PairedLoss) -> None:
+        super().__init__(function, record)
+        self._usual = Found(self._usual_kernel)
 
     def _buffers(self, function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:
         return several_buffers(function, take_buffers(function, form, options), self.record.gradients)
@@ -97,6 +57,10 @@ class VectorLossOperation(Operation[P]):
         return rows.vectors if terms.weight is None else (*rows.vectors, rows.spread("weight", terms.weight))
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        if len(args) == len(self._arrays) and type(args[0]) is ndarray and (backends.on_cpu or backends.look()):
+            found = self._straight(form, args, options)
+            if found is not None:
+                return found
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"
         buffers = self._buffers(function, form, options)
         reduction, sample_weight = options.pop("reduction", "mean"), options.pop("sample_weight", None)
@@ -127,6 +91,40 @@ class VectorLossOperation(Operation[P]):
             value = kernel(self._vectors(rows, terms), target, weights, parameters, divisor, out, grads)
             results = [rows.give(name, array, buffers.get(name)) for name, array in made.items()]
             return (call.scalar(value), *results) if summed and "value" in form else tuple(results)
+
+    def _straight(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The results of a call with no more than the usual options, of NumPy's arrays as they are.
+
+        What it cannot do it leaves, and never says why: the long way looks.
+        """
+        x, vectors, value = args[0], args[: self.record.vectors], "value" in form
+        reduction = options.get("reduction", "mean") if options else "mean"
+        if x.ndim != 2 or x.size == 0 or type(reduction) is not str or reduction not in ("mean", "sum"):
+            return None
+        usual = self._usual[form, x.dtype] if native(vectors, None) else None
+        results = None if usual is None else results_like(x, args, self._results(form)[value:], options)
+        targets = None if results is None else self._usual_targets(x, args)
+        if usual is None or results is None or targets is None:
+            return None
+        (kernel, terms), divisor = usual, float(len(x)) if reduction == "mean" else 1.0
+        parameters = (*terms.parameters, float(x.shape[1])) if terms.length else terms.parameters
+        total = kernel(vectors, *targets, None, parameters, divisor, None, results)
+        return (total, *results) if value else results
+
+    def _usual_kernel(self, key: tuple[str, Any]) -> tuple[Any, Any] | None:
+        form, dtype = key
+        terms = self._definition(*[None] * len(self._arrays))
+        if dtype not in NATIVE or terms.probabilities:
+            return None
+        kernel = backends.engine(self.__name__, "cpu").load(terms.record or self.record, form, dtype.name)
+        return kernel, terms
+
+    def _usual_targets(self, x: Any, args: tuple[Any, ...]) -> tuple[Any] | None:
+        """What the kernel takes for the rows' targets; nothing if it may not have them as they are."""
+        if not self.record.labelled:
+            return (None,)
+        target = args[self.record.vectors]
+        return (target,) if in_order(target, x.dtype, x.shape[:1]) else None
 
 
 class OverlapLossOperation(VectorLossOperation[P]):
@@ -249,6 +247,13 @@ class VectorRows:
 
     def _wanted(self, name: str) -> tuple[tuple[int, ...], Any]:
         return (self.batch, self.kind.value) if name == "out" else (self._shape, self.kind.result)
+
+
+def in_order(array: Any, dtype: Any, shape: tuple[int, ...]) -> bool:
+    """Whether this is an array of NumPy's of that dtype and shape, whose elements lie one after the other."""
+    if type(array) is not ndarray or array.dtype is not dtype or array.shape != shape:
+        return False
+    return bool(array.flags.c_contiguous and array.flags.aligned)
 
 
 def vector_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], VectorLossOperation[P]]:

@@ -75,6 +75,21 @@ def test_zeros_and_rows_without_a_positive(engine):
     assert np.isnan(fl.nt_xent_loss(x[:0], VIEWS[:0], **engine))
 
 
+def test_results_go_where_they_are_wanted(engine):
+    x = embeddings()
+    losses, grad = fl.nt_xent_loss.value_and_grad(x, VIEWS, reduction="none", **engine)
+    out, room = np.full(8, 7.0), np.full((8, 5), 7.0, order="F")
+    value, slope = fl.nt_xent_loss.value_and_grad(x, VIEWS, reduction="none", out=out, grad_out=room, **engine)
+    assert value is out
+    assert slope is room
+    harness.check_same_bits((value, slope), (losses, grad))
+    assert fl.nt_xent_loss(x, VIEWS, reduction="none", out=x[:, 0], **engine).base is x
+    harness.check_same_bits(x[:, 0].copy(), losses)
+    x = embeddings()
+    assert fl.nt_xent_loss.grad(x, VIEWS, reduction="sum", grad_out=x, **engine) is x
+    harness.check_same_bits(x, grad)
+
+
 X = np.ones((3, 2))
 REFUSALS = [
     (
@@ -96,6 +111,18 @@ REFUSALS = [
     (
         lambda: fl.nt_xent_loss(X, VIEWS[:3], sample_weight=X), ValueError,
         "nt_xent_loss: sample_weight must have shape (3,), got (3, 2)",
+    ),
+    (
+        lambda: fl.nt_xent_loss(X, VIEWS[:3], out=X[:, 0]), ValueError,
+        "nt_xent_loss: out must be None unless reduction is 'none', got an array",
+    ),
+    (
+        lambda: fl.nt_xent_loss.grad(X, VIEWS[:3], grad_out=X.T), ValueError,
+        "nt_xent_loss.grad: grad_out must have shape (3, 2), got (2, 3)",
+    ),
+    (
+        lambda: fl.nt_xent_loss.grad(X, VIEWS[:3], out=X[:, 0]), TypeError,
+        "nt_xent_loss.grad: out is not a result of this call",
     ),
 ]  # fmt: skip
 

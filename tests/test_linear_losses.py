@@ -2,6 +2,7 @@
 
 import itertools
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -108,6 +109,27 @@ def test_each_form_gives_the_same(case, dtype, engine):
         assert len(grads) == 2 + len(given)
         check_same_bits(operation(x, weight, target, **given, **engine), value)
         check_same_bits(operation.grad(x, weight, target, **given, **engine), grads)
+
+
+@EVERY
+def test_results_go_where_they_are_wanted(case, dtype, engine):
+    (x, weight, bias), target = layer(dtype), targets("labels", dtype)
+    operation = partial(getattr(fl, case.name).value_and_grad, reduction="none", **engine)
+    losses, grads = operation(x, weight, target, linear_bias=bias)
+    out, rooms = np.empty(ROWS, dtype), tuple(np.full(a.shape, 7.0, dtype, order="F") for a in (x, weight, bias))
+    value, slopes = operation(x, weight, target, linear_bias=bias, out=out, grad_out=rooms)
+    assert value is out
+    assert all(slope is room for slope, room in zip(slopes, rooms, strict=True))
+    check_same_bits((value, *slopes), (losses, *grads))
+    _, slopes = operation(x, weight, target, linear_bias=bias, grad_out=(None, weight, None))
+    assert slopes[1] is weight
+    check_same_bits(slopes, grads)
+    weight = layer(dtype)[1]
+    with pytest.raises(TypeError, match="value_and_grad: grad_out must be two arrays, got 3"):
+        operation(x, weight, target, grad_out=rooms)
+    with pytest.raises(ValueError, match=r"value_and_grad: grad_out\[1\] must have shape"):
+        operation(x, weight, target, grad_out=(None, x))
+    check_same_bits(weight, layer(dtype)[1])
 
 
 @EVERY
