@@ -29,7 +29,7 @@ def page() -> str:
         HEAD,
         *_table("activations", "each with its derivative and backward", activations),
         *_table("losses", "each with its gradient, and most with their Hessian", losses),
-        *_table("optimizers", "most also as a step on bare arrays, such as `adam_step`", optimizers),
+        *_table("optimizers", "all but two also as a step on bare arrays, such as `adam_step`", optimizers),
         *_table("schedules", "of any hyper-parameter, in `fastloa.schedules`", schedules),
     ])  # fmt: skip
 

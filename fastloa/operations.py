@@ -32,9 +32,6 @@ class Variant:
     parameters: tuple[float, ...] = ()
 
 
-_NONE_YET: tuple[Any, int, Any, int] = (None, 0, None, 0)
-
-
 class Operation(Generic[P]):
     """An array function with methods; looks like the ``def`` it was made from."""
 
@@ -64,7 +61,6 @@ class ActivationOperation(Operation[P]):
         super().__init__(function, record)
         self._defaults: tuple[float, ...] | None = ()  # None where an option must be given
         self._value = Form(record, "value", self._arrays)
-        self._most, self._latest = self._value.most, _NONE_YET
 
     if TYPE_CHECKING:
 
@@ -79,13 +75,14 @@ class ActivationOperation(Operation[P]):
             # and an argument with a name of its own saves the time to look into a tuple or a dictionary.
             if not more and backend is None and backends.on_cpu and type(x) is ndarray:
                 size, dtype, ndim = x.size, x.dtype, x.ndim
-                if size <= self._most and (
+                value = self._value
+                if size <= value.most and (
                     axis is UNSET or (self._along_axis and type(axis) is int and (axis == -1 or axis == ndim - 1))
                 ):
-                    known, dimensions, kernel, address = self._latest
+                    known, dimensions, kernel, address = value.latest
                     if dtype is not known or ndim != dimensions:
-                        kernel, address = self._value.small[dtype, ndim]
-                        self._latest = dtype, ndim, kernel, address
+                        kernel, address = value.small[dtype, ndim]
+                        value.latest = dtype, ndim, kernel, address
                     if kernel is not None and (
                         out is None
                         or (
@@ -216,6 +213,8 @@ class Form:
         self.record, self.name, self.names = record, name, names
         self.most = FEW_ROWS if isinstance(record, Rowwise | Projection) else PARALLEL - 1  # elements for `small`
         self.kernels, self.small = Found(self._native), Found(self._native_small)
+        # What `small` gave last, and for what: NumPy hashes a dtype anew at each look into a dictionary.
+        self.latest: tuple[Any, int, Any, int] = (None, 0, None, 0)
         self._kernels_there = Found(self._native_there)
         self.of = Found(lambda record: Form(record, name, names)).__getitem__  # the same form of another record
 
@@ -278,7 +277,10 @@ class Form:
         if type(x) is not ndarray or x.size > self.most:
             return None
         dtype, ndim = x.dtype, x.ndim
-        kernel, address = self.small[dtype, ndim]
+        known, dimensions, kernel, address = self.latest
+        if dtype is not known or ndim != dimensions:
+            kernel, address = self.small[dtype, ndim]
+            self.latest = dtype, ndim, kernel, address
         if kernel is None:
             return None
         if len(arrays) == 2:

@@ -40,8 +40,10 @@ class Optimizer:
     hyper: ClassVar[Mapping[str, Kind]]
     records: ClassVar[tuple[Step, ...]]
     initial: ClassVar[Mapping[str, float | str | None]] = {}
+    # Arrays of float64 numbers that all parameters share: how many, and what there is to say of them.
+    shared: ClassVar[Mapping[str, tuple[int, str]]] = {}
     takes_closure: ClassVar[bool] = False  # whether a step takes what gives value and gradients, and not gradients
-    _part: ClassVar[type[Alone]] = Alone
+    part: ClassVar[type[Alone]] = Alone  # a parameter with its gradient and states, for a step of its own
 
     def __init__(self, params: Params, folded: Folded, **hyper: Any) -> None:
         name = type(self).__name__
@@ -94,13 +96,23 @@ class Optimizer:
         raise NotImplementedError
 
     @classmethod
+    def states_of(cls, record: Step, p: Any) -> tuple[str, ...]:
+        """The names of what is kept of a parameter."""
+        return record.states
+
+    @classmethod
+    def shape_of(cls, state: str, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The shape of a state of a parameter of that shape."""
+        return shape
+
+    @classmethod
     def trust(cls, hyper: Mapping[str, Any], xp: Any, parameter: Any, measured: Any) -> Any:
         """The trust in a step of a record that measures, from the norms of the parameter and of what is measured."""
         raise NotImplementedError
 
     def _new_states(self, label: str, p: Any) -> dict[str, Any]:
         """What the optimizer keeps of a parameter, by name."""
-        names = [*self._record.states, *("ema",) * (self._folds.ema is not None)]
+        names = [*self.states_of(self._record, p), *("ema",) * (self._folds.ema is not None)]
         states = {state: self._new_state(state, label, p) for state in names}
         if self._compensated and states_dtype(self._name, label, p) != p.dtype.newbyteorder("="):
             with backends.device_of(p):
@@ -114,7 +126,9 @@ class Optimizer:
         if isinstance(start, str):
             start = self._hyper[start]
         with backends.device_of(p):
-            return p.astype(dtype) if start is None else backends.namespace_of(self._home).full(p.shape, start, dtype)
+            if start is None:
+                return p.astype(dtype)
+            return backends.namespace_of(self._home).full(self.shape_of(state, p.shape), start, dtype)
 
     def step(self, grads: Params, /) -> None:
         """Take one step, in place.
@@ -152,10 +166,17 @@ class Optimizer:
         folds: Folds, factor: Any,
     ) -> None:  # fmt: skip
         """Take the steps of all parts."""
-        rule = partial(self.trust, hyper)
+        self.follow(parts, self._record, hyper, parameters, folds, factor, ())
+
+    @classmethod
+    def follow(
+        cls, parts: Sequence[Any], record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...],
+        folds: Folds, factor: Any, shared: tuple[Any, ...],
+    ) -> None:  # fmt: skip
+        """Take the steps of parameters, whose `shared` arrays of float64 numbers are overwritten."""
         for part in parts:
-            trusted = trust(part, self._record, parameters, folds, factor, rule)
-            part.step(self._record, parameters, folds, factor, trusted)
+            trusted = trust(part, record, parameters, folds, factor, partial(cls.trust, hyper))
+            part.step(record, parameters, folds, factor, trusted)
 
     def _settle(self, folds: Folds) -> None:
         """Round the parameters that were stepped as wider ones."""
@@ -203,11 +224,13 @@ class Optimizer:
                 p, g = whole.parameter, whole.grad  # noqa: PLW2901
             names = (label, argument, *(f"{state} of {label}" for state in own))
             arrays = (p, g, *own.values())
-            found.append(self._part(function, names, arrays, self._record, folds, self._backend))
+            found.append(self.part(function, names, arrays, self._record, folds, self._backend))
         return found
 
     def _taken(self, grads: Params) -> list[Together]:
         """The arrays whose steps are one call, with these gradients; nothing if they must be looked into one by one."""
+        if self.part is not Alone:
+            return []
         engine: Any = backends.choose(f"{self._name}.step", self._home, self._backend)
         if self._groups is None or (self._groups and self._groups[0].engine is not engine):
             if not engine.many or engine.library != self._home:

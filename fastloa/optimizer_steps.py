@@ -9,10 +9,10 @@ import numpy as np
 from fastloa_kernels.records import Step
 
 from fastloa import checks, dtypes
-from fastloa.calls import Call, share_memory
+from fastloa.calls import Call, check_out, share_memory
 from fastloa.folded import OF_BARE_STEPS, PLAIN, Folded, Folds
 from fastloa.hyper import Hyper
-from fastloa.norms import shrinkage, trust
+from fastloa.norms import shrinkage
 from fastloa.operations import Array, Operation
 
 if TYPE_CHECKING:
@@ -21,18 +21,24 @@ if TYPE_CHECKING:
 KEYWORD, POSITIONAL = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_ONLY
 NEEDED = inspect.Parameter.empty
 FOLDED = get_type_hints(Folded)
+DIMENSIONS = ("...", "n", "m")  # of a parameter, as a docstring says it
 
 
 class StepOperation(Operation[...]):
     """One step of an optimizer on bare arrays, in place and in one pass."""
 
-    def __init__(self, name: str, optimizer: type["Optimizer"], example: str, first: int | None) -> None:
+    def __init__(
+        self, name: str, optimizer: type["Optimizer"], example: str, first: int | None,
+        kept: tuple[tuple[str, ...], ...] | None,
+    ) -> None:  # fmt: skip
         own = {p.name: p for p in inspect.signature(optimizer.__init__).parameters.values()}
         self._defaults = {key: own[key].default for key in optimizer.hyper}
         self._options = options_of(optimizer)
-        self._optimizer, self._first = optimizer, first
-        self._states = tuple(dict.fromkeys(state for record in optimizer.records for state in record.states))
-        optional = [s for s in self._states if any(s not in record.states for record in optimizer.records)]
+        self.optimizer, self._first = optimizer, first
+        self._numbers = {name: length for name, (length, _) in optimizer.shared.items()}
+        kept = kept or tuple(record.states for record in optimizer.records)
+        self._states = tuple(dict.fromkeys(state for states in kept for state in states))
+        optional = [state for state in self._states if any(state not in states for states in kept)]
 
         def definition() -> None:
             """Stand for the function in what says how to call it."""
@@ -42,7 +48,7 @@ class StepOperation(Operation[...]):
         definition.__signature__ = inspect.Signature([  # type: ignore[attr-defined]
             *(inspect.Parameter(n, POSITIONAL, annotation=Array) for n in ("p", "g")),
             *(inspect.Parameter(s, POSITIONAL, annotation=Array, default=None if s in optional else NEEDED)
-              for s in self._states),
+              for s in (*self._states, *optimizer.shared)),
             inspect.Parameter("step", KEYWORD, annotation=int, default=NEEDED if first is None else None),
             *(own[key].replace(kind=KEYWORD, annotation=_fixed(own[key].annotation)) for key in self._options),
             *(inspect.Parameter(key, KEYWORD, annotation=_fixed(FOLDED[key]), default=getattr(PLAIN, key))
@@ -61,30 +67,33 @@ class StepOperation(Operation[...]):
             raise TypeError(
                 f"{name}: {unknown[0]} must be one of its options {sorted(self._options)}, got {unknown[0]!r}"
             )
-        hyper = self._optimizer.checked(name, {**self._defaults, **options}, fixed=True)
-        record = self._optimizer.record(hyper)
+        hyper = self.optimizer.checked(name, {**self._defaults, **options}, fixed=True)
+        record = self.optimizer.record(hyper)
         if step is None and self._first is not None and self._alike(record, hyper):
             step = self._first
         if step is None:
             raise TypeError(f"{name}: step must be an integer >= 1, got nothing")
         step = checks.integer(name, "step", step, low=1)
-        names = ("p", "g", *record.states)
-        given = dict(zip(("p", "g", *self._states), args, strict=False))
+        known = ("p", "g", *self._states, *self._numbers)
+        given = dict(zip(known, args, strict=False))
+        names = ("p", "g", *self.optimizer.states_of(record, given.get("p")))
+        taken = (*names, *self._numbers)
         for state, array in given.items():
-            if state not in names and array is not None:
+            if state not in taken and array is not None:
                 raise ValueError(f"{name}: {state} must be left out with these options, got an array")
-        if len(args) > 2 + len(self._states) or any(n not in given for n in names):
-            raise TypeError(f"{name}: takes the arrays {', '.join(names)}, got {len(args)}")
-        arrays = tuple(given[n] for n in names)
-        alone = Alone(name, names, arrays, record, folds, backend)
+        if len(args) > len(known) or any(n not in given for n in taken):
+            raise TypeError(f"{name}: takes the arrays {', '.join(taken)}, got {len(args)}")
+        arrays = {n: given[n] for n in taken}
+        alone = self.optimizer.part(name, names, tuple(arrays[n] for n in names), record, folds, backend)
+        numbers = Numbers(name, arrays, self._numbers, folds, backend)
         _, factor = shrinkage([alone], folds)
-        parameters = self._optimizer.parameters(record, hyper, step)
-        trusted = trust(alone, record, parameters, folds, factor, partial(self._optimizer.trust, hyper))
-        alone.step(record, parameters, folds, factor, trusted)
+        parameters = self.optimizer.parameters(record, hyper, step)
+        self.optimizer.follow([alone], record, hyper, parameters, folds, factor, numbers.ready)
+        numbers.give()
 
     def _alike(self, record: Step, hyper: dict[str, Any]) -> bool:
         """Whether a step's number makes no difference."""
-        at = partial(self._optimizer.parameters, record, hyper)
+        at = partial(self.optimizer.parameters, record, hyper)
         return at(1) == at(2) == at(1 << 40)
 
 
@@ -93,12 +102,16 @@ def options_of(optimizer: type["Optimizer"]) -> list[str]:
     return [name for name in optimizer.hyper if name not in optimizer.initial.values()]
 
 
-def bare_step(name: str, optimizer: type["Optimizer"], example: str, *, first: int | None = None) -> StepOperation:
+def bare_step(
+    name: str, optimizer: type["Optimizer"], example: str, *, first: int | None = None,
+    kept: tuple[tuple[str, ...], ...] | None = None,
+) -> StepOperation:  # fmt: skip
     """Make the function that takes one step of an optimizer on bare arrays.
 
-    `first` is the number of a step where none is given, for optimizers whose steps can be all alike.
+    `first` is the number of a step where none is given, for optimizers whose steps can be all alike. The states that
+    may be `kept` are those of the records, unless it is said.
     """
-    return StepOperation(name, optimizer, inspect.cleandoc(example), first)
+    return StepOperation(name, optimizer, inspect.cleandoc(example), first, kept)
 
 
 def _docstring(
@@ -108,11 +121,13 @@ def _docstring(
     name = optimizer.__name__
     whole, parts = inspect.getdoc(optimizer) or "", []
     for state in states:
-        wanted = " Wanted if, and only if, the options keep it." if state in optional else ""
+        wanted = " Wanted if, and only if, the options, or the shape of `p`, keep it." if state in optional else ""
         start = _start(name, optimizer.initial.get(state, 0.0))
+        like = _like(optimizer.shape_of(state, DIMENSIONS))
+        read = any(state in record.states[: record.kept] for record in optimizer.records)
         parts.append(
-            f"{state} : array, shape and dtype of `p`{', optional' if state in optional else ''}\n"
-            f"    The state of that name; overwritten. {start}{wanted}"
+            f"{state} : array, {like}{', optional' if state in optional else ''}\n"
+            f"    The state of that name; {'left alone' if read else 'overwritten'}. {start}{wanted}"
         )
     found = re.search(r"^References\n-+\n(.*?)(?=^\w+\n-+$|\Z)", whole, re.M | re.S)
     references = found.group(1).strip() if found else ""
@@ -124,6 +139,8 @@ def _docstring(
         "p : array, shape (...), floating-point", "    The parameter; overwritten.",
         "g : array, shape and dtype of `p`", "    Its gradient; left alone, unless it is to be set to 0.",
         *parts,
+        *(f"{name} : array of {length} float64 numbers\n    {text} Overwritten."
+          for name, (length, text) in optimizer.shared.items()),
         f"step : int{counted}", f"    The number of this step, counted from 1.{wanted}",
         f"{', '.join(options_of(optimizer))}", f"    As in `{name}`, but no schedules.",
         ", ".join(OF_BARE_STEPS), "    What all optimizers take, but no schedules: see `fastloa.optimizers`.",
@@ -134,6 +151,12 @@ def _docstring(
         "References", "----------", references, "",
         "Examples", "--------", example,
     ])  # fmt: skip
+
+
+def _like(shape: tuple[str, ...]) -> str:
+    """What to say of a state of that shape."""
+    own = ", ".join(map(str, shape))
+    return "shape and dtype of `p`" if shape == DIMENSIONS else f"shape ({own}) of a `p` of (..., n, m), and its dtype"
 
 
 def _fixed(annotation: Any) -> Any:
@@ -148,6 +171,29 @@ def _start(optimizer: str, initial: float | str | None) -> str:
     if isinstance(initial, str):
         return f"The {initial} of `{optimizer}` before the first step."
     return f"{initial or 'Zeros'} before the first step."
+
+
+class Numbers:
+    """The float64 numbers that parameters share, of these lengths, among a bare step's arrays."""
+
+    def __init__(
+        self, function: str, arrays: dict[str, Any], lengths: dict[str, int], folds: Folds, backend: str | None
+    ) -> None:
+        self._given, self.ready = [arrays[name] for name in lengths], tuple[Any, ...]()
+        if not lengths:
+            return
+        self._call = Call(function, arrays, backend)
+        for name, length in lengths.items():
+            check_out(function, name, arrays[name], (length,), np.dtype("float64"))
+        check_written_apart(function, tuple(arrays), tuple(arrays.values()), folds)
+        with self._call.on_device():
+            self.ready = tuple([self._call.ready(array, "float64") for array in self._given])
+
+    def give(self) -> None:
+        """See to it that the caller's arrays hold them."""
+        for own, used in zip(self._given, self.ready, strict=True):
+            if used is not own:
+                self._call.give(used, own, own.dtype)
 
 
 class Alone:
@@ -228,6 +274,13 @@ def check_step(
     if kind.result != p.dtype.newbyteorder("="):
         raise TypeError(f"{function}: {names[0]} must be floating-point, got {p.dtype}")
     dtypes.same_shape(function, names, arrays)
+    check_kinds(function, names, arrays, kind, zeroed=zeroed)
+
+
+def check_kinds(
+    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind, *, zeroed: bool = False
+) -> None:
+    """Raise unless all have a fitting dtype, and all but a gradient kept can be written."""
     for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
         native = array.dtype.newbyteorder("=")
         if native != kind.result and not (i > 1 and native == kind.compute):
@@ -243,6 +296,11 @@ def check_states(
     states = [*record.states, *("ema",) * (folds.ema is not None)]
     if len(arrays) != 2 + len(states):
         raise ValueError(f"{function}: states must be {states}, got {list(names[2:])}")
+    check_written_apart(function, names, arrays, folds)
+
+
+def check_written_apart(function: str, names: tuple[str, ...], arrays: tuple[Any, ...], folds: Folds) -> None:
+    """Raise where arrays that a step writes have memory in common."""
     named = enumerate(zip(names, arrays, strict=True))
     written = [(name, array) for i, (name, array) in named if i != 1 or folds.zero_grad]
     for i, (name, array) in enumerate(written):

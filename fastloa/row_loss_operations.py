@@ -43,11 +43,16 @@ class RowLossOperation(LossOperation[P]):
     def __init__(self, function: Callable[P, Any], record: RowLoss | ProjectionLoss) -> None:
         super().__init__(function, record)
         self._usual = Found(self._usual_call)
+        self._latest: tuple[str, Any, _Usual | None] = ("", None, None)
 
     def _run(self, form: str, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         if len(args) == 2 and type(args[0]) is ndarray and (backends.on_cpu or backends.look()):
-            usual = self._usual[form, args[0].dtype]
-            found: tuple[Any, ...] | None = usual and usual(*args, options)
+            known, dtype, usual = self._latest
+            if known != form or dtype is not args[0].dtype:
+                dtype = args[0].dtype
+                usual = self._usual[form, dtype]
+                self._latest = form, dtype, usual
+            found = None if usual is None else usual(*args, options)
             if found is not None:
                 return found
         function = self.__name__ if form == "value" else f"{self.__name__}.{form}"

@@ -35,7 +35,9 @@ class RowActivation(ActivationOperation[P]):
 
     def _run(self, form: Form, arrays: tuple[Any, ...], options: dict[str, Any]) -> Array:
         """Run the form; as in `Activation`, small arrays go straight to compiled code."""
-        axis, out = options.pop("axis", -1), options.pop("out", None)
+        axis, out = -1, None
+        if options:
+            axis, out = options.pop("axis", -1), options.pop("out", None)
         if not options and (backends.on_cpu or backends.look()) and form.arguments(arrays):
             x: Any = arrays[0]
             if type(x) is ndarray and is_last(axis, x.ndim):

@@ -11,6 +11,7 @@ from fastloa_kernels.formulas.optimizer_distances import PRODIGY, PRODIGY_DISTAN
 from fastloa_kernels.formulas.totals import IDENTITY, MAGNITUDE
 
 import fastloa as fl
+from tests.harness import check_same_bits
 from tests.scalars import refused
 from tests.shim import catalogue
 from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
@@ -140,6 +141,14 @@ def test_the_cuda_engine_finds_the_same_distance_to_the_bit(monkeypatch):
     assert makers[0].distance == makers[1].distance > 1e-3
     for a, b in zip(*ps, strict=True):
         same(b, a)
+    bare = []
+    for p, optimizer in zip(ps, makers, strict=True):
+        saved = optimizer.state_dict()
+        states, backend = [x.copy() for x in saved["states"][0].values()], optimizer._backend
+        fl.prodigy_step(p[0], p[0] + 1.0, *states, saved["distance"], step=11, d0=1e-3, backend=backend)
+        bare.append((p[0], *states, saved["distance"]))
+    for a, b in zip(*bare, strict=True):
+        same(b, a)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
@@ -197,6 +206,53 @@ def test_a_step_passed_over_leaves_the_distance_too():
     optimizer.step(np.full(3, np.inf))
     assert optimizer.last_skipped
     assert pickle.dumps((p, optimizer.state_dict())) == before
+
+
+@pytest.mark.parametrize("options", OPTIONS[:3])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_bare_steps_are_the_same(options, dtype):
+    p = np.random.default_rng(2).standard_normal((3, 4)).astype(dtype)
+    options = {**options, "d0": 0.01}  # with which float16 parameters move
+    q, optimizer = p.copy(), fl.Prodigy(p, **options)
+    saved = optimizer.state_dict()
+    own, distance = saved["states"][0], saved["distance"]
+    room = np.repeat(distance, 2)
+    for step in range(1, 8):
+        g = (2 * p + 1).astype(dtype)
+        optimizer.step(g)
+        given = room[::2] if step % 2 else distance  # numbers that do not lie in order, and that do
+        fl.prodigy_step(q, g, *own.values(), given, step=step, **options)
+        (room[::2] if given is distance else distance)[...] = given
+        wanted = optimizer.state_dict()
+        check_same_bits((q, *own.values(), distance), (p, *wanted["states"][0].values(), wanted["distance"]))
+    assert optimizer.distance > 0.01
+    folded = {"grad_scale": 2.0, "clip_value": 0.5, "clip_norm": 1.0, "zero_grad": True}
+    another, g = fl.Prodigy(p, **options, **folded), np.ones((3, 4), dtype)
+    another.load_state_dict(optimizer.state_dict())
+    given = g.copy()
+    another.step(g)
+    fl.prodigy_step(q, given, *own.values(), distance, step=8, **options, **folded)
+    assert not given.any()
+    check_same_bits((q, distance), (p, another.state_dict()["distance"]))
+
+
+def test_bare_steps_refuse_a_distance_that_does_not_fit_and_write_nothing():
+    p, g, distance = np.ones(3), np.ones(3), np.array([1e-6, 1e-6, 0.0])
+    states = [p.copy(), *np.zeros((3, 3))]
+    fixed = distance.copy()
+    fixed.flags.writeable = False
+    for given, error, message in (
+        (distance[:2], ValueError, "distance must have shape (3,), got (2,)"),
+        (distance.astype("f"), TypeError, "distance must be float64, got float32"),
+        (fixed, ValueError, "distance must be writable, got a read-only array"),
+        (states[1], ValueError, "s and distance must be arrays apart, got overlapping memory"),
+    ):
+        with refused(error, f"prodigy_step: {message}"):
+            fl.prodigy_step(p, g, *states, given, step=1)
+    with refused(TypeError, "prodigy_step: takes the arrays p, g, p0, s, exp_avg, exp_avg_sq, distance, got 6"):
+        fl.prodigy_step(p, g, *states, step=1)
+    assert (p == 1.0).all()
+    assert not np.any(states[1:])
 
 
 def test_options():

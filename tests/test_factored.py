@@ -11,6 +11,7 @@ from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.optimizer_factored import ADAFACTOR, ADAFACTOR_MATRIX, ADAFACTOR_MEAN
 
 import fastloa as fl
+from tests.harness import check_same_bits
 from tests.scalars import refused
 from tests.shim import catalogue
 from tests.shim.compare import gpu, in_place_of_cupy, needs_compiler, same
@@ -149,6 +150,55 @@ def test_numbers_that_are_none_keep_to_their_array_and_to_their_element_of_a_vec
     assert p[0][::2].tolist() == q[0][::2].tolist()
     assert np.isnan(p[1]).all()
     assert np.isfinite(p[2]).all()
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("shape", [(5, 8), (7,), (2, 3, 4), ()], ids=str)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_bare_steps_are_the_same(options, shape, dtype):
+    (p,) = starts(dtype, [shape])
+    q, optimizer = p.copy(), fl.Adafactor(p, **options)
+    own = optimizer.state_dict()["states"][0]
+    states = [own[name] for name in ("row_var", "col_var")] if len(shape) > 1 else [None, None, own["variance"]]
+    for step, g in enumerate(gradients(shape, dtype, 5), 1):
+        optimizer.step(np.asarray(g))
+        fl.adafactor_step(q, np.asarray(g), *states, step=step, **options)
+        wanted = optimizer.state_dict()["states"][0].values()
+        check_same_bits((q, *(state for state in states if state is not None)), (p, *wanted))
+    folded = {"grad_scale": 2.0, "clip_value": 0.5, "clip_norm": 1.0, "zero_grad": True}
+    optimizer = fl.Adafactor(p, **options, **folded)
+    kept = (state for state in states if state is not None)
+    optimizer.load_state_dict({**optimizer.state_dict(), "steps": 5, "states": [dict(zip(own, kept, strict=True))]})
+    g = np.asarray(gradients(shape, dtype, 1)[0])
+    given = g.copy()
+    optimizer.step(g)
+    fl.adafactor_step(q, given, *states, step=6, **options, **folded)
+    assert not given.any()
+    check_same_bits(q, p)
+
+
+def test_bare_steps_refuse_states_that_do_not_fit_and_write_nothing():
+    p, g, rows, columns = np.ones((2, 3)), np.ones((2, 3)), np.zeros((2, 1)), np.zeros((1, 3))
+    fixed = columns.copy()
+    fixed.flags.writeable = False
+    for states, error, message in (
+        ((columns, rows), ValueError, "row_var must have shape (2, 1), got (1, 3)"),
+        ((rows, rows), ValueError, "col_var must have shape (1, 3), got (2, 1)"),
+        ((rows, columns.astype("f")), TypeError, "col_var must be float64 like p, got float32"),
+        ((rows, fixed), ValueError, "col_var must be writable, got a read-only array"),
+        ((rows, p[:1]), ValueError, "p and col_var must be arrays apart, got overlapping memory"),
+        ((rows, columns, p), ValueError, "variance must be left out with these options, got an array"),
+        ((rows,), TypeError, "takes the arrays p, g, row_var, col_var, got 3"),
+    ):
+        with refused(error, f"adafactor_step: {message}"):
+            fl.adafactor_step(p, g, *states, step=1)
+    with refused(TypeError, "adafactor_step: step must be an integer >= 1, got nothing"):
+        fl.adafactor_step(p, g, rows, columns)
+    with refused(ValueError, "adafactor_step: row_var must be left out with these options, got an array"):
+        fl.adafactor_step(p[0], g[0], rows, None, np.zeros(3), step=1)
+    assert (p == 1.0).all()
+    assert not rows.any()
+    assert not columns.any()
 
 
 def test_options():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from tests.harness import check_same_bits
 from tests.scalars import refused
 from tests.trajectories import gradients
 
@@ -95,6 +96,43 @@ def test_a_run_goes_on_from_its_state_and_copies_the_layout_it_finds():
         second.step(np.asfortranarray(g))
     np.testing.assert_array_equal(p, q)
     assert list(first.state_dict()["states"][0]) == ["momentum_buffer"]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_bare_steps_are_the_same(options, dtype):
+    p = np.random.default_rng(1).standard_normal((5, 8)).astype(dtype)
+    q, buffer = p.copy(), np.zeros((5, 8), "float32" if dtype == "float16" else dtype)
+    optimizer = fl.Muon(p, **options)
+    for g in gradients((5, 8), dtype, 5):
+        optimizer.step(g)
+        fl.muon_step(q, g, buffer, **options)
+        check_same_bits((q, buffer), (p, optimizer.state_dict()["states"][0]["momentum_buffer"]))
+    folded = {"grad_scale": 2.0, "clip_value": 0.5, "clip_norm": 1.0, "zero_grad": True}
+    (first, second), optimizer = gradients((5, 8), dtype, 2), fl.Muon(p, **options, **folded)
+    optimizer.load_state_dict({**optimizer.state_dict(), "states": [{"momentum_buffer": buffer}]})
+    for g in (first, second):
+        given = g.copy()
+        optimizer.step(g)
+        fl.muon_step(q, given, buffer, step=7, **options, **folded)
+        assert not given.any()
+    check_same_bits(q, p)
+
+
+def test_bare_steps_refuse_what_is_no_matrix_and_write_nothing():
+    p, g, buffer = np.ones((2, 3)), np.ones((2, 3)), np.zeros((2, 3))
+    with refused(ValueError, "muon_step: p must have two dimensions, got shape (3,)"):
+        fl.muon_step(p[0], g[0], buffer[0])
+    with refused(ValueError, "muon_step: p and momentum_buffer must have the same shape, got (2, 3) and (2, 2)"):
+        fl.muon_step(p, g, buffer[:, :2])
+    with refused(ValueError, "muon_step: p and momentum_buffer must be arrays apart, got overlapping memory"):
+        fl.muon_step(p, g, p)
+    with refused(TypeError, "muon_step: takes the arrays p, g, momentum_buffer, got 2"):
+        fl.muon_step(p, g)
+    with refused(ValueError, "muon_step: ns_steps must be an integer >= 0, got -1"):
+        fl.muon_step(p, g, buffer, ns_steps=-1)
+    assert (p == 1.0).all()
+    assert not buffer.any()
 
 
 def test_options():

@@ -61,7 +61,10 @@ SERVING = {
 
 # Optimizers of another, of matrices, of all arrays at once: test_lookahead.py, test_orthogonal.py, test_factored.py, …;
 # samples: test_gumbel.py.
-TESTED_APART = {"gumbel_softmax", "Adafactor", "LBFGS", "Lookahead", "Muon", "Prodigy"}
+TESTED_APART = {
+    "gumbel_softmax", "Adafactor", "adafactor_step", "LBFGS", "Lookahead", "Muon", "muon_step", "Prodigy",
+    "prodigy_step",
+}  # fmt: skip
 
 
 def records():

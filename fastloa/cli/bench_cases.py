@@ -247,8 +247,15 @@ class _Step(Case):
         p, g = (rng.standard_normal(shape, np.float32).astype(dtype) for _ in range(2))
         return [p, g, *self._states(p)]
 
+    @property
+    def optimizer(self) -> type[Optimizer]:
+        """The class whose step it is."""
+        found: type[Optimizer] = self.public.optimizer
+        return found
+
     def _states(self, p: Any) -> Arrays:
-        return [np.zeros_like(p) for _ in range(self.row.states + len(self.public.record.states))]
+        saved = self.optimizer(p, **self.row.options).state_dict()
+        return [*(x for own in saved["states"] for x in own.values()), *(saved[name] for name in self.optimizer.shared)]
 
     def size(self, inputs: Arrays) -> int:
         return int(2 * sum(x.nbytes for x in inputs) - inputs[1].nbytes)
@@ -271,9 +278,11 @@ class _Step(Case):
 class _Optimizer(_Step):
     """A step of an optimizer's class over one array."""
 
-    def _states(self, p: Any) -> Arrays:
-        states = self.public(p, **self.row.options).state_dict()["states"]
-        return [state for own in states for state in own.values()]
+    @property
+    def optimizer(self) -> type[Optimizer]:
+        """The class itself."""
+        found: type[Optimizer] = self.public
+        return found
 
     def ours(self, inputs: Arrays, place: Place) -> Competitor:
         p, g = map(place.array, inputs[:2])

@@ -71,8 +71,6 @@ class Row:
         For each form of an activation's backward what PyTorch calls it.
     options : mapping of str to object
         Options of the call, the same for PyTorch.
-    states : int
-        For a step on bare arrays, the states that its options add to those of its record.
     draw : callable
         For a loss, ``draw(rng, shape)`` gives predictions and targets.
     rows : bool
@@ -82,7 +80,6 @@ class Row:
     numpy: Mapping[str, Formula] = field(default_factory=dict)
     torch: Mapping[str, Aten] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    states: int = 0
     draw: Draw | None = None
     rows: bool = False
 
@@ -310,7 +307,7 @@ ROWS: dict[str, Row] = {
     "cross_entropy": Row({"value_and_grad": _cross_entropy}),
     "nll_loss": Row({"value_and_grad": _nll}),
     "sgd_step": Row({"step": _sgd}),
-    "sgd_step(momentum=0.9)": Row({"step": _momentum}, options=_MOMENTUM, states=1),
+    "sgd_step(momentum=0.9)": Row({"step": _momentum}, options=_MOMENTUM),
     "adam_step": Row({"step": _adam}),
     "adamw_step": Row({"step": _adamw}),
     "SGD": Row({"step": _sgd}),
@@ -328,4 +325,6 @@ ROWS: dict[str, Row] = {
     "Lion": Row({"step": _lion}),
     "Signum": Row({"step": _signum}),
     "Muon": Row(rows=True),
+    "muon_step": Row(rows=True),
+    "adafactor_step": Row(rows=True),
 }

@@ -13,10 +13,10 @@ from fastloa.folded import Folded, Folds
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Number, decays, kinds, sign_of
 from fastloa.norms import total
 from fastloa.optimizer_operations import Optimizer, Params
-from fastloa.optimizer_steps import Alone
+from fastloa.optimizer_steps import Alone, bare_step
 from fastloa.together import Together
 
-__all__ = ["Prodigy"]
+__all__ = ["Prodigy", "prodigy_step"]
 
 POSITIVE = Number(low=0.0, low_open=True)
 DECAY_OF_SUMS = Number(low=0.0, high=1.0, high_open=True, optional=True)
@@ -109,6 +109,9 @@ class Prodigy(Optimizer):
     )  # fmt: skip
     records = (formulas.PRODIGY, formulas.PRODIGY_DISTANCE)
     initial: ClassVar[Mapping[str, float | str | None]] = {"p0": None}
+    shared: ClassVar[Mapping[str, tuple[int, str]]] = {
+        "distance": (3, "The distance d, the largest estimate of it, and r: `d0` twice, and 0, before the first step.")
+    }
 
     def __init__(
         self, params: Params, lr: Hyper = 1.0, betas: tuple[float, float] = (0.9, 0.999), beta3: float | None = None,
@@ -148,17 +151,24 @@ class Prodigy(Optimizer):
         self, parts: Sequence[Together] | Sequence[Alone], hyper: Mapping[str, Any], parameters: tuple[float, ...],
         folds: Folds, factor: Any,
     ) -> None:  # fmt: skip
-        record, leading = self._record, (1.0, folds.grad_scale, folds.limit, factor)
-        rows, engine = slice(0, record.arrays), parts[0].engine
-        way = total(parts, lambda part: part.sums(record, "total_summed", rows, leading, parameters))
         with parts[0].on_device():
-            self._found = engine.bring(self._found)
-            distance, largest, numerator = (self._found[i : i + 1] for i in range(3))
+            self._found = parts[0].engine.bring(self._found)
+        self.follow(parts, self._record, hyper, parameters, folds, factor, (self._found,))
+
+    @classmethod
+    def follow(
+        cls, parts: Sequence[Any], record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...],
+        folds: Folds, factor: Any, shared: tuple[Any, ...],
+    ) -> None:  # fmt: skip
+        """Take the steps of parameters, by the distance that the gradients have told of before, and draw it on."""
+        leading, rows, engine = (1.0, folds.grad_scale, folds.limit, factor), slice(0, record.arrays), parts[0].engine
+        way = total(parts, lambda part: part.sums(record, "total_summed", rows, leading, parameters))
+        distance, largest, numerator = (shared[0][i : i + 1] for i in range(3))
         followed = distance[0] if parts[0].on_cpu else distance.reshape(())
         for part in parts:
             part.step(record, parameters, folds, factor, (followed,))
         size = total(parts, lambda part: part.sums(MAGNITUDE, "value_summed_wide", slice(S, S + 1), (), ()))
-        gain = _rate(hyper, self.steps + 1) / hyper["d0"]
+        gain = parameters[0] / hyper["d0"]
         numbers = gain, _decay_of_sums(hyper), hyper["d0"], hyper["d_coef"], hyper["growth_rate"]
         with parts[0].on_device():
             kernel = engine.load(formulas.PRODIGY_DISTANCE, "step", "float64")
@@ -192,6 +202,21 @@ class Prodigy(Optimizer):
         super()._go_on(found)
         with backends.device_of(next(iter(self._arrays.values()))):
             self._found = backends.bring_home(found["distance"], self._home).copy()
+
+
+prodigy_step = bare_step(
+    "prodigy_step",
+    Prodigy,
+    """
+    >>> p, distance = np.array([3.0, -4.0]), np.array([1e-6, 1e-6, 0.0])
+    >>> p0, s, m, v = p.copy(), np.zeros(2), np.zeros(2), np.zeros(2)
+    >>> for step in range(1, 201):
+    ...     prodigy_step(p, 2.0 * p, p0, s, m, v, distance, step=step)
+    >>> p.round(2), distance[0].round(2)
+    (array([0., 0.]), np.float64(1.53))
+    """,
+    kept=(formulas.PRODIGY.states,),
+)
 
 
 def _rate(hyper: Mapping[str, Any], step: int) -> float:

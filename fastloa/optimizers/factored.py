@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
 import numpy as np
 from fastloa_kernels.formulas import optimizer_factored as formulas
@@ -15,11 +15,12 @@ from fastloa.folded import Folded, Folds
 from fastloa.hyper import RATE, SWITCH, Hyper, Number, Several, kinds, sign_of
 from fastloa.norms import trust
 from fastloa.optimizer_operations import Optimizer, Params
-from fastloa.optimizer_steps import Alone
-from fastloa.together import Together
+from fastloa.optimizer_steps import Alone, bare_step, check_kinds, check_written_apart
+from fastloa.row_targets import same
 
-__all__ = ["Adafactor"]
+__all__ = ["Adafactor", "adafactor_step"]
 
+FACTORS = ("row_var", "col_var")
 EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 
 
@@ -30,13 +31,17 @@ class Factored(Alone):
         self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
         backend: str | None,
     ) -> None:  # fmt: skip
-        p, g, *states = arrays
-        self.record, self.eps, self._factors = record, EPS[p.dtype.name], ()
+        library, (p, g, *states) = backends.common_library(function, dict(zip(names, arrays, strict=True))), arrays
+        kind = dtypes.kind_of(function, names[0], p)
+        self.record, self.eps, self._factors = record, EPS[kind.result.name], ()
         if p.ndim > 1:
             self.record, self._factors = formulas.ADAFACTOR_MATRIX, tuple(states[:2])
-            library = backends.namespace_of(backends.library(function, names[0], p))
+            for name, own, array in zip(names[2:4], FACTORS, states[:2], strict=True):
+                same(function, name, array, Adafactor.shape_of(own, p.shape))
+            check_kinds(function, names, arrays, kind, zeroed=folds.zero_grad)
+            check_written_apart(function, names, arrays, folds)
             with backends.device_of(p):
-                estimate = library.empty(p.shape, dtypes.kind_of(function, names[0], p).compute)
+                estimate = backends.namespace_of(library).empty(p.shape, kind.compute)
             names, arrays = (*names[:2], f"estimate of {names[0]}", *names[4:]), (p, g, estimate, *states[2:])
         super().__init__(function, names, arrays, self.record, folds, backend)
 
@@ -132,7 +137,7 @@ class Adafactor(Optimizer):
         d=Number(low=1.0), weight_decay=RATE, maximize=SWITCH,
     )  # fmt: skip
     records = (formulas.ADAFACTOR, formulas.ADAFACTOR_MATRIX, formulas.ADAFACTOR_MEAN)
-    _part = Factored
+    part = Factored
 
     def __init__(
         self, params: Params, lr: Hyper = 1e-2, beta2_decay: float = -0.8,
@@ -143,18 +148,24 @@ class Adafactor(Optimizer):
             params, folded, lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay, maximize=maximize
         )
 
-    def _new_states(self, label: str, p: Any) -> dict[str, Any]:
-        own = super()._new_states(label, p)
-        if p.ndim > 1:
-            variance = own.pop("variance")
-            own = {"row_var": variance[..., :1].copy(), "col_var": variance[..., :1, :].copy(), **own}
-        return own
+    @classmethod
+    def states_of(cls, record: Step, p: Any) -> tuple[str, ...]:
+        """Means of rows and columns for matrices."""
+        return FACTORS if getattr(p, "ndim", 0) > 1 else record.states
+
+    @classmethod
+    def shape_of(cls, state: str, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A mean of each row, or of each column."""
+        return {"row_var": (*shape[:-1], 1), "col_var": (*shape[:-2], 1, *shape[-1:])}.get(state, shape)
 
     @classmethod
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
-        """The parameters of the formula for vectors, but for eps; the last two are those of the one for matrices."""
-        rest2 = step ** hyper["beta2_decay"]
-        return 1.0 - rest2, rest2, hyper["lr"] * hyper["weight_decay"], sign_of(hyper)
+        """The parameters of the formula for vectors, but for eps, and the largest share of a step.
+
+        The last two of the formula's are those of the one for matrices.
+        """
+        rest2, share = step ** hyper["beta2_decay"], min(hyper["lr"], 1.0 / math.sqrt(step))
+        return 1.0 - rest2, rest2, hyper["lr"] * hyper["weight_decay"], sign_of(hyper), share
 
     @classmethod
     def trust(cls, hyper: Mapping[str, Any], xp: Any, parameter: Any, measured: Any) -> Any:
@@ -163,17 +174,30 @@ class Adafactor(Optimizer):
         size = xp.where((parameter > least) & (parameter < math.inf), parameter / hyper["root"], hyper["eps"][1])
         return hyper["share"] * size / xp.where((measured > most) & (measured < math.inf), measured / most, 1.0)
 
-    def _taken(self, grads: Params) -> list[Together]:
-        return []
-
-    def _follow(
-        self, parts: Sequence[Together] | Sequence[Alone], hyper: Mapping[str, Any], parameters: tuple[float, ...],
-        folds: Folds, factor: Any,
+    @classmethod
+    def follow(
+        cls, parts: Sequence[Any], record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...],
+        folds: Folds, factor: Any, shared: tuple[Any, ...],
     ) -> None:  # fmt: skip
-        share, rest2 = min(hyper["lr"], 1.0 / math.sqrt(self.steps + 1)), parameters[1]
-        for part in cast("Sequence[Factored]", parts):
+        """Take the steps of parameters, from what is estimated of their second moments."""
+        *numbers, share = parameters
+        for part in parts:
             eps = part.eps if hyper["eps"][0] is None else hyper["eps"][0]
-            part.estimate(folds, factor, rest2, eps)
-            rule = partial(self.trust, {**hyper, "share": share, "root": math.sqrt(max(part.sizes, 1))})
-            own = (*parameters[-2 if part.record is formulas.ADAFACTOR_MATRIX else 0 :], eps)
+            part.estimate(folds, factor, numbers[1], eps)
+            rule = partial(cls.trust, {**hyper, "share": share, "root": math.sqrt(max(part.sizes, 1))})
+            own = (*numbers[-2 if part.record is formulas.ADAFACTOR_MATRIX else 0 :], eps)
             part.step(part.record, own, folds, factor, trust(part, part.record, own, folds, factor, rule))
+
+
+adafactor_step = bare_step(
+    "adafactor_step",
+    Adafactor,
+    """
+    >>> p, rows, columns = np.array([[3.0, 4.0], [0.0, 0.0]]), np.zeros((2, 1)), np.zeros((1, 2))
+    >>> adafactor_step(p, np.array([[2.0, -2.0], [1.0, 1.0]]), rows, columns, step=1, lr=0.5)
+    >>> p
+    array([[ 1.75,  5.25],
+           [-1.25, -1.25]])
+    """,
+    kept=(FACTORS, formulas.ADAFACTOR.states),
+)

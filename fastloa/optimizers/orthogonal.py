@@ -1,7 +1,7 @@
 """Muon, for matrices: momentum whose singular values are brought to about 1."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -12,10 +12,9 @@ from fastloa import checks
 from fastloa.folded import PLAIN, Folded, Folds
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Integer, Number, Several, kinds, sign_of
 from fastloa.optimizer_operations import Optimizer, Params
-from fastloa.optimizer_steps import Alone
-from fastloa.together import Together
+from fastloa.optimizer_steps import Alone, bare_step
 
-__all__ = ["Muon"]
+__all__ = ["Muon", "muon_step"]
 
 ADJUSTMENTS = ("original", "match_rms_adamw")
 
@@ -28,11 +27,13 @@ def adjustment(function: str, argument: str, value: Any, *, fixed: bool) -> Any:
 class Matrix(Alone):
     """A matrix, its gradient and its momentum."""
 
-    hyper: Mapping[str, Any]
+    def __init__(self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], *options: Any) -> None:
+        check_matrix(function, names[0], arrays[0])
+        super().__init__(function, names, arrays, *options)
 
-    def step(
-        self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
-    ) -> None:  # fmt: skip
+    def move(
+        self, record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...], folds: Folds, factor: Any
+    ) -> None:
         """Take the step: a pass for the momentum, products of matrices, and a pass for the parameter."""
         (lr, decay, *momentum), call, engine = parameters, self._call, self._call.engine
         # What is done to the gradient goes with the first pass, what is done with the parameter with the second.
@@ -43,13 +44,19 @@ class Matrix(Alone):
             ahead = engine.xp.empty(p.shape, p.dtype)
             kernel = engine.load(formulas.MUON_MOMENTUM, first.form, self.dtype)
             kernel((buffer, g, ahead), (), first.leading(factor), tuple(momentum))
-            found = engine.xp.ascontiguousarray(orthogonal(engine.xp, ahead, self.hyper))
-            rate = lr * adjusted(p.shape, self.hyper["adjust_lr_fn"])
+            found = engine.xp.ascontiguousarray(orthogonal(engine.xp, ahead, hyper))
+            rate = lr * adjusted(p.shape, hyper["adjust_lr_fn"])
             kernel = engine.load(record, second.form, self.dtype)
             kernel((p, found, buffer, *mean), (), second.leading(1.0), (rate, decay))
             for i, (own, used) in enumerate(zip(self._arrays, ready, strict=True)):
                 if (i != 1 or folds.zero_grad) and used is not own:
                     call.give(used, own, own.dtype)
+
+
+def check_matrix(function: str, name: str, p: Any) -> None:
+    """Raise unless a parameter is a matrix."""
+    if getattr(p, "ndim", 2) != 2:
+        raise ValueError(f"{function}: {name} must have two dimensions, got shape {tuple(p.shape)}")
 
 
 def orthogonal(xp: Any, matrix: Any, hyper: Mapping[str, Any]) -> Any:
@@ -142,7 +149,7 @@ class Muon(Optimizer):
         maximize=SWITCH,
     )  # fmt: skip
     records = (formulas.MUON, formulas.MUON_MOMENTUM)
-    _part = Matrix
+    part = Matrix
 
     def __init__(
         self, params: Params, lr: Hyper = 1e-3, weight_decay: Hyper = 0.1, momentum: Hyper = 0.95,
@@ -155,8 +162,7 @@ class Muon(Optimizer):
             ns_coefficients=ns_coefficients, eps=eps, ns_steps=ns_steps, adjust_lr_fn=adjust_lr_fn, maximize=maximize,
         )  # fmt: skip
         for label, p in self._arrays.items():
-            if p.ndim != 2:
-                raise ValueError(f"Muon: {label} must have two dimensions, got shape {tuple(p.shape)}")
+            check_matrix("Muon", label, p)
 
     @classmethod
     def parameters(cls, record: Step, hyper: Mapping[str, Any], step: int) -> tuple[float, ...]:
@@ -165,11 +171,26 @@ class Muon(Optimizer):
         share = momentum if hyper["nesterov"] else 1.0
         return hyper["lr"], hyper["lr"] * hyper["weight_decay"], 1.0 - momentum, share, sign_of(hyper)
 
-    def _taken(self, grads: Params) -> list[Together]:
-        return []
+    @classmethod
+    def follow(
+        cls, parts: Sequence[Any], record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...],
+        folds: Folds, factor: Any, shared: tuple[Any, ...],
+    ) -> None:  # fmt: skip
+        """Take the steps of matrices."""
+        for part in parts:
+            part.move(record, hyper, parameters, folds, factor)
 
-    def _one_by_one(self, grads: Params, folds: Folds) -> list[Alone]:
-        found = super()._one_by_one(grads, folds)
-        for part in found:
-            part.hyper = self._hyper  # type: ignore[attr-defined]
-        return found
+
+muon_step = bare_step(
+    "muon_step",
+    Muon,
+    """
+    >>> p, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2))
+    >>> muon_step(p, np.array([[2.0, 0.0], [0.0, 2.0]]), b, lr=0.5, weight_decay=0.0)
+    >>> p.round(3)
+    array([[0.446, 2.   ],
+           [3.   , 3.446]])
+    """,
+    first=1,
+    kept=(formulas.MUON.states,),
+)
