@@ -11,6 +11,7 @@ from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.optimizer_factored import ADAFACTOR, ADAFACTOR_MATRIX, ADAFACTOR_MEAN
 
 import fastloa as fl
+from fastloa.optimizers import factored
 from tests.harness import check_same_bits
 from tests.scalars import refused
 from tests.shim import catalogue
@@ -150,6 +151,27 @@ def test_numbers_that_are_none_keep_to_their_array_and_to_their_element_of_a_vec
     assert p[0][::2].tolist() == q[0][::2].tolist()
     assert np.isnan(p[1]).all()
     assert np.isfinite(p[2]).all()
+
+
+@pytest.mark.parametrize("folded", [{}, {"grad_scale": 2.0, "clip_value": 0.5, "ema": 0.75, "zero_grad": True}])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_many_arrays_in_one_call_have_the_bits_of_single_ones(options, folded, monkeypatch):
+    shapes, joined = [(5, 8), (7,), (2, 3, 4), (70, 30), (3000,), (), (1, 1)], []
+    together = factored.together
+    monkeypatch.setattr(factored, "together", lambda *given: joined.extend(together(*given)) or joined[-1:])
+    p = [x for dtype in ("float32", "float64", "float16") for x in starts(dtype, shapes)]
+    q = [x.copy() for x in p]
+    every, single = fl.Adafactor(p, **options, **folded), [fl.Adafactor(x, **options, **folded) for x in q]
+    for step in range(1, 4):
+        gs = [g for dtype in ("float32", "float64", "float16") for g in walk(dtype, step, shapes)[-1]]
+        for optimizer, g in zip(single, gs, strict=True):
+            optimizer.step(g.copy())
+        every.step(gs)
+        assert len(joined) == 4 * step  # matrices and vectors of float32 and of float64
+        assert [bool(g.any()) for g in gs] == [not folded] * len(gs)
+        check_same_bits(tuple(p), tuple(q))
+    for own, optimizer in zip(every.state_dict()["states"], single, strict=True):
+        check_same_bits(tuple(own.values()), tuple(optimizer.state_dict()["states"][0].values()))
 
 
 @pytest.mark.parametrize("options", OPTIONS)

@@ -17,6 +17,7 @@ from fastloa.norms import trust
 from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import Alone, bare_step, check_kinds, check_written_apart
 from fastloa.row_targets import same
+from fastloa.together import together
 
 __all__ = ["Adafactor", "adafactor_step"]
 
@@ -44,6 +45,7 @@ class Factored(Alone):
                 estimate = backends.namespace_of(library).empty(p.shape, kind.compute)
             names, arrays = (*names[:2], f"estimate of {names[0]}", *names[4:]), (p, g, estimate, *states[2:])
         super().__init__(function, names, arrays, self.record, folds, backend)
+        self.arrays = arrays
 
     def estimate(self, folds: Folds, factor: Any, rest2: float, least: float) -> None:
         """Draw the means of rows and columns to those of the squares, and estimate the second moments of elements."""
@@ -113,7 +115,8 @@ class Adafactor(Optimizer):
     PyTorch's convention and defaults: unlike the paper it takes eps into the step and not into the means, the rate may
     be chosen, and the weight decay goes with it. Arrays of more than two dimensions are stacks of matrices, in the last
     two; vectors keep a second moment for each element, the state ``variance``. The states of matrices are ``row_var``
-    and ``col_var``. While a step is made, squares and estimated moments take memory twice the size of its array.
+    and ``col_var``. While a step is made, the estimated moments take memory of the size of all matrices, and the
+    gradient's squares that of the largest.
 
     The root mean squares are those of each array by itself; on a GPU they stay there, and nothing waits for them. One
     that is no finite number is passed over: the step has then the size that it has for an array of zeros, or is as long
@@ -181,12 +184,33 @@ class Adafactor(Optimizer):
     ) -> None:  # fmt: skip
         """Take the steps of parameters, from what is estimated of their second moments."""
         *numbers, share = parameters
-        for part in parts:
-            eps = part.eps if hyper["eps"][0] is None else hyper["eps"][0]
-            part.estimate(folds, factor, numbers[1], eps)
-            rule = partial(cls.trust, {**hyper, "share": share, "root": math.sqrt(max(part.sizes, 1))})
-            own = (*numbers[-2 if part.record is formulas.ADAFACTOR_MATRIX else 0 :], eps)
-            part.step(part.record, own, folds, factor, trust(part, part.record, own, folds, factor, rule))
+        for some in _alike(parts):
+            alike, eps = some[0].record, some[0].eps if hyper["eps"][0] is None else hyper["eps"][0]
+            for part in some:
+                part.estimate(folds, factor, numbers[1], eps)
+            own = (*numbers[-2 if alike is formulas.ADAFACTOR_MATRIX else 0 :], eps)
+            for one in _joined(some, folds):
+                root = np.sqrt(np.maximum(one.sizes, 1))
+                rule = partial(cls.trust, {**hyper, "share": share, "root": root if root.ndim else float(root)})
+                one.step(alike, own, folds, factor, trust(one, alike, own, folds, factor, rule))
+
+
+def _alike(parts: Sequence[Factored]) -> list[list[Factored]]:
+    """Parameters by the formula and the dtype of their steps."""
+    found: dict[Any, list[Factored]] = {}
+    for part in parts:
+        found.setdefault((part.record.name, part.eps), []).append(part)
+    return list(found.values())
+
+
+def _joined(parts: list[Factored], folds: Folds) -> Sequence[Any]:
+    """The same as one, where a kernel may have all of their arrays as they are; on the CPU."""
+    if len(parts) > 1 and parts[0].on_cpu:
+        params, grads, *states = zip(*(part.arrays for part in parts), strict=True)
+        found = together(parts[0].engine, params, list(zip(*states, strict=True)))
+        if found and found[0].take(grads, written=folds.zero_grad):
+            return found
+    return parts
 
 
 adafactor_step = bare_step(
