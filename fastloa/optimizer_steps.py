@@ -25,7 +25,7 @@ DIMENSIONS = ("...", "n", "m")  # of a parameter, as a docstring says it
 
 
 class StepOperation(Operation[...]):
-    """One step of an optimizer on bare arrays, in place and in one pass."""
+    """One step of an optimizer on bare arrays, in place."""
 
     def __init__(
         self, name: str, optimizer: type["Optimizer"], example: str, first: int | None,
