@@ -11,8 +11,8 @@ from fastloa_kernels.records import AlignmentLoss
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.loss_operations import GradientOperation, index, take_buffers
-from fastloa.row_targets import same, within_int64
+from fastloa.loss_operations import GradientOperation, check_summed, index, take_buffers
+from fastloa.row_targets import within_int64
 from fastloa.straight_losses import REDUCTIONS, RESULTS
 
 P = ParamSpec("P")
@@ -43,8 +43,7 @@ class AlignmentLossOperation(GradientOperation[P]):
         call = Call(function, {names[0]: frames, names[1]: targets, "sample_weight": sample_weight, **buffers}, backend)
         check_apart(function, buffers)
         summed = reduction != "none"
-        if summed and buffers.get("out") is not None:
-            raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+        check_summed(function, reduction, buffers)
         with call.on_device():
             given = _Sequences(call, names, frames, targets, lengths, terms)
             kind, engine = given.kind, call.engine
@@ -89,7 +88,7 @@ class _Sequences:
             raise ValueError(f"{function}: {names[1]} must have shape {wanted}, got {tuple(targets.shape)}")
         sizes = self._lengths(names[3], lengths[1], targets.shape[1] if padded else None)
         if not padded:
-            same(function, names[1], targets, (int(sizes.sum()),))
+            dtypes.of_shape(function, names[1], targets, (int(sizes.sum()),))
         starts = np.arange(self.count) * targets.shape[1] if padded else np.cumsum(sizes) - sizes
         if call.engine.name == "cpu" or call.moved or terms.check:
             self._check_labels(names[1], targets, sizes if padded else None, terms.blank)
@@ -103,7 +102,7 @@ class _Sequences:
         if array is None:
             return None
         dtypes.real(self._call.function, "sample_weight", array)
-        same(self._call.function, "sample_weight", array, self.batch)
+        dtypes.of_shape(self._call.function, "sample_weight", array, self.batch)
         return self._call.ready(array, self.kind.compute).reshape(-1)
 
     def _lengths(self, name: str, given: Any, high: int | None) -> Any:

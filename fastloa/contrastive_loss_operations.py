@@ -13,7 +13,7 @@ from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart
 from fastloa.loss_operations import GradientOperation, check_buffers, take_buffers
 from fastloa.row_loss_operations import RowLossOperation
-from fastloa.row_targets import same, total_of, within_int64
+from fastloa.row_targets import total_of, within_int64
 from fastloa.straight_losses import REDUCTIONS
 
 P = ParamSpec("P")
@@ -152,14 +152,14 @@ def _check(function: str, embeddings: Any, labels: Any) -> None:
         raise ValueError(f"{function}: embeddings must have {wanted}, got shape {tuple(embeddings.shape)}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"{function}: labels must be integers, got {labels.dtype}")
-    same(function, "labels", labels, (len(embeddings),))
+    dtypes.of_shape(function, "labels", labels, (len(embeddings),))
 
 
 def _weights(call: Call, sample_weight: Any, count: int, dtype: str) -> Any:
     if sample_weight is None:
         return None
     dtypes.real(call.function, "sample_weight", sample_weight)
-    same(call.function, "sample_weight", sample_weight, (count,))
+    dtypes.of_shape(call.function, "sample_weight", sample_weight, (count,))
     return call.ready(sample_weight, dtype)
 
 

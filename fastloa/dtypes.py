@@ -67,6 +67,12 @@ def same_shape(function: str, arguments: tuple[str, ...], arrays: tuple[Any, ...
             )
 
 
+def of_shape(function: str, argument: str, array: Any, shape: tuple[int, ...]) -> None:
+    """Raise unless the array has this shape."""
+    if tuple(array.shape) != shape:
+        raise ValueError(f"{function}: {argument} must have shape {shape}, got {tuple(array.shape)}")
+
+
 def real(function: str, argument: str, array: Any) -> None:
     """Raise unless the array's dtype is one fastloa takes."""
     kind_of(function, argument, array)

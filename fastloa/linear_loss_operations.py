@@ -10,7 +10,7 @@ from fastloa.joint_loss_operations import parts_of, several_buffers
 from fastloa.loss_operations import GradientsOperation, check_buffers, take_buffers
 from fastloa.operations import Array
 from fastloa.row_loss_operations import RowLossOperation
-from fastloa.row_targets import RowTerms, options_of, row_form, same, targets_of, total_of
+from fastloa.row_targets import RowTerms, options_of, row_form, targets_of, total_of
 from fastloa.straight_losses import REDUCTIONS
 
 P = ParamSpec("P")
@@ -163,7 +163,7 @@ def _check_shapes(function: str, x: Any, weight: Any, bias: Any) -> None:
         wanted = f"(classes, {x.shape[-1]}) with at least one class"
         raise ValueError(f"{function}: linear_weight must have shape {wanted}, got {tuple(weight.shape)}")
     if bias is not None:
-        same(function, "linear_bias", bias, (len(weight),))
+        dtypes.of_shape(function, "linear_bias", bias, (len(weight),))
 
 
 def linear_loss(loss: RowLossOperation[Any]) -> Callable[[Callable[P, Any]], LinearLossOperation[P]]:

@@ -179,8 +179,7 @@ class Loss(LossOperation[P]):
         kinds = [dtypes.kind_of(function, name, x) for name, x in zip(self._arrays, args, strict=True)]
         dtypes.same_shape(function, self._arrays, args)
         summed = reduction != "none"
-        if summed and buffers.get("out") is not None:
-            raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+        check_summed(function, reduction, buffers)
         inputs = [call.ready(x, call.stored(own, kind.compute)) for x, own in zip(args, kinds, strict=True)]
         if terms.operand is not None:
             check_pos_weight(call, terms.operand)
@@ -253,13 +252,18 @@ def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str,
     return buffers
 
 
+def check_summed(function: str, reduction: str, buffers: dict[str, Any]) -> None:
+    """Raise where an array is given for losses that are summed up."""
+    if reduction != "none" and buffers.get("out") is not None:
+        raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+
+
 def check_buffers(
     function: str, buffers: dict[str, Any], reduction: str, losses: tuple[int, ...], grads: dict[str, tuple[int, ...]],
     kind: dtypes.Kind,
 ) -> None:  # fmt: skip
     """Raise unless all arrays to write to are of the shapes of the losses, and of the gradients of these names."""
-    if reduction != "none" and buffers.get("out") is not None:
-        raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+    check_summed(function, reduction, buffers)
     for name, buffer in buffers.items():
         if buffer is not None:
             shape, result = (losses, kind.value) if name == "out" else (grads[name], kind.result)

@@ -321,6 +321,13 @@ def native(arrays: tuple[Any, ...], out: Any) -> bool:
     return out is None or not any(a is not out and np.may_share_memory(out, a) for a in arrays)
 
 
+def in_order(array: Any, dtype: Any, shape: tuple[int, ...]) -> bool:
+    """Whether this is an array of NumPy's of that dtype and shape, whose elements lie one after the other."""
+    if type(array) is not ndarray or array.dtype is not dtype or array.shape != shape:
+        return False
+    return bool(array.flags.c_contiguous and array.flags.aligned)
+
+
 def activation(record: Elementwise) -> Callable[[Callable[P, Parameters]], Activation[P]]:
     """Make an elementwise activation of a definition that returns its formula's parameters."""
     return lambda function: Activation(function, record)

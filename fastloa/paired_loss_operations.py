@@ -9,12 +9,11 @@ from fastloa_kernels.records import PairedLoss
 
 from fastloa import backends, dtypes
 from fastloa.calls import Call
-from fastloa.operations import Array
-from fastloa.row_targets import last, same, within_int64
-from fastloa.vector_loss_operations import ClassLossOperation, VectorRows, VectorTerms, in_order
+from fastloa.operations import Array, in_order
+from fastloa.row_targets import LABELS, last, within_int64
+from fastloa.vector_loss_operations import ClassLossOperation, VectorRows, VectorTerms
 
 P = ParamSpec("P")
-LABELS = np.dtype("int64")
 NO_CLASS = -2  # what a kernel takes for a wrong label, where -1 would be none at all
 
 
@@ -56,7 +55,7 @@ class PairedLossOperation(ClassLossOperation[P]):
             labels = xp.where(labels < 0, NO_CLASS, labels)
         if terms.weight is not None:
             dtypes.real(call.function, "weight", terms.weight)
-            same(call.function, "weight", terms.weight, (rows.length,))
+            dtypes.of_shape(call.function, "weight", terms.weight, (rows.length,))
             own = call.ready(terms.weight, rows.kind.compute)[labels[:, 0].clip(0, rows.length - 1)]
             weights = own if weights is None else own * weights
         return labels, weights

@@ -4,25 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-import numpy as np
 from fastloa_kernels.engines import FEW_ROWS, RowForm, RowOptions
 from fastloa_kernels.records import ProjectionLoss, RowLoss
 from numpy import ndarray  # looked up on every call
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.loss_operations import (
-    LossOperation,
-    take_buffers,
-)
-from fastloa.operations import NATIVE, Array, Found
+from fastloa.loss_operations import LossOperation, check_summed, take_buffers
+from fastloa.operations import NATIVE, Array, Found, in_order
 from fastloa.row_operations import normal_axis
-from fastloa.row_targets import RowTerms, last, options_of, row_form, targets_of, total_of
-from fastloa.straight_losses import REDUCTIONS, RESULTS, results_like
+from fastloa.row_targets import LABELS, RowTerms, last, options_of, row_form, targets_of, total_of
+from fastloa.straight_losses import HUGE, REDUCTIONS, RESULTS, results_like
 
 P = ParamSpec("P")
-_LABELS = np.dtype("int64")
-_HUGE = 2.0**127  # what is less can be rounded to float32 without a warning
 
 
 @dataclass(frozen=True)
@@ -67,8 +61,7 @@ class RowLossOperation(LossOperation[P]):
         with call.on_device():
             rows = _rows(call, args[0], axis, mapped=bool(terms.scores))
             targets = targets_of(call, args[1], terms, sample_weight, args[0].shape, rows.axis, rows.kind.compute)
-            if reduction != "none" and buffers.get("out") is not None:
-                raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+            check_summed(function, reduction, buffers)
             results = _Results(call, form, rows, reduction != "none", args[0].shape, buffers)
             options_of_rows = options_of(call, targets, terms, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), rows.kind.compute)
@@ -112,7 +105,7 @@ class _Usual:
 
     def __call__(self, x: Array, labels: Array, options: dict[str, Any]) -> tuple[Any, ...] | None:
         """Return the results, if there is a way."""
-        if x.ndim != 2 or type(labels) is not ndarray or labels.dtype is not _LABELS or labels.ndim != 1:
+        if x.ndim != 2 or type(labels) is not ndarray or labels.dtype is not LABELS or labels.ndim != 1:
             return None
         reduction = options.get("reduction", "mean")
         mean = type(reduction) is str and reduction == "mean"
@@ -130,14 +123,11 @@ class _Usual:
 
     def _of_few(self, x: Array, labels: Array, mean: bool, results: tuple[Array, ...]) -> Any:
         fits, total = self._few(x, labels, self._ignore_index, mean, *results)
-        return self._scalar(total) if fits and -_HUGE < total < _HUGE else None
+        return self._scalar(total) if fits and -HUGE < total < HUGE else None
 
     def _of_many(self, x: Array, labels: Array, mean: bool, results: tuple[Array, ...]) -> Any:
-        for array in (x, labels):
-            if not (array.flags.c_contiguous and array.flags.aligned):
-                return None
         rows, classes = x.shape
-        if len(labels) != rows:
+        if not (in_order(x, x.dtype, x.shape) and in_order(labels, LABELS, (rows,))):
             return None
         bad, counted = self._engine.label_weights(labels, None, None, self._ignore_index, classes)
         if bad >= 0:

@@ -13,6 +13,7 @@ from fastloa.loss_operations import check_probabilities, index
 from fastloa.operations import Array
 from fastloa.score_maps import ScoreMap
 
+LABELS = np.dtype("int64")  # as kernels take them
 EMPTY = ("nan", "zero", "raise")
 
 
@@ -71,10 +72,10 @@ def targets_of(
     labels = _has_labels(function, target, batch, shape, terms)
     if terms.weight is not None:
         dtypes.real(function, "weight", terms.weight)
-        same(function, "weight", terms.weight, (classes,))
+        dtypes.of_shape(function, "weight", terms.weight, (classes,))
     if sample_weight is not None:
         dtypes.real(function, "sample_weight", sample_weight)
-        same(function, "sample_weight", sample_weight, batch)
+        dtypes.of_shape(function, "sample_weight", sample_weight, batch)
     skipped = _skipped(call, terms.mask, batch)
     if labels:
         ready = call.ready(within_int64(call, target), "int64").reshape(-1)
@@ -129,7 +130,7 @@ def _skipped(call: Call, mask: Any, batch: tuple[int, ...]) -> Any:
         return None
     if mask.dtype.kind != "b":
         raise TypeError(f"{call.function}: mask must be an array of bool, got {mask.dtype}")
-    same(call.function, "mask", mask, batch)
+    dtypes.of_shape(call.function, "mask", mask, batch)
     return ~call.ready(mask, "bool").reshape(-1)
 
 
@@ -214,9 +215,3 @@ def last(array: Any, axis: int) -> Any:
     """A view with `axis` moved to the end."""
     axes = [i for i in range(array.ndim) if i != axis]
     return array if axis == array.ndim - 1 else array.transpose(*axes, axis)
-
-
-def same(function: str, name: str, array: Any, shape: tuple[int, ...]) -> None:
-    """Raise unless the array has this shape."""
-    if tuple(array.shape) != shape:
-        raise ValueError(f"{function}: {name} must have shape {shape}, got {tuple(array.shape)}")

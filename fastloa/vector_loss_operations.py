@@ -11,10 +11,10 @@ from numpy import ndarray  # looked up on every call
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
 from fastloa.joint_loss_operations import parts_of, several_buffers
-from fastloa.loss_operations import GradientsOperation, check_probabilities, expanded, take_buffers
-from fastloa.operations import NATIVE, Array, Found, native
+from fastloa.loss_operations import GradientsOperation, check_probabilities, check_summed, expanded, take_buffers
+from fastloa.operations import NATIVE, Array, Found, in_order, native
 from fastloa.row_operations import normal_axis
-from fastloa.row_targets import last, same
+from fastloa.row_targets import last
 from fastloa.straight_losses import REDUCTIONS, RESULTS, results_like
 
 P = ParamSpec("P")
@@ -75,8 +75,7 @@ class VectorLossOperation(GradientsOperation[P]):
             if terms.probabilities:
                 check_probabilities(call, self._arrays, list(rows.vectors), rows.kind.compute)
             summed = reduction != "none"
-            if summed and buffers.get("out") is not None:
-                raise ValueError(f"{function}: out must be None unless reduction is 'none', got an array")
+            check_summed(function, reduction, buffers)
             weights, divisor = rows.weights(sample_weight), 1.0
             if reduction == "mean":
                 total = None if weights is None else call.engine.load(IDENTITY, "value_summed", rows.kind.compute)
@@ -226,7 +225,7 @@ class VectorRows:
         return self._of_rows("sample_weight", array)
 
     def _of_rows(self, name: str, array: Any) -> Any:
-        same(self._call.function, name, array, self.batch)
+        dtypes.of_shape(self._call.function, name, array, self.batch)
         return self._call.ready(array, self.kind.compute).reshape(-1)
 
     def room(self, name: str, out: Any) -> Any:
@@ -247,13 +246,6 @@ class VectorRows:
 
     def _wanted(self, name: str) -> tuple[tuple[int, ...], Any]:
         return (self.batch, self.kind.value) if name == "out" else (self._shape, self.kind.result)
-
-
-def in_order(array: Any, dtype: Any, shape: tuple[int, ...]) -> bool:
-    """Whether this is an array of NumPy's of that dtype and shape, whose elements lie one after the other."""
-    if type(array) is not ndarray or array.dtype is not dtype or array.shape != shape:
-        return False
-    return bool(array.flags.c_contiguous and array.flags.aligned)
 
 
 def vector_loss(record: VectorLoss) -> Callable[[Callable[P, Any]], VectorLossOperation[P]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from fastloa import row_loss_operations
 from tests import harness
 from tests.subjects import DTYPES
 
@@ -95,6 +96,23 @@ def test_usual_losses(dtype, shape):
             for one, other in zip(usual, general, strict=True):
                 assert type(one) is type(other)
                 harness.check_same_bits(one, other, f"{form.__name__} {reduction}")
+
+
+@pytest.mark.parametrize("shape", [(20, 3), (3000, 5), (90, 1000)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_usual_losses_ask_no_more_than_they_must(dtype, shape, monkeypatch):
+    """What looks into all options has no part in them."""
+
+    def no(*args, **options):
+        raise AssertionError("not straight")
+
+    x, labels = np.zeros(shape, dtype), np.zeros(shape[0], np.int64)
+    monkeypatch.setattr(row_loss_operations, "Call", no)
+    for form in (fl.cross_entropy, fl.cross_entropy.value_and_grad, fl.nll_loss.grad_and_hess, fl.sparsemax_loss.grad):
+        for reduction in ("mean", "sum"):
+            form(x, labels, reduction=reduction)
+        with pytest.raises(AssertionError, match="not straight"):
+            form(x, labels, backend="cpu")
 
 
 @pytest.mark.parametrize("shape", [(20, 3), (90, 1000)])

@@ -45,13 +45,13 @@ def flat(results):
     return tuple(array for result in as_tuple(results) for array in as_tuple(result))
 
 
+def no(*args, **options):
+    raise AssertionError("not straight")
+
+
 @pytest.fixture
 def straight(monkeypatch):
     """See to it that there is no other way."""
-
-    def no(*args, **options):
-        raise AssertionError("not straight")
-
     monkeypatch.setattr(vector_loss_operations, "Call", no)
 
 
@@ -100,12 +100,16 @@ def unfit(name, arrays):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_they_cannot_take_goes_the_long_way(name):
-    arrays = arguments(name, (5, 7), "float64")
-    wanted = flat(getattr(fl, name).value_and_grad(*arrays, reduction="sum"))
+def test_what_they_cannot_take_goes_the_long_way(name, monkeypatch):
+    arrays, call = arguments(name, (5, 7), "float64"), getattr(fl, name).value_and_grad
+    wanted = flat(call(*arrays, reduction="sum"))
     for what, given in unfit(name, arrays):
-        got = flat(getattr(fl, name).value_and_grad(*given, reduction="sum"))
+        got = flat(call(*given, reduction="sum"))
         check_same_bits(tuple(r.reshape(w.shape) for r, w in zip(got, wanted, strict=True)), wanted, what)
+    monkeypatch.setattr(vector_loss_operations, "Call", no)
+    for _, given in unfit(name, arrays):
+        with pytest.raises(AssertionError, match="not straight"):
+            call(*given, reduction="sum")
 
 
 @pytest.mark.parametrize("name", ["multi_margin_loss", "multilabel_margin_loss"])

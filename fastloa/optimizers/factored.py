@@ -16,7 +16,6 @@ from fastloa.hyper import RATE, SWITCH, Hyper, Number, Several, kinds, sign_of
 from fastloa.norms import trust
 from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import Alone, bare_step, check_kinds, check_written_apart
-from fastloa.row_targets import same
 from fastloa.together import together
 
 __all__ = ["Adafactor", "adafactor_step"]
@@ -38,7 +37,7 @@ class Factored(Alone):
         if p.ndim > 1:
             self.record, self._factors = formulas.ADAFACTOR_MATRIX, tuple(states[:2])
             for name, own, array in zip(names[2:4], FACTORS, states[:2], strict=True):
-                same(function, name, array, Adafactor.shape_of(own, p.shape))
+                dtypes.of_shape(function, name, array, Adafactor.shape_of(own, p.shape))
             check_kinds(function, names, arrays, kind, zeroed=folds.zero_grad)
             check_written_apart(function, names, arrays, folds)
             with backends.device_of(p):

@@ -58,13 +58,17 @@ def maximum(dtype: str) -> Any:
 
 def row_sum(dtype: str, term: Any) -> Any:
     """``whole(a, b, extra, values, upper, lower) -> (sum, error)`` of term(a[i], b[i], extra) over a row."""
-    leaf = summation.outlined_leaf(dtype)
 
     def fill(a, b, extra, values):
         for i in range(a.size):
             values[i] = term(a[i], b[i], extra)
 
-    fill = jitable(fill)
+    return _filled_sum(dtype, jitable(fill))
+
+
+def _filled_sum(dtype: str, fill: Any) -> Any:
+    """The same of what ``fill(a, b, extra, values)`` leaves in `values`, a block at a time."""
+    leaf = summation.outlined_leaf(dtype)
 
     def whole(a, b, extra, values, upper, lower):
         total, error = 0.0, 0.0
@@ -137,23 +141,17 @@ def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
     greatest, fill = maximum(dtype), _filled(dtype, place)
     other, rest = bind(rowwise.other, dtype), bind(rowwise.rest, "float64")
     narrow = dtype == "float32"
-    leaf, stored_total, exponentials_of = summation.outlined_leaf(dtype), _stored_sum(dtype), _exponentials(dtype)
+    stored_total, exponentials_of = _stored_sum(dtype), _exponentials(dtype)
 
-    def total_of(x, e, m, without_largest, values, upper, lower):
-        total, error = 0.0, 0.0
-        for start in range(0, x.size, BLOCK):
-            stop = min(x.size, start + BLOCK)
-            part, source = values[: stop - start], e[start:stop]
-            if not stored:
-                exponentials_of(x[start:stop], m, part)
-            for i in range(part.size):
-                v = source[i] if stored else part[i]
-                part[i] = other(v) if without_largest else v
-            high, low = leaf(values, stop - start, upper, lower)
-            total, error = added(total, error, high, low)
-        return total, error
+    def terms(x, e, extra, values):
+        m, without_largest = extra
+        if not stored:
+            exponentials_of(x, m, values)
+        for i in range(values.size):
+            v = e[i] if stored else values[i]
+            values[i] = other(v) if without_largest else v
 
-    total_of = jitable(total_of)
+    total_of = _filled_sum(dtype, jitable(terms))
 
     def read(rows, values, upper, lower):
         x, e = rows[0], rows[place]
@@ -165,7 +163,7 @@ def statistics(dtype: str, *, stored: bool, place: int = 1) -> Any:
             if stored and not without_largest:
                 total, error = stored_total(e, values, upper, lower)
             else:
-                total, error = total_of(x, e, m, without_largest, values, upper, lower)
+                total, error = total_of(x, e, (m, without_largest), values, upper, lower)
             excess = total + error if without_largest else (total - 1.0) + error
             if not narrow or without_largest or not excess < CLOSE:
                 break
