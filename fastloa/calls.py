@@ -61,7 +61,7 @@ class Call:
             array = self.engine.bring(_native_order(array) if self.home == "numpy" else array)
         if isinstance(array, np.ndarray | np.generic):
             fits = array.dtype == dtype and array.flags.c_contiguous and array.flags.aligned
-            return np.asarray(array) if fits else np.array(array, dtype, order="C", copy=True, subok=False)
+            return np.asarray(array) if fits else self.engine.converted(array, dtype)
         if mapped and self.engine.strided and array.dtype == dtype:
             return array
         return self.engine.xp.asarray(array, dtype, order="C")
@@ -80,7 +80,7 @@ class Call:
         """The result for the caller: in `out` if there is one, in the caller's library and dtype."""
         if buffer is out:
             return out
-        value = buffer if buffer.dtype == result else rounded(buffer, result)
+        value = buffer if buffer.dtype == result else self.engine.converted(buffer, result)
         if self.moved:
             value = backends.bring_home(value, self.home)
         if out is None:

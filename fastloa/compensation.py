@@ -1,4 +1,7 @@
-"""16-bit parameters that lose nothing to rounding: an optimizer keeps the bits that they have no place for."""
+"""16-bit parameters that lose nothing to rounding: an optimizer keeps the bits that they have no place for.
+
+Where kernels take an optimizer's arrays as they are, they join and part the bits themselves (`together.py`).
+"""
 
 from typing import Any
 

@@ -20,9 +20,15 @@ class Kind:
 
 
 COMPUTE = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
+PRECISIONS = ("float32", "float64")
 # What NumPy's own floating-point functions make of integers.
 _PROMOTED = {("b", 1): "float16", ("i", 1): "float16", ("u", 1): "float16", ("i", 2): "float32", ("u", 2): "float32"}
 _KINDS: dict[Any, Kind] = {}
+
+
+def computed_in(dtype: Any) -> str | None:
+    """What kernels compute arrays of a dtype in, which they may take as they are; None for another."""
+    return COMPUTE.get(dtype.name) if dtype.isnative else None
 
 
 def kind_of(function: str, argument: str, array: Any) -> Kind:

@@ -223,11 +223,12 @@ class Form:
         return engine.load(self.record, self.name, dtype)
 
     def _native(self, dtype: Any) -> Any:
-        return self.load(backends.engine(self.name, "cpu"), dtype.name) if dtype in NATIVE else None
+        known = dtypes.computed_in(dtype)
+        return None if known is None else self.load(backends.engine(self.name, "cpu"), known)
 
     def _native_small(self, key: tuple[Any, int]) -> tuple[Any, int]:
         dtype, ndim = key
-        kernel = self.kernels[dtype] if ndim in (1, 2) else None
+        kernel = self.kernels[dtype] if ndim in (1, 2) and dtype in NATIVE else None
         return kernel.small(ndim) if kernel is not None else (None, 0)
 
     def there(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, Any, Any]:
@@ -294,7 +295,7 @@ class Form:
         return out if kernel(address, *arrays, out, parameters) else None
 
 
-NATIVE = (np.dtype("float32"), np.dtype("float64"))  # what kernels compute in
+NATIVE = (np.dtype("float32"), np.dtype("float64"))  # what kernels compute in, and take in every way
 FEW = 64  # elements up to which a call's overhead outweighs its work although the loop is not vectorised
 
 

@@ -235,8 +235,9 @@ class Optimizer:
         if self._groups is None or (self._groups and self._groups[0].engine is not engine):
             if not engine.many or engine.library != self._home:
                 return []
-            states = [list(own.values()) for own in self._states.values()]
-            self._groups = together(engine, list(self._arrays.values()), states)
+            states = [[x for name, x in own.items() if name != NAME] for own in self._states.values()]
+            rests = [own.get(NAME) for own in self._states.values()]
+            self._groups = together(engine, list(self._arrays.values()), states, rests)
         own, written = self._in_order(grads) if self._groups else None, self._folds.zero_grad
         return self._groups if own is not None and all(g.take(own, written=written) for g in self._groups) else []
 

@@ -223,12 +223,21 @@ class Alone:
         self._call = Call(function, dict(zip(names, arrays, strict=True)), backend)
         check_step(function, names, arrays, kind, zeroed=folds.zero_grad)
         check_states(function, names, arrays, record, folds)
-        self._arrays = arrays
+        self.arrays = arrays
         kinds = [dtypes.kind_of(function, name, array) for name, array in zip(names, arrays, strict=True)]
         self._stored = [self._call.stored(own, kind.compute) for own in kinds]
         self.dtype, self.sizes, self.on_device = kind.compute, arrays[0].size, self._call.on_device
+        self.shape = tuple(arrays[0].shape)
         self.engine = self._call.engine
         self.xp, self.on_cpu = self.engine.xp, self.engine.name == "cpu"
+
+    def ready(self, own: Any) -> Any:
+        """One of its arrays in the precision of the arithmetic, on the engine; itself if it is all that."""
+        return self._call.ready(own, self.dtype)
+
+    def give(self, own: Any, array: Any) -> None:
+        """See to it that one of its arrays holds what is in another."""
+        self._call.give(array, own, own.dtype)
 
     def sums(
         self, record: Any, form: str, rows: slice, leading: tuple[Any, ...], parameters: tuple[float, ...],
@@ -238,11 +247,12 @@ class Alone:
         engine: Any = self._call.engine
         kernel = engine.load(record, form, self.dtype)
         with self.on_device():
-            ready = tuple(map(self._call.ready, self._arrays[rows], self._stored[rows]))
+            ready = tuple(map(self._call.ready, self.arrays[rows], self._stored[rows]))
             if not self.on_cpu:
                 return kernel(ready, (), leading, parameters).reshape(1)
             places = np.array(engine.places_of(ready)(ready)).reshape(-1, 1)
-            return kernel.over_arrays(places, np.array([self.sizes]), leading, parameters)
+            kinds = engine.kinds_of([[x] for x in ready])
+            return kernel.over_arrays(places, np.array([self.sizes]), leading, parameters, kinds)
 
     def step(
         self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
@@ -250,7 +260,7 @@ class Alone:
         """Take the step, and see to it that every written array holds its result."""
         call = self._call
         with call.on_device():
-            arrays = self._arrays[0], _apart_from(self._arrays, 1), *self._arrays[2:]
+            arrays = self.arrays[0], _apart_from(self.arrays, 1), *self.arrays[2:]
             ready = tuple(map(call.ready, arrays, self._stored))
             kernel = call.engine.load(record, folds.form, self.dtype)
             trust = tuple([x.item() if self.on_cpu else x.reshape(()) for x in trust])
@@ -263,7 +273,7 @@ class Alone:
         """Let the step pass."""
         if folds.zero_grad:
             with self.on_device():
-                self._arrays[1][...] = 0.0
+                self.arrays[1][...] = 0.0
 
 
 def check_step(

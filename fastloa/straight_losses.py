@@ -13,6 +13,7 @@ from fastloa_kernels.sums import BLOCK
 from numpy import empty, may_share_memory, ndarray  # looked up on every call
 
 from fastloa import backends
+from fastloa.dtypes import COMPUTE, computed_in
 from fastloa.operations import NATIVE, Array, Found, alike, native
 
 if TYPE_CHECKING:
@@ -62,13 +63,14 @@ class Straight:
         return self._on_device(form, reduction, args, options) if backends.automatic else None
 
     def _kernel(self, engine: Any, form: str, dtype: Any, *, summed: bool) -> Any:
-        return engine.load(self._usual().record or self._record, form + ("_summed" if summed else ""), dtype.name)
+        name = form + ("_summed" if summed else "")
+        return engine.load(self._usual().record or self._record, name, COMPUTE[dtype.name])
 
     def _for_few(self, key: tuple[str, str, Any, int]) -> Way | None:
         """For elements of one block in one or two dimensions: a kernel that looks into its arrays itself."""
         form, reduction, dtype, ndim = key
         names, summed = results_of(form, reduction)
-        if not self._known(reduction, dtype, summed=summed) or ndim not in (1, 2):
+        if not self._known(reduction, dtype, summed=summed) or ndim not in (1, 2) or dtype not in NATIVE:
             return None
         general, scalar = self._kernel(backends.engine(self._name, "cpu"), form, dtype, summed=summed), dtype.type
         kernel = general.small_loss(ndim, reduction == "mean", self._usual().parameters)
@@ -88,7 +90,8 @@ class Straight:
         """For arrays of whatever shape, alike and in order."""
         form, reduction, dtype = key
         names, summed = results_of(form, reduction)
-        if not self._known(reduction, dtype, summed=summed):
+        # The losses of 16-bit elements are float32 numbers, and no arrays like theirs.
+        if not self._known(reduction, dtype, summed=summed) or (dtype not in NATIVE and "out" in names):
             return None
         kernel = self._kernel(backends.engine(self._name, "cpu"), form, dtype, summed=summed)
         mean, parameters = reduction == "mean", self._usual().parameters
@@ -105,7 +108,8 @@ class Straight:
         return way
 
     def _known(self, reduction: str, dtype: Any, *, summed: bool) -> bool:
-        return reduction in REDUCTIONS and dtype in NATIVE and (summed or not self._usual().probabilities)
+        known = reduction in REDUCTIONS and computed_in(dtype) is not None
+        return known and (summed or not self._usual().probabilities)
 
     def _on_device(self, form: str, reduction: str, args: tuple[Any, ...], options: Options) -> Results | None:
         """For a GPU's arrays."""

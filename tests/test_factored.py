@@ -11,6 +11,7 @@ from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.optimizer_factored import ADAFACTOR, ADAFACTOR_MATRIX, ADAFACTOR_MEAN
 
 import fastloa as fl
+from fastloa import stacks
 from fastloa.optimizers import factored
 from tests.harness import check_same_bits
 from tests.scalars import refused
@@ -156,7 +157,8 @@ def test_numbers_that_are_none_keep_to_their_array_and_to_their_element_of_a_vec
 @pytest.mark.parametrize("folded", [{}, {"grad_scale": 2.0, "clip_value": 0.5, "ema": 0.75, "zero_grad": True}])
 @pytest.mark.parametrize("options", OPTIONS)
 def test_many_arrays_in_one_call_have_the_bits_of_single_ones(options, folded, monkeypatch):
-    shapes, joined = [(5, 8), (7,), (2, 3, 4), (70, 30), (3000,), (), (1, 1)], []
+    shapes, joined = [(5, 8), (7,), (70, 30), (2, 3, 4), (70, 30), (5, 8), (3000,), (), (1, 1), (70, 30)], []
+    monkeypatch.setattr(stacks, "TOGETHER", 5000)  # two of the larger matrices
     together = factored.together
     monkeypatch.setattr(factored, "together", lambda *given: joined.extend(together(*given)) or joined[-1:])
     p = [x for dtype in ("float32", "float64", "float16") for x in starts(dtype, shapes)]
@@ -167,7 +169,7 @@ def test_many_arrays_in_one_call_have_the_bits_of_single_ones(options, folded, m
         for optimizer, g in zip(single, gs, strict=True):
             optimizer.step(g.copy())
         every.step(gs)
-        assert len(joined) == 4 * step  # matrices and vectors of float32 and of float64
+        assert len(joined) == 6 * step  # matrices and vectors of each dtype
         assert [bool(g.any()) for g in gs] == [not folded] * len(gs)
         check_same_bits(tuple(p), tuple(q))
     for own, optimizer in zip(every.state_dict()["states"], single, strict=True):

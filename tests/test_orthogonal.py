@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import fastloa as fl
+from fastloa import stacks
+from fastloa.optimizers import orthogonal
 from tests.harness import check_same_bits
 from tests.scalars import refused
 from tests.trajectories import gradients
@@ -117,6 +119,30 @@ def test_bare_steps_are_the_same(options, dtype):
         fl.muon_step(q, given, buffer, step=7, **options, **folded)
         assert not given.any()
     check_same_bits(q, p)
+
+
+@pytest.mark.parametrize("folded", [{}, {"grad_scale": 2.0, "clip_value": 0.5, "ema": 0.75, "zero_grad": True}])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_matrices_side_by_side_have_the_bits_of_single_ones(options, folded, monkeypatch):
+    monkeypatch.setattr(stacks, "TOGETHER", 5000)  # two of the larger matrices
+    shapes = [(5, 8), (70, 30), (8, 5), (70, 30), (5, 8), (1, 1), (200, 90), (70, 30), (0, 4), (0, 4)]
+    dtypes = ["float16", "float32", "float64"]
+    p = [np.random.default_rng(1).standard_normal(shape).astype(dtype) for shape in shapes for dtype in dtypes]
+    q, calls, original = [x.copy() for x in p], [], orthogonal.move
+    monkeypatch.setattr(orthogonal, "move", lambda some, *rest: (calls.append(len(some)), original(some, *rest)))
+    every, single = fl.Muon(p, **options, **folded), [fl.Muon(x, **options, **folded) for x in q]
+    for seed in range(3):
+        gs = [np.random.default_rng(seed).standard_normal(x.shape).astype(x.dtype) for x in p]
+        every.step([g.copy() for g in gs])
+        assert max(calls) == 4  # of 16 bits as well as of 32
+        calls.clear()
+        for optimizer, g in zip(single, gs, strict=True):
+            optimizer.step(g)
+        assert max(calls) == 1
+        calls.clear()
+        check_same_bits(tuple(p), tuple(q))
+    for own, optimizer in zip(every.state_dict()["states"], single, strict=True):
+        check_same_bits(tuple(own.values()), tuple(optimizer.state_dict()["states"][0].values()))
 
 
 def test_bare_steps_refuse_what_is_no_matrix_and_write_nothing():

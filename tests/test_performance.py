@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "cpu"
 PLAN = sections.Plan(1, tiny=True)
 
 
-@pytest.mark.parametrize("name", ["losses", "rows", "sizes", "threads", "arrays"])
+@pytest.mark.parametrize("name", ["losses", "rows", "halves", "sizes", "threads", "arrays"])
 def test_every_row_is_measured(name):
     if name == "arrays":
         pytest.importorskip("torch")

@@ -20,6 +20,7 @@ SECTIONS = {
     "cached": "Activations, 2^14 elements",
     "losses": "Losses with gradients, 2^22 elements",
     "rows": "Rows",
+    "halves": "In 16 bits: 2^22 elements, and rows",
     "optimizers": "Optimizers, 2^24 parameters",
     "arrays": "Optimizers over 1,000 arrays of 1,000 parameters",
     "small": "Calls on three elements",
@@ -34,11 +35,12 @@ comes from `python -m benchmarks.performance measure` ({minutes:.0f} minutes, on
 {cpu}, {cores} cores, {threads} threads, Python {python}, NumPy {numpy}, numba {numba}, PyTorch {torch}, JAX {jax}
 and numexpr {numexpr}. `fastloa bench --compare` prints the same for operations, sizes and dtypes of your choice.
 
-All is float32. Calls are timed in turns, and a call's time is the median of {repeat} samples. **× PyTorch** is how many
-times as long PyTorch takes: with `out=` where it has that, losses forward and backward by autograd, optimizers by the
-fastest of its variants; **of a copy** is the time of a copy that moves as many bytes as the call must, as a part of
-the call's. JAX and `torch.compile` are compiled and warm. Whoever disagrees with fastloa's results is not timed.
-Machines of the cloud are noisy: a ratio may be off by a tenth in another run, and by more between kinds of machine.
+All is float32 where no table says otherwise. Calls are timed in turns, and a call's time is the median of {repeat}
+samples. **× PyTorch** is how many times as long PyTorch takes: with `out=` where it has that, losses forward and
+backward by autograd, optimizers by the fastest of its variants; **of a copy** is the time of a copy that moves as many
+bytes as the call must, as a part of the call's. JAX and `torch.compile` are compiled and warm. Whoever disagrees with
+fastloa's results is not timed. Machines of the cloud are noisy: a ratio may be off by a tenth in another run, and by
+more between kinds of machine.
 
 """
 
@@ -135,12 +137,21 @@ def _plots() -> Iterator[str]:
 def _table(rows: list[dict[str, Any]]) -> str:
     rivals = [rival for rival in RIVALS if any(rival in row.get("times", {}) for row in rows)]
     shares = any(ratio_of(row, COPY) for row in rows)
-    heads = ["call", "shape", "a call", *(["of a copy"] if shares else []), *(f"× {rival}" for rival in rivals)]
+    dtypes = any("dtype" in row for row in rows)
+    heads = [
+        "call",
+        *(["dtype"] if dtypes else []),
+        "shape",
+        "a call",
+        *(["of a copy"] if shares else []),
+        *(f"× {rival}" for rival in rivals),
+    ]
     lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
     for row in rows:
         share, shape = ratio_of(row, COPY), " × ".join(f"{n:,}" for n in row["shape"])
         cells = [
-            f"`{row['name']}`", shape, duration(row["seconds"]["fastloa"]["median"]),
+            f"`{row['name']}`", *([row["dtype"]] if dtypes else []), shape,
+            duration(row["seconds"]["fastloa"]["median"]),
             *(["–" if share is None else f"{100 * share:.0f} %"] if shares else []),
             *(times(ratio_of(row, rival)) for rival in rivals),
         ]  # fmt: skip
@@ -152,7 +163,9 @@ def _means(rows: list[dict[str, Any]]) -> str:
     parts = []
     for rival in RIVALS:
         ratios = {
-            f"{name_of(row)} {row['shape']}": ratio for row in rows if (ratio := ratio_of(row, rival)) is not None
+            f"{name_of(row)} {row['shape']} {row.get('dtype')}": ratio
+            for row in rows
+            if (ratio := ratio_of(row, rival)) is not None
         }
         if ratios:
             parts.append(f"{rival} {times(geometric_mean(ratios))} ({len(ratios)} rows)")

@@ -25,6 +25,18 @@ from fastloa.config import config
 from fastloa.losses import __all__ as LOSSES
 
 Rows = Iterator[dict[str, Any]]
+HALVES = ("float16", "bfloat16")
+COMMON = (
+    "relu",
+    "sigmoid",
+    "gelu",
+    "gelu.backward",
+    "mse_loss.value_and_grad",
+    "huber_loss.value_and_grad",
+    "SGD(momentum=0.9).step",
+    "AdamW.step",
+)
+COMMON_ROWS = ("softmax", "log_softmax", "cross_entropy.value_and_grad")
 MANY = ("SGD", "SGD(momentum=0.9)", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Lion")
 SOME = (
     "relu",
@@ -47,10 +59,12 @@ class Plan:
         """A shape, or a small one of as many dimensions."""
         return tuple(min(n, 8) for n in shape) if self.tiny else shape
 
-    def rows(self, chosen: Iterable[Case], shape: Sequence[int], peers: Sequence[str] = PEERS) -> Rows:
+    def rows(
+        self, chosen: Iterable[Case], shape: Sequence[int], peers: Sequence[str] = PEERS, dtype: str = "float32"
+    ) -> Rows:
         """Cases at one size, as plain values; a case that cannot run is left out."""
         for case in chosen:
-            found = point(case, self.shape(*shape), dtype_of("float32"), "cpu", Settings(self.repeat, tuple(peers)))
+            found = point(case, self.shape(*shape), dtype_of(dtype), "cpu", Settings(self.repeat, tuple(peers)))
             if "fastloa" in found.times:
                 yield bench_report.row(found)
 
@@ -88,6 +102,13 @@ def rows(plan: Plan) -> Rows:
         names = ("softmax", "log_softmax", "cross_entropy")
         found = _forms(names, "value", "backward_from_output", "value_and_grad", rows=True)
         yield from plan.rows(found, shape)
+
+
+def halves(plan: Plan) -> Rows:
+    """Some of each in 16 bits."""
+    for dtype in HALVES:
+        yield from plan.rows((cases()[name] for name in COMMON), (1 << 22,), ("PyTorch",), dtype)
+        yield from plan.rows((cases()[name] for name in COMMON_ROWS), (8_192, 1_000), ("PyTorch",), dtype)
 
 
 def optimizers(plan: Plan) -> Rows:
@@ -165,6 +186,7 @@ SECTIONS: dict[str, Callable[[Plan], Rows]] = {
     "cached": cached,
     "losses": losses,
     "rows": rows,
+    "halves": halves,
     "optimizers": optimizers,
     "arrays": arrays,
     "small": small,
@@ -189,7 +211,8 @@ def measure(plan: Plan, names: Iterable[str], folder: Path) -> None:
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:
     """A row without what nobody reads, and with no more digits than were measured."""
-    kept = ("what", "name", "shape", "threads", "bytes", "share_of_copy", "times", "seconds", "notes")
+    kept = {"what", "name", "dtype", "shape", "threads", "bytes", "share_of_copy", "times", "seconds", "notes"}
+    kept -= {"dtype"} if row.get("dtype") == "float32" else set()
     told = {name: note for name, note in row.get("notes", {}).items() if note != "has no such call"}
     return {key: _rounded(value) for key, value in (row | {"notes": told}).items() if key in kept and value}
 

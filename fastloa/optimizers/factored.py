@@ -16,6 +16,7 @@ from fastloa.hyper import RATE, SWITCH, Hyper, Number, Several, kinds, sign_of
 from fastloa.norms import trust
 from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import Alone, bare_step, check_kinds, check_written_apart
+from fastloa.stacks import give, stacked, stacks
 from fastloa.together import together
 
 __all__ = ["Adafactor", "adafactor_step"]
@@ -33,9 +34,9 @@ class Factored(Alone):
     ) -> None:  # fmt: skip
         library, (p, g, *states) = backends.common_library(function, dict(zip(names, arrays, strict=True))), arrays
         kind = dtypes.kind_of(function, names[0], p)
-        self.record, self.eps, self._factors = record, EPS[kind.result.name], ()
+        self.record, self.eps, self.factors = record, EPS[kind.result.name], ()
         if p.ndim > 1:
-            self.record, self._factors = formulas.ADAFACTOR_MATRIX, tuple(states[:2])
+            self.record, self.factors = formulas.ADAFACTOR_MATRIX, tuple(states[:2])
             for name, own, array in zip(names[2:4], FACTORS, states[:2], strict=True):
                 dtypes.of_shape(function, name, array, Adafactor.shape_of(own, p.shape))
             check_kinds(function, names, arrays, kind, zeroed=folds.zero_grad)
@@ -44,30 +45,29 @@ class Factored(Alone):
                 estimate = backends.namespace_of(library).empty(p.shape, kind.compute)
             names, arrays = (*names[:2], f"estimate of {names[0]}", *names[4:]), (p, g, estimate, *states[2:])
         super().__init__(function, names, arrays, self.record, folds, backend)
-        self.arrays = arrays
 
-    def estimate(self, folds: Folds, factor: Any, rest2: float, least: float) -> None:
-        """Draw the means of rows and columns to those of the squares, and estimate the second moments of elements."""
-        if not self._factors or not self.sizes:
-            return
-        call, xp, load = self._call, self.xp, self.engine.load
-        with call.on_device(), np.errstate(all="ignore"):
-            g = call.ready(self._arrays[1], self.dtype)
-            squares = xp.empty(g.shape, self.dtype)
-            load(DESCENT_SQUARE, "value", self.dtype)((g,), (squares,), (), (folds.grad_scale, folds.limit, 1.0))
-            drawn = []
-            for state, axis in zip(self._factors, (-1, -2), strict=True):
-                mean = squares.mean(axis=axis, dtype="float64", keepdims=True) * (factor * factor)
-                means = call.ready(state, self.dtype)
-                load(formulas.ADAFACTOR_MEAN, "step", self.dtype)((means, mean.astype(self.dtype)), (), (), (rest2,))
-                if means is not state:
-                    call.give(means, state, state.dtype)
-                drawn.append(means)
-            rows, columns = drawn
-            middle, estimate = rows.mean(axis=-2, dtype="float64", keepdims=True), self._arrays[2]
-            # The quotient first: the product may be no number.
-            share = (rows / xp.maximum(middle, least)).astype(self.dtype)
-            call.give(xp.multiply(share, columns, out=None if call.moved else estimate), estimate, estimate.dtype)
+
+def estimate(some: Sequence[Factored], folds: Folds, factor: Any, rest2: float, least: float) -> None:
+    """Draw means of rows and columns to those of the squares, and estimate second moments, of matrices of one shape."""
+    part = some[0]
+    xp, dtype, load = part.xp, part.dtype, part.engine.load
+    with part.on_device(), np.errstate(all="ignore"):
+        g = stacked(some, [one.arrays[1] for one in some])
+        squares = xp.empty(g.shape, dtype)
+        load(DESCENT_SQUARE, "value", dtype)((g,), (squares,), (), (folds.grad_scale, folds.limit, 1.0))
+        drawn = []
+        for own, axis in zip(zip(*(one.factors for one in some), strict=True), (-1, -2), strict=True):
+            mean, means = squares.mean(axis=axis, dtype="float64", keepdims=True), stacked(some, own)
+            mean = (mean * (factor * factor)).astype(dtype)
+            load(formulas.ADAFACTOR_MEAN, "step", dtype)((means, mean), (), (), (rest2,))
+            give(some, own, means)
+            drawn.append(means)
+        rows, columns = drawn
+        middle = rows.mean(axis=-2, dtype="float64", keepdims=True)
+        # The quotient first: the product may be no number.
+        share = (rows / xp.maximum(middle, least)).astype(dtype)
+        estimates = [one.arrays[2] for one in some]
+        give(some, estimates, xp.multiply(share, columns, out=stacked(some, estimates)))
 
 
 class Adafactor(Optimizer):
@@ -115,7 +115,7 @@ class Adafactor(Optimizer):
     be chosen, and the weight decay goes with it. Arrays of more than two dimensions are stacks of matrices, in the last
     two; vectors keep a second moment for each element, the state ``variance``. The states of matrices are ``row_var``
     and ``col_var``. While a step is made, the estimated moments take memory of the size of all matrices, and the
-    gradient's squares that of the largest.
+    gradient's squares that of the largest, or of some small ones of one shape.
 
     The root mean squares are those of each array by itself; on a GPU they stay there, and nothing waits for them. One
     that is no finite number is passed over: the step has then the size that it has for an array of zeros, or is as long
@@ -185,8 +185,8 @@ class Adafactor(Optimizer):
         *numbers, share = parameters
         for some in _alike(parts):
             alike, eps = some[0].record, some[0].eps if hyper["eps"][0] is None else hyper["eps"][0]
-            for part in some:
-                part.estimate(folds, factor, numbers[1], eps)
+            for side_by_side in stacks([part for part in some if part.factors and part.sizes]):
+                estimate(side_by_side, folds, factor, numbers[1], eps)
             own = (*numbers[-2 if alike is formulas.ADAFACTOR_MATRIX else 0 :], eps)
             for one in _joined(some, folds):
                 root = np.sqrt(np.maximum(one.sizes, 1))

@@ -13,6 +13,7 @@ from fastloa.folded import PLAIN, Folded, Folds
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, Integer, Number, Several, kinds, sign_of
 from fastloa.optimizer_operations import Optimizer, Params
 from fastloa.optimizer_steps import Alone, bare_step
+from fastloa.stacks import give, stacked, stacks
 
 __all__ = ["Muon", "muon_step"]
 
@@ -31,26 +32,30 @@ class Matrix(Alone):
         check_matrix(function, names[0], arrays[0])
         super().__init__(function, names, arrays, *options)
 
-    def move(
-        self, record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...], folds: Folds, factor: Any
-    ) -> None:
-        """Take the step: a pass for the momentum, products of matrices, and a pass for the parameter."""
-        (lr, decay, *momentum), call, engine = parameters, self._call, self._call.engine
-        # What is done to the gradient goes with the first pass, what is done with the parameter with the second.
-        first = PLAIN if folds is PLAIN else replace(folds, ema=None)
-        second = PLAIN if folds.ema is None else replace(PLAIN, ema=folds.ema)
-        with call.on_device():
-            p, g, buffer, *mean = ready = [call.ready(x, self.dtype) for x in self._arrays]
-            ahead = engine.xp.empty(p.shape, p.dtype)
-            kernel = engine.load(formulas.MUON_MOMENTUM, first.form, self.dtype)
-            kernel((buffer, g, ahead), (), first.leading(factor), tuple(momentum))
-            found = engine.xp.ascontiguousarray(orthogonal(engine.xp, ahead, hyper))
-            rate = lr * adjusted(p.shape, hyper["adjust_lr_fn"])
-            kernel = engine.load(record, second.form, self.dtype)
-            kernel((p, found, buffer, *mean), (), second.leading(1.0), (rate, decay))
-            for i, (own, used) in enumerate(zip(self._arrays, ready, strict=True)):
-                if (i != 1 or folds.zero_grad) and used is not own:
-                    call.give(used, own, own.dtype)
+
+def move(
+    some: Sequence[Matrix], record: Step, hyper: Mapping[str, Any], parameters: tuple[float, ...], folds: Folds,
+    factor: Any,
+) -> None:  # fmt: skip
+    """Take the steps of matrices of one shape: a pass for the momentum, products of matrices, a pass for the rest."""
+    lr, decay, *momentum = parameters
+    part = some[0]
+    # What is done to the gradient goes with the first pass, what is done with the parameter with the second.
+    first = PLAIN if folds is PLAIN else replace(folds, ema=None)
+    second = PLAIN if folds.ema is None else replace(PLAIN, ema=folds.ema)
+    with part.on_device():
+        owned = list(zip(*(one.arrays for one in some), strict=True))
+        p, g, buffer, *mean = ready = [stacked(some, own) for own in owned]
+        ahead = part.xp.empty(p.shape, p.dtype)
+        kernel = part.engine.load(formulas.MUON_MOMENTUM, first.form, part.dtype)
+        kernel((buffer, g, ahead), (), first.leading(factor), tuple(momentum))
+        found = part.xp.ascontiguousarray(orthogonal(part.xp, ahead, hyper))
+        rate = lr * adjusted(part.shape, hyper["adjust_lr_fn"])
+        kernel = part.engine.load(record, second.form, part.dtype)
+        kernel((p, found, buffer, *mean), (), second.leading(1.0), (rate, decay))
+        for i, (own, used) in enumerate(zip(owned, ready, strict=True)):
+            if i != 1 or folds.zero_grad:
+                give(some, own, used)
 
 
 def check_matrix(function: str, name: str, p: Any) -> None:
@@ -59,18 +64,19 @@ def check_matrix(function: str, name: str, p: Any) -> None:
         raise ValueError(f"{function}: {name} must have two dimensions, got shape {tuple(p.shape)}")
 
 
-def orthogonal(xp: Any, matrix: Any, hyper: Mapping[str, Any]) -> Any:
-    """The matrix with its singular values brought to about 1, by Newton and Schulz's iteration."""
+def orthogonal(xp: Any, matrices: Any, hyper: Mapping[str, Any]) -> Any:
+    """A matrix, or some, with singular values brought to about 1, by Newton and Schulz's iteration."""
     a, b, c = hyper["ns_coefficients"]
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    largest = abs(x).max() if x.size else xp.zeros((), x.dtype)
+    tall, each = matrices.shape[-2] > matrices.shape[-1], {"axis": (-2, -1), "keepdims": True}
+    x = matrices.swapaxes(-2, -1) if tall else matrices
+    largest = abs(x).max(**each) if x.size else xp.zeros((), x.dtype)
     largest = xp.where(largest == 0.0, xp.ones_like(largest), largest)
     x = x / largest  # whose squares are numbers
-    x = x / xp.maximum(xp.sqrt((x * x).sum()), (hyper["eps"] / largest).astype(x.dtype))
+    x = x / xp.maximum(xp.sqrt((x * x).sum(**each)), (hyper["eps"] / largest).astype(x.dtype))
     for _ in range(hyper["ns_steps"]):
-        gram = x @ x.T
+        gram = x @ x.swapaxes(-2, -1)
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    return x.swapaxes(-2, -1) if tall else x
 
 
 def adjusted(shape: tuple[int, int], how: str | None) -> float:
@@ -177,8 +183,8 @@ class Muon(Optimizer):
         folds: Folds, factor: Any, shared: tuple[Any, ...],
     ) -> None:  # fmt: skip
         """Take the steps of matrices."""
-        for part in parts:
-            part.move(record, hyper, parameters, folds, factor)
+        for some in stacks(parts):
+            move(some, record, hyper, parameters, folds, factor)
 
 
 muon_step = bare_step(

@@ -105,6 +105,10 @@ class Engine(Protocol):
         """Fill a C-contiguous array with the numbers of a random stream from that one on; `philox.py` defines them."""
         ...
 
+    def converted(self, array: Any, dtype: Any) -> Any:
+        """A new array of the same numbers in another dtype, in C order; what that does not hold is infinite."""
+        ...
+
     def bring(self, array: Any) -> Any:
         """`array`, of whatever library, in this engine's."""
         ...

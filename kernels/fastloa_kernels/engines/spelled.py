@@ -46,6 +46,37 @@ def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
     return _written("store", ["def store(arrays, i, values):", *(lines or ["    pass"])])
 
 
+def addresses(read: tuple[bool, ...], summed: int | None, size: int, call: Callable[..., int]) -> Callable[..., Any]:
+    """``given(kinds, places, j, rest, start, count, room)``: what `call` makes of the address of element j of each row.
+
+    It is told the kind, and whether the array is `read`, and gets `size` bytes of the room for each. Before array
+    `summed` there is the room's very first address.
+    """
+    parts = [
+        f"call(kinds[{i}, j], places[{i}, j], rest, start, count, room + {size * (i + 1)}, {once}), "
+        for i, once in enumerate(read)
+    ]
+    if summed is not None:
+        parts.insert(summed, "room, ")
+    lines = ["def given(kinds, places, j, rest, start, count, room):", f"    return ({''.join(parts)})"]
+    return _written("given", lines, call=call)
+
+
+def for_places(places: tuple[int, ...], size: int, call: Callable[..., None]) -> Callable[..., None]:
+    """``settled(kinds, places, j, rest, start, count, room)``: `call` likewise, for the rows at these places."""
+    lines = [
+        f"    call(kinds[{i}, j], places[{i}, j], rest, start, count, room + {size * (i + 1)})" for i in places
+    ]  # fmt: skip
+    heading = "def settled(kinds, places, j, rest, start, count, room):"
+    return _written("settled", [heading, *(lines or ["    pass"])], call=call)
+
+
+def for_elements(places: tuple[int, ...], call: Callable[..., None]) -> Callable[..., None]:
+    """``each(numbers, other, count)``: ``call(numbers[i], other, count)`` for each of the places."""
+    lines = [f"    call(numbers[{i}], other, count)" for i in places]
+    return _written("each", ["def each(numbers, other, count):", *(lines or ["    pass"])], call=call)
+
+
 def numbers(count: int) -> Callable[..., Any]:
     """``numbers(array)``: the `count` numbers of an array."""
     return _written(

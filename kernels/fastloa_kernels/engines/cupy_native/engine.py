@@ -100,5 +100,8 @@ class Engine:
     def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
         self._uniforms(out.dtype.name)(out, seed, stream, start)
 
+    def converted(self, array: Any, dtype: Any) -> Any:
+        return self.xp.array(array, dtype, order="C")
+
     def bring(self, array: Any) -> Any:
         return self.xp.asarray(array)

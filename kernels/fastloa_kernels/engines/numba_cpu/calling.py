@@ -71,7 +71,7 @@ def _call_rows(typingctx, rows, arguments, first, last, room):
     def lower(context, builder, signature, args):
         address, arguments, first, last, room = args
         if isinstance(signature.args[4], types.Integer):
-            room = _array_at(context, builder, kind, room, INDEX(LENT))
+            room = array_at(context, builder, kind, room, INDEX(LENT))
         _call(context, builder, address, taken, [arguments, first, last, room])
         return context.get_dummy_value()
 
@@ -88,7 +88,7 @@ def _call_loop_at(typingctx, loop, numbers, places, start, count, scalar):
         number = context.get_value_type(scalar.dtype)
         size = INDEX(context.get_abi_sizeof(number))
         places = [builder.add(place, builder.mul(start, size)) for place in cgutils.unpack_tuple(builder, packed)]
-        values = [_array_at(context, builder, kind, place, count) for place in places]
+        values = [array_at(context, builder, kind, place, count) for place in places]
         _call(context, builder, address, taken, [builder.inttoptr(numbers, number.as_pointer()), *values])
         return context.get_dummy_value()
 
@@ -120,7 +120,8 @@ def _regained(typingctx, state):
     return Signature(types.void, (types.int64,), None), lower
 
 
-def _array_at(context, builder, kind, place, count):
+def array_at(context, builder, kind, place, count):
+    """The value of an array of one dimension, of so many numbers at an address."""
     number = context.get_value_type(kind.dtype)
     size, array = INDEX(context.get_abi_sizeof(number)), context.make_array(kind)(context, builder)
     data = builder.inttoptr(place, number.as_pointer())

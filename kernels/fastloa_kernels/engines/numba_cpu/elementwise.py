@@ -10,11 +10,12 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import PARALLEL, spelled
-from fastloa_kernels.engines.numba_cpu import maps, small, summation
+from fastloa_kernels.engines.numba_cpu import maps, small, stored, summation
 from fastloa_kernels.engines.numba_cpu.binding import BoundLoop, bind
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import LOCKED, NOTHING, SCRATCH, Kernel, with_room
+from fastloa_kernels.engines.numba_cpu.over_stored import firsts_of, run_blocks
 from fastloa_kernels.sums import BLOCK
 
 HUGE = 2.0**127  # rounded to float32, no number below overflows
@@ -32,7 +33,7 @@ class Loop:
     def __init__(self, form: forms.Form, parameters: int, dtype: str) -> None:
         plain = form.weighted or form
         self.inputs, self.results, self.weighted = plain.inputs, plain.outputs, form.weighted is not None
-        places = plain.in_place or tuple(range(plain.inputs, plain.inputs + plain.outputs))
+        self.places = places = plain.in_place or tuple(range(plain.inputs, plain.inputs + plain.outputs))
         loop = BoundLoop(bind(plain.formula, dtype), plain.leading, plain.inputs, places, parameters)
         operands = [array(NUMBER[dtype], written=i in places) for i in range(max(plain.inputs, max(places) + 1))]
         self._function = spelled.called(loop, 1 + len(operands))
@@ -123,6 +124,9 @@ class MapKernel:
         self, inputs: tuple[Any, ...], outputs: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]
     ) -> None:
         loop = self._loop
+        if stored.sixteen_bits(inputs + outputs):
+            _run_stored(loop, inputs, outputs, leading + parameters)
+            return
         _kept, numbers = loop.numbers(leading + parameters)
         overlaid, size = _overlaid(inputs, outputs), inputs[0].size
         if inputs[0].ndim != 1:
@@ -139,12 +143,18 @@ class MapKernel:
         else:
             self._parts(size, size, (loop.address, numbers, inputs + outputs))
 
-    def over_arrays(self, places: Any, starts: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
+    def over_arrays(
+        self, places: Any, starts: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...], kinds: Any = None
+    ) -> None:
         """The same for several arrays in one call: `maps.over_arrays` says what `places` and `starts` are.
 
-        A leading scalar may be an array of one for each of them.
+        A leading scalar may be an array of one for each of them. Of `kinds`, if some have 16 bits, `over_stored` does.
         """
         _kept, numbers, step = self._loop.numbers_of_each(leading + parameters)
+        if kinds is not None:
+            sizes = np.diff(starts)
+            run_blocks(self._loop, (numbers, step), places, kinds, sizes, firsts_of(sizes))
+            return
         total = int(starts[-1])
         _over_arrays(len(places), self._dtype)(total, total, (self._loop.address, numbers, step, places, starts))
 
@@ -172,6 +182,35 @@ def _overlaid(inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> bool:
             if out is x:
                 return True
     return False
+
+
+def _run_stored(
+    loop: Loop, inputs: tuple[Any, ...], outputs: tuple[Any, ...], scalars: tuple[Any, ...],
+    partials: tuple[Any, Any] | None = None,
+) -> None:  # fmt: skip
+    """A loop over arrays of which some have 16 bits."""
+    _kept, numbers = loop.numbers(scalars)
+    arrays = inputs[loop.weighted :] + outputs
+    places = np.array([place_of(x) for x in arrays], np.int64).reshape(-1, 1)
+    kinds, sizes = _kinds(tuple([x.dtype for x in arrays])), _sizes(inputs[0].size)
+    weight = place_of(inputs[0]) if loop.weighted else 0
+    run_blocks(loop, (numbers, 0), places, kinds, *sizes, weight=weight, partials=partials)
+
+
+@functools.cache
+def _kinds(held: tuple[Any, ...]) -> Any:
+    return np.array([[stored.kind(dtype)] for dtype in held], np.int64)
+
+
+@functools.lru_cache(64)
+def _sizes(size: int) -> tuple[Any, Any]:
+    sizes = np.array([size], np.int64)
+    return sizes, firsts_of(sizes)
+
+
+def place_of(x: Any) -> int:
+    """The address of an array's elements, which are in order."""
+    return small.place_of("float16" if x.itemsize == 2 else "float32", x.ndim)(x)
 
 
 def _flat(several: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -203,6 +242,9 @@ class SumKernel:
     ) -> None:  # fmt: skip
         """Leave the sums of the blocks, and their errors, in `high` and `low`."""
         loop, size, overlaid = self._loop, inputs[0].size, _overlaid(inputs, outputs)
+        if stored.sixteen_bits(inputs + outputs):
+            _run_stored(loop, inputs, outputs, leading + parameters, (high, low))
+            return
         _kept, numbers = loop.numbers(leading + parameters)
         if inputs[0].ndim != 1:
             inputs, outputs = _flat(inputs), _flat(outputs)
@@ -211,13 +253,18 @@ class SumKernel:
             kernel = _through_blocks(loop.inputs, loop.results, self._dtype, weighted=loop.weighted, first_summed=True)
         kernel(size, size, (loop.address, numbers, inputs[0], read, outputs, high, low))
 
-    def over_arrays(self, places: Any, sizes: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> Any:
-        """The sum for each of several arrays, undivided and in float64; `places` are as in `maps.over_arrays`."""
-        firsts = np.concatenate([[0], np.cumsum(-(-sizes // BLOCK))]).astype(np.int64)
+    def over_arrays(
+        self, places: Any, sizes: Any, leading: tuple[Any, ...], parameters: tuple[Any, ...], kinds: Any = None
+    ) -> Any:
+        """The sum for each of several arrays, undivided and in float64; `places` and `kinds` as in that of a map."""
+        firsts = firsts_of(sizes)
         high, low, totals = *partials(int(firsts[-1]) * BLOCK), np.empty(len(sizes))
         _kept, numbers = self._loop.numbers(leading + parameters)
-        arguments = self._loop.address, numbers, places, sizes, firsts, high, low
-        _summed_over_arrays(len(places), self._dtype)(int(sizes.sum()), len(high), arguments)
+        if kinds is not None:
+            run_blocks(self._loop, (numbers, 0), places, kinds, sizes, firsts, partials=(high, low))
+        else:
+            arguments = self._loop.address, numbers, places, sizes, firsts, high, low
+            _summed_over_arrays(len(places), self._dtype)(int(sizes.sum()), len(high), arguments)
         with_room(_finish_each(), firsts, high, low, totals)
         return totals
 

@@ -25,6 +25,7 @@ from fastloa_kernels.engines.numba_cpu import (
     row_losses,
     rows,
     small,
+    stored,
     uniforms,
     vector_losses,
 )
@@ -41,6 +42,7 @@ from fastloa_kernels.engines.numba_cpu.elementwise import (
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
 from fastloa_kernels.engines.numba_cpu.launching import LOCKED, SCRATCH, with_room
 from fastloa_kernels.engines.numba_cpu.over_rows import Rows
+from fastloa_kernels.engines.numba_cpu.over_stored import Chunks, converted
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import AlignmentLoss, PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK
@@ -76,6 +78,11 @@ class RowKernel:
 
     def __call__(self, inputs: tuple[Any, ...], out: Any) -> None:
         tiled = False in self._run and rows.tiled(out.shape)
+        if stored.sixteen_bits((*inputs, out)):
+            kernel = self._variant(not tiled, len(inputs))
+            for part, arrays, table in Chunks(inputs, (out,))(0, len(out)):
+                kernel(out[part].size, part.stop - part.start, arrays, table)
+            return
         place = len(inputs) if tiled else next((i for i, x in enumerate(inputs) if x is out), len(inputs))
         arrays = inputs if place < len(inputs) else (*inputs, out)
         kernel = self._variant(not tiled, place)
@@ -145,14 +152,15 @@ class RowLossKernel:
         kernel, (high, low) = self._kernel(general, tiled), partials(count if out is None and self._form.value else 0)
         # The losses of some rows at a time are held in float64, then summed, or rounded to the caller's array.
         step = SLOTS if self._form.value else max(count, 1)
+        chunks = Chunks((x, target), (self._none2 if dx is None else dx, self._none2 if h is None else h))
         for start in range(0, count, step):
             part = slice(start, min(count, start + step))
             slots = np.empty(part.stop - start if self._form.value else 0)
-            arguments = (
-                x[part], target[part], class_weight, self._none if sample_weight is None else sample_weight[part],
-                numbers, slots, self._none2 if dx is None else dx[part], self._none2 if h is None else h[part],
-            )  # fmt: skip
-            kernel((part.stop - start) * classes, part.stop - start, arguments)
+            for some, (scores, targets, *results), table in chunks(start, part.stop):
+                weights = self._none if sample_weight is None else sample_weight[some]
+                losses = slots[some.start - start : some.stop - start] if self._form.value else slots
+                arguments = scores, targets, class_weight, weights, numbers, losses, *results
+                kernel(scores.size, len(scores), arguments, table)
             if out is not None:
                 with np.errstate(over="ignore"):  # what float32 does not hold is infinite
                     out[part] = slots
@@ -248,7 +256,7 @@ class Engine:
     """numba on the CPU's cores."""
 
     name = "cpu"
-    strided, many, sixteen_bits = False, True, False
+    strided, many, sixteen_bits = False, True, True
     library = "numpy"
     xp, array = np, np.ndarray
 
@@ -270,6 +278,13 @@ class Engine:
         looks = [small.place_of(x.dtype.name, x.ndim) for x in like]
         return lambda arrays: [look(x) for look, x in zip(looks, arrays, strict=True)]
 
+    def kinds_of(self, rows: Sequence[Sequence[Any]], rests: Sequence[Any] = ()) -> Any:
+        """What `over_arrays` is told of rows of arrays, of which some have 16 bits; None if none has.
+
+        The `rests` are what the arrays of the first row lost, or None.
+        """
+        return stored.kinds(rows, rests) if any(map(stored.sixteen_bits, rows)) else None
+
     @property
     def apart(self) -> Callable[..., bool]:
         """``apart(places, sizes, first, last)``: whether stretches of memory are known, and apart from others."""
@@ -288,6 +303,9 @@ class Engine:
 
     def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
         uniforms.fill(out, seed, stream, start)
+
+    def converted(self, array: Any, dtype: Any) -> Any:
+        return converted(array, dtype)
 
     def bring(self, array: Any) -> Any:
         return array if isinstance(array, np.ndarray) else array.get()

@@ -9,6 +9,8 @@ from numba.core import types
 from fastloa_kernels.engines.numba_cpu.calling import call_rows
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, jitable
 from fastloa_kernels.engines.numba_cpu.launching import SCRATCH, Kernel
+from fastloa_kernels.engines.numba_cpu.over_stored import TABLE, settle_rows
+from fastloa_kernels.sums import BLOCK
 
 
 class Rows:
@@ -32,10 +34,14 @@ class Rows:
         """Where compiled code calls it, by `calling.call_rows`."""
         return self._compiled()[0]
 
-    def __call__(self, size: int, count: int, arguments: tuple[Any, ...]) -> None:
-        """Run it for `count` rows, that hold `size` elements."""
+    def __call__(self, size: int, count: int, arguments: tuple[Any, ...], table: Any = None) -> None:
+        """Run it for `count` rows, that hold `size` elements; some arrays are those of a table of `Chunks`."""
         address, kernel = self._compiled()
-        kernel(size, count, (address, arguments))
+        if table is None:
+            kernel(size, count, (address, arguments))
+        else:
+            step = max(1, BLOCK * count // max(1, size * self._unit)) * self._unit
+            _stored_kernel(self._arguments, self._unit)(size, count, (address, arguments, step, table))
 
 
 @functools.cache
@@ -45,3 +51,18 @@ def _kernel(arguments: types.Tuple, unit: int) -> Kernel:
         call_rows(rows, operands, first, last, room)
 
     return Kernel(jitable(run), types.Tuple([types.int64, arguments]), unit=unit, scratch=True)
+
+
+@functools.cache
+def _stored_kernel(arguments: types.Tuple, unit: int) -> Kernel:
+    settle = settle_rows()
+
+    def run(given, first, last, room):
+        rows, operands, step, table = given
+        for start in range(first, last, step):
+            stop = min(last, start + step)
+            settle(table, start, stop, False)
+            call_rows(rows, operands, start, stop, room)
+            settle(table, start, stop, True)
+
+    return Kernel(jitable(run), types.Tuple([types.int64, arguments, types.int64, TABLE]), unit=unit, scratch=True)

@@ -71,12 +71,12 @@ def fits(x, out):
 
 @functools.cache
 def place_of(dtype: str, ndim: int) -> Callable[..., int]:
-    """``place(x)``: the address of an array's elements, or 0 if they are not in order."""
+    """``place(x)``: the address of an array's elements, of 16 bits if of no other dtype; 0 if they are not in order."""
 
     def place(x):
         return np.int64(x.ctypes.data) if in_order(x) else 0  # of an unsigned number and 0 numba makes a float64
 
-    found: Callable[..., int] = compiled(place, (given(NUMBER[dtype], ndim),), nogil=False)
+    found: Callable[..., int] = compiled(place, (given(NUMBER.get(dtype, types.uint16), ndim),), nogil=False)
     return found
 
 

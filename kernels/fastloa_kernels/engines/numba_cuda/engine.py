@@ -373,6 +373,9 @@ class Engine:
     def fill_uniform(self, out: Any, seed: int, stream: int, start: int) -> None:
         uniforms.fill(out, seed, stream, start)
 
+    def converted(self, array: Any, dtype: Any) -> Any:
+        return self.xp.array(array, dtype, order="C")
+
     def bring(self, array: Any) -> Any:
         if self.xp is np:
             return array if isinstance(array, np.ndarray) else array.get()
