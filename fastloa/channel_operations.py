@@ -10,8 +10,8 @@ from fastloa_kernels.sums import BLOCK
 
 from fastloa import backends, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.gated_operations import plain, two
-from fastloa.operations import NATIVE, Array, Form, Operation, Parameters
+from fastloa.gated_operations import over_stretches, plain, two
+from fastloa.operations import Array, Form, Operation, Parameters
 
 P = ParamSpec("P")
 STRETCH = 1 << 12  # elements of an array that weights are laid out for, at least: few enough for a cache
@@ -125,7 +125,7 @@ def _channels(function: str, x: Any, weight: Any) -> tuple[int, ...]:
 def _plain(x: Any, weight: Any, out: Any) -> bool:
     """Whether a kernel of the CPU may have these as they are, and write to `out` what it reads nowhere else."""
     arrays = (x, weight) if out is None else (x, weight, out)
-    if x.size == 0 or x.dtype not in NATIVE or not all(plain(a, a.shape, x.dtype) for a in arrays):
+    if x.size == 0 or dtypes.computed_in(x.dtype) is None or not all(plain(a, a.shape, x.dtype) for a in arrays):
         return False
     return out is None or (out.shape == x.shape and not any(np.may_share_memory(out, a) for a in (x, weight)))
 
@@ -139,7 +139,7 @@ def _in_stretches(kernel: Any, x: Any, weight: Any, channels: int, out: Any) -> 
     starts = np.minimum(of_each.size * np.arange(-(-x.size // of_each.size) + 1), x.size)
     firsts = starts[:-1] * x.itemsize
     places = [x.ctypes.data + firsts, np.full(firsts.size, of_each.ctypes.data), out.ctypes.data + firsts]
-    kernel.over_arrays(np.array(places), starts, (), ())
+    over_stretches(kernel, x, np.array(places), starts, ())
     return out
 
 

@@ -10,7 +10,7 @@ from numpy import empty, may_share_memory, ndarray  # looked up on every call
 
 from fastloa import backends, dtypes
 from fastloa.calls import Call, check_apart
-from fastloa.operations import NATIVE, Array, Form, Operation, Parameters, Variant, native
+from fastloa.operations import Array, Form, Operation, Parameters, Variant, native
 from fastloa.row_operations import normal_axis
 
 P = ParamSpec("P")
@@ -198,7 +198,9 @@ def _uncopied(form: Form, arrays: tuple[Any, ...], axis: Any, out: Any, paramete
     A kernel of the CPU takes all stretches in one call, by their addresses.
     """
     *grads, x = arrays
-    if type(x) is not ndarray or x.dtype not in NATIVE or type(axis) is not int or not -x.ndim <= axis < x.ndim:
+    if type(x) is not ndarray or dtypes.computed_in(x.dtype) is None:
+        return None
+    if type(axis) is not int or not -x.ndim <= axis < x.ndim:
         return None
     axis %= x.ndim
     if x.size == 0 or x.shape[axis] % 2:
@@ -218,8 +220,16 @@ def _uncopied(form: Form, arrays: tuple[Any, ...], axis: Any, out: Any, paramete
         for array in (*grads, x, out)
     ]
     starts = length * np.arange(rows + 1)
-    form.kernels[x.dtype].over_arrays(np.ascontiguousarray(np.concatenate(places)), starts, (), parameters)
+    over_stretches(form.kernels[x.dtype], x, np.concatenate(places), starts, parameters)
     return out
+
+
+def over_stretches(kernel: Any, x: Any, places: Any, starts: Any, parameters: tuple[float, ...]) -> None:
+    """Run a kernel of the CPU over stretches of arrays of the dtype of `x`, by their addresses."""
+    engine: Any = backends.engine("over_stretches", "cpu")
+    kinds = engine.kinds_of([[x]])
+    kinds = None if kinds is None else np.full(places.shape, kinds[0, 0])
+    kernel.over_arrays(np.ascontiguousarray(places), starts, (), parameters, kinds)
 
 
 def plain(array: Any, shape: tuple[int, ...], dtype: Any) -> bool:

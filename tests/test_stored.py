@@ -127,6 +127,21 @@ def test_maps_and_sums_are_those_of_float32(half, size):
     same(x, rounded(fl.relu(fx), half))
 
 
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((6, 200), -1), ((4, 3, 5000), 0), ((2, 10, 301), 1), ((1, 6), 1)], ids=str
+)
+@HALVES
+def test_stretches_of_arrays_are_those_of_float32(half, shape, axis):
+    rng = np.random.default_rng(6)
+    x, slopes = rng.normal(0.0, 3.0, shape).astype(half), rng.normal(size=shape[1]).astype(half)
+    fx, fs = x.astype(np.float32), slopes.astype(np.float32)
+    y = fl.glu(x, axis=axis)
+    same(y, rounded(fl.glu(fx, axis=axis), half))
+    same(fl.glu.backward(y, x, axis=axis), rounded(fl.glu.backward(y.astype(np.float32), fx, axis=axis), half))
+    same(fl.prelu(x, slopes), rounded(fl.prelu(fx, fs), half))
+    same(fl.prelu(x, slopes[:1]), rounded(fl.prelu(fx, fs[:1]), half))
+
+
 @pytest.mark.parametrize("shape", [(3, 5), (200, 10), (70, 33), (5, 3 * BLOCK + 1)], ids=str)
 @pytest.mark.parametrize("at_a_time", [1, 700, 1 << 17])
 @HALVES
