@@ -107,7 +107,13 @@ class _Sequences:
 
     def _lengths(self, name: str, given: Any, high: int | None) -> Any:
         """A length for each sequence, on the host."""
-        function, array = self._call.function, np.asarray(given.get() if checks.is_cupy(given) else given)
+        function = self._call.function
+        try:
+            array = np.asarray(given.get() if checks.is_cupy(given) else given)
+        except ValueError:
+            raise ValueError(
+                f"{function}: {name} must have shape ({self.count},), got rows of several lengths"
+            ) from None
         if array.dtype.kind not in "iu" and array.size:
             raise TypeError(f"{function}: {name} must be integers, got {array.dtype}")
         if array.shape != (self.count,) and (self.batch or array.shape != ()):

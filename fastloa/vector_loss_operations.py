@@ -205,8 +205,16 @@ class VectorRows:
         if self.length == 0:
             wanted = f"{names[0]} must have at least one element along axis {self.axis}"
             raise ValueError(f"{function}: {wanted}, got shape {self._shape}")
-        self.vectors = tuple([self.flat(call.ready(last(x, self.axis), self.kind.compute)) for x in given])
+        kinds = [dtypes.kind_of(function, name, x) for name, x in zip(own, given, strict=True)]
+        self._stored = self._stored_of(self.kind)
+        ready = (call.ready(last(x, self.axis), self._stored_of(kind)) for x, kind in zip(given, kinds, strict=True))
+        self.vectors = tuple([self.flat(x) for x in ready])
         self.target = self._of_rows(names[record.vectors], args[record.vectors]) if record.labelled else None
+
+    def _stored_of(self, kind: dtypes.Kind) -> Any:
+        """The dtype in which kernels take and give vectors of a kind; those of a GPU were never run on 16 bits."""
+        on_cpu, compute = self._call.engine.name == "cpu", self.kind.compute
+        return self._call.stored(kind, compute) if on_cpu else compute
 
     def flat(self, array: Any) -> Any:
         """An array of vectors with two dimensions."""
@@ -230,13 +238,13 @@ class VectorRows:
 
     def room(self, name: str, out: Any) -> Any:
         """Where the engine writes: the caller's array where it lies in order and is not still to be read."""
-        call, compute = self._call, self.kind.compute
+        call, stored = self._call, self.kind.compute if name == "out" else self._stored
         shape, result = self._wanted(name)
         if out is not None:
             check_out(call.function, name, out, shape, result)
             if (name == "out" or self.axis == len(self._shape) - 1) and not call.is_input(out):
-                return call.buffer(name, out, shape, result, compute)
-        return call.engine.xp.empty(self.batch if name == "out" else self._order, compute)
+                return call.buffer(name, out, shape, result, stored)
+        return call.engine.xp.empty(self.batch if name == "out" else self._order, stored)
 
     def give(self, name: str, array: Any, out: Any) -> Any:
         """A result for the caller, with its axes as they were."""

@@ -325,6 +325,10 @@ REFUSALS = [
         "ctc_loss: input_lengths must be integers, got float64",
     ),
     (
+        lambda: fl.ctc_loss(X, T, [3, [3, 3]], [2, 2]), ValueError,
+        "ctc_loss: input_lengths must have shape (2,), got rows of several lengths",
+    ),
+    (
         lambda: fl.ctc_loss(X, T, [3], [2, 2]), ValueError,
         "ctc_loss: input_lengths must have shape (2,), got (1,)",
     ),

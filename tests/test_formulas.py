@@ -77,6 +77,14 @@ def test_logits_keep_digits_where_the_terms_of_the_gradient_nearly_cancel(dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_logits_without_end_and_targets_that_are_no_probabilities(dtype):
+    z, t = np.array([(z, t) for z in (INF, -INF) for t in (-5.0, 0.5, 7.0)], dtype).T
+    loss, slope = (compiled(LOGITS[form], dtype, 2, (1.0,))[0](z, t) for form in ("value", "derivative"))
+    assert loss.tolist() == [INF, INF, -INF, -INF, INF, INF]
+    assert slope.tolist() == [6.0, 0.5, -6.0, 5.0, -0.5, -7.0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_corners_of_binary_cross_entropy(dtype):
     p, t = [0.0, 1.0, 0.0, 1.0, -0.0], [0.0, 1.0, 1.0, 0.0, 1.0]
     expected = {

@@ -166,6 +166,28 @@ def test_rows_are_those_of_float32(half, at_a_time, shape, monkeypatch):
     same(x, share)
 
 
+@pytest.mark.parametrize("at_a_time", [1, 700, 1 << 17])
+@HALVES
+def test_vectors_and_pairs_are_those_of_float32(half, at_a_time, monkeypatch):
+    monkeypatch.setattr(over_stored, "WIDENED", at_a_time)
+    rng = np.random.default_rng(7)
+    a, b, c = (rng.normal(size=(300, 20)).astype(half) for _ in range(3))
+    fa, fb, fc = (x.astype(np.float32) for x in (a, b, c))
+    sides, labels, weight = rng.choice([-1, 1], 300), rng.integers(0, 20, 300), rng.uniform(0.5, 2.0, 300)
+    calls = [
+        (fl.triplet_margin_loss, (a, b, c), (fa, fb, fc)), (fl.cosine_embedding_loss, (a, b, sides), (fa, fb, sides)),
+        (fl.triplet_margin_loss, (a, fb, c.astype(np.float64)), (fa, fb, fc)), (fl.multi_margin_loss, (a, labels), (fa, labels)),
+    ]  # fmt: skip
+    for (loss, given, wide), reduction in itertools.product(calls, ("mean", "none")):
+        options = {"reduction": reduction, "sample_weight": weight.astype(np.float32)}
+        value, grads = loss.value_and_grad(*given, **options)
+        expected, slopes = loss.value_and_grad(*wide, **options)
+        same(value, expected)
+        pairs = zip(grads, slopes, strict=True) if isinstance(grads, tuple) else [(grads, slopes)]
+        for got, slope in pairs:
+            same(got, rounded(slope, half))
+
+
 @HALVES
 def test_arrays_of_all_dtypes_are_stepped_in_one_call(half, monkeypatch):
     dtypes = itertools.cycle([half, np.dtype(np.float32), BFLOAT16, np.dtype(np.float64)])

@@ -141,7 +141,7 @@ def binary_cross_entropy_with_logits(z, t, pos_weight):
     slope, slope_low = (miss, miss_low) if z > 0.0 else (hit, hit_low)
     distance = abs(z) if slope != 0.0 else 0.0
     linear = slope * distance
-    linear_low = fma(slope_low, distance, fma(slope, distance, -linear)) if linear < inf else 0.0
+    linear_low = fma(slope_low, distance, fma(slope, distance, -linear)) if abs(linear) < inf else 0.0
     high, low, factor = exp_pair(-abs(z))
     high, low, factor = softened(high, low, factor)
     weight, rest = two_sum(hit, miss)

@@ -202,9 +202,13 @@ class VectorLossKernel:
     ) -> Any:  # fmt: skip
         count, size = len(vectors[0]), vectors[0].size
         slots = np.empty(count if self._value else 0)
-        read = (self._none if array is None else array for array in (target, sample_weight))
+        of_rows = [self._none if array is None else array for array in (target, sample_weight)] + [slots]
         numbers, grads = np.array(parameters, np.float64), (*grads, *self._no_grads[len(grads) :])
-        self._rows(size, count, (vectors, *read, numbers, float(divisor), slots, grads))
+        for part, arrays, table in Chunks(vectors, grads)(0, count):
+            own, weights, losses = (array[part] for array in of_rows)
+            read, written = arrays[: len(vectors)], arrays[len(vectors) :]
+            given = read, own, weights, numbers, float(divisor), losses, written
+            self._rows(size * (part.stop - part.start) // count, part.stop - part.start, given, table)
         if not self._value:
             return None
         if out is None:

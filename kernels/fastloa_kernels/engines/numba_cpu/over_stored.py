@@ -170,12 +170,13 @@ class Chunks:
     def __init__(self, read: tuple[Any, ...], written: tuple[Any, ...]) -> None:
         self._arrays, self._inputs, self._step = read + written, len(read), max(1, len(read[0]))
         self._rooms: list[Any] = [None] * len(self._arrays)
+        self._kinds = self._rooms
         if stored.sixteen_bits(self._arrays):
             columns = max(1, read[0].shape[1])
             self._step = -(WIDENED // -(columns * HEIGHT)) * HEIGHT
             shape = min(self._step, len(read[0])), columns
             self._rooms = [np.empty(shape, np.float32) if x.itemsize == 2 else None for x in self._arrays]
-        (self._kinds,) = stored.kinds([self._arrays]).tolist()
+            (self._kinds,) = stored.kinds([self._arrays]).tolist()
 
     def __call__(self, start: int, stop: int) -> Iterator[tuple[slice, tuple[Any, ...], Any]]:
         """The rows from one to another, as many at a time as a cache holds; their arrays; and a `table` of them.
