@@ -23,6 +23,7 @@ from fastloa.operations import Activation
 from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
 from fastloa.paired_loss_operations import PairedLossOperation
+from fastloa.random_operations import SampledActivation
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_operations import RowActivation
 from fastloa.vector_loss_operations import VectorLossOperation
@@ -310,7 +311,7 @@ def _cases_of(name: str) -> Iterator[Case]:
 
 def _kind(found: Any) -> tuple[Callable[..., Case] | None, tuple[str, ...]]:
     """How to measure something public, and in which forms; None for what is no operation."""
-    if isinstance(found, RowActivation):
+    if isinstance(found, RowActivation | SampledActivation):
         return _Activation, ("value", "backward", "backward_from_output")
     if isinstance(found, Activation):
         from_output = found.record.derivative_from_output is not None

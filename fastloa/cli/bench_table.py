@@ -212,6 +212,7 @@ def _aten(name: str, *numbers: Any, last: bool = False) -> Row:
 
 
 _MOMENTUM = {"momentum": 0.9}
+_SLOPES = {"lower": 0.125, "upper": 0.375}
 
 ROWS: dict[str, Row] = {
     "relu": Row(
@@ -267,6 +268,9 @@ ROWS: dict[str, Row] = {
         },
         {"backward_from_output": Aten("_softmax_backward_data", lambda g, y: (g, y, -1, g.dtype))},
     ),
+    "rrelu": Row(options=_SLOPES),
+    "rrelu(training=True)": Row(options={**_SLOPES, "training": True, "rng": 0}),
+    "gumbel_softmax": Row(options={"rng": 0}, rows=True),
     "log_softmax": Row(
         {
             "value": _log_softmax,

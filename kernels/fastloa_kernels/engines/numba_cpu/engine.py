@@ -200,15 +200,17 @@ class VectorLossKernel:
         self, vectors: tuple[Any, ...], target: Any, sample_weight: Any, parameters: tuple[float, ...], divisor: Any,
         out: Any, grads: tuple[Any, ...],
     ) -> Any:  # fmt: skip
-        count, size = len(vectors[0]), vectors[0].size
+        count = len(vectors[0])
         slots = np.empty(count if self._value else 0)
         of_rows = [self._none if array is None else array for array in (target, sample_weight)] + [slots]
         numbers, grads = np.array(parameters, np.float64), (*grads, *self._no_grads[len(grads) :])
-        for part, arrays, table in Chunks(vectors, grads)(0, count):
-            own, weights, losses = (array[part] for array in of_rows)
-            read, written = arrays[: len(vectors)], arrays[len(vectors) :]
-            given = read, own, weights, numbers, float(divisor), losses, written
-            self._rows(size * (part.stop - part.start) // count, part.stop - part.start, given, table)
+        if not stored.sixteen_bits(vectors + grads):
+            self._rows(vectors[0].size, count, (vectors, *of_rows[:2], numbers, float(divisor), slots, grads))
+        else:
+            for part, arrays, table in Chunks(vectors, grads)(0, count):
+                read, written, held = arrays[: len(vectors)], arrays[len(vectors) :], part.stop - part.start
+                own, weights, losses = (array[part] for array in of_rows)
+                self._rows(read[0].size, held, (read, own, weights, numbers, float(divisor), losses, written), table)
         if not self._value:
             return None
         if out is None:

@@ -168,9 +168,7 @@ class Chunks:
     """Arrays of rows, some rows at a time, as float32 numbers where they hold 16 bits; all at once where none does."""
 
     def __init__(self, read: tuple[Any, ...], written: tuple[Any, ...]) -> None:
-        self._arrays, self._inputs, self._step = read + written, len(read), max(1, len(read[0]))
-        self._rooms: list[Any] = [None] * len(self._arrays)
-        self._kinds = self._rooms
+        self._arrays, self._inputs, self._rooms = read + written, len(read), list[Any]()
         if stored.sixteen_bits(self._arrays):
             columns = max(1, read[0].shape[1])
             self._step = -(WIDENED // -(columns * HEIGHT)) * HEIGHT
@@ -183,6 +181,10 @@ class Chunks:
 
         What is read goes from the caller's arrays to these, and what is written back, as the table has it.
         """
+        if not self._rooms:
+            part, whole = slice(start, stop), start == 0 and stop == len(self._arrays[0])
+            yield part, self._arrays if whole else tuple([array[part] for array in self._arrays]), None
+            return
         for first in range(start, stop, self._step):
             part = slice(first, min(stop, first + self._step))
             arrays, table = [], []

@@ -29,7 +29,10 @@ _NORMAL, _TOO_LARGE = 113 << 23, 143 << 23  # 2**-14, the least normal float16 n
 
 def sixteen_bits(arrays: Sequence[Any]) -> bool:
     """Whether one of some arrays holds 16-bit numbers."""
-    return any(array.itemsize == 2 for array in arrays)
+    for array in arrays:  # noqa: SIM110  (on the way of every call: `any` takes twice as long)
+        if array.itemsize == 2:
+            return True
+    return False
 
 
 @functools.cache
