@@ -10,8 +10,9 @@ from fastloa_kernels.sums import BLOCK
 
 from fastloa import backends, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.gated_operations import over_stretches, plain, two
+from fastloa.gated_operations import two
 from fastloa.operations import Array, Form, Operation, Parameters
+from fastloa.stretches import over_stretches, plain
 
 P = ParamSpec("P")
 STRETCH = 1 << 12  # elements of an array that weights are laid out for, at least: few enough for a cache
@@ -46,7 +47,9 @@ class ChannelActivation(Operation[P]):
             call, kind, shape = self._checked(form, args, {"out": out}, backend, options)
             kernel, (x, weight) = form.load(call.engine, kind.compute), args
             if call.engine.many and not call.engine.strided and _plain(x, weight, out):
-                return _in_stretches(kernel, x, weight, prod(shape), np.empty_like(x) if out is None else out)
+                return _in_stretches(
+                    call.engine, kernel, x, weight, prod(shape), np.empty_like(x) if out is None else out
+                )
             with call.on_device():
                 stored, xp = call.stored(kind, kind.compute), call.engine.xp
                 ready = call.ready(x, stored, mapped=True)
@@ -130,7 +133,7 @@ def _plain(x: Any, weight: Any, out: Any) -> bool:
     return out is None or (out.shape == x.shape and not any(np.may_share_memory(out, a) for a in (x, weight)))
 
 
-def _in_stretches(kernel: Any, x: Any, weight: Any, channels: int, out: Any) -> Any:
+def _in_stretches(engine: Any, kernel: Any, x: Any, weight: Any, channels: int, out: Any) -> Any:
     """The activation by stretches of `x`, each of whole rounds of the channels, so that all share one of weights."""
     each = x[0, 0].size if channels > 1 else 1
     round_ = np.repeat(weight.reshape(-1), each)
@@ -139,7 +142,7 @@ def _in_stretches(kernel: Any, x: Any, weight: Any, channels: int, out: Any) -> 
     starts = np.minimum(of_each.size * np.arange(-(-x.size // of_each.size) + 1), x.size)
     firsts = starts[:-1] * x.itemsize
     places = [x.ctypes.data + firsts, np.full(firsts.size, of_each.ctypes.data), out.ctypes.data + firsts]
-    over_stretches(kernel, x, np.array(places), starts, ())
+    over_stretches(engine, kernel, x, np.array(places), starts, ())
     return out
 
 

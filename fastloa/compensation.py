@@ -41,9 +41,11 @@ class Whole:
                 self._grad[...] = 0.0
             if stepped:
                 whole = self.parameter.view("int32")
-                bits = rounded(self.parameter, dtype).astype("float32").view("int32")
-                bits += 2 * HALF * (whole - bits == HALF)  # for which int16 has no number
-                self._parameter[...] = bits.view("float32").astype(dtype)
+                near = rounded(self.parameter, dtype).astype("float32").view("int32")
+                near += 2 * HALF * ((whole - near == HALF) & _finite(near))  # for which int16 has no number
+                held = rounded(near.view("float32"), dtype)
+                bits = held.astype("float32").view("int32")
+                self._parameter[...] = held
                 self._compensation[...] = self._xp.where(_finite(bits), (whole - bits).clip(-HALF, HALF - 1), 0)
 
 

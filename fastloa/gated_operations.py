@@ -12,6 +12,7 @@ from fastloa import backends, dtypes
 from fastloa.calls import Call, check_apart
 from fastloa.operations import Array, Form, Operation, Parameters, Variant, native
 from fastloa.row_operations import normal_axis
+from fastloa.stretches import over_stretches, plain
 
 P = ParamSpec("P")
 LONG = 64  # elements of a half from which its address is sooner found than it is copied
@@ -220,21 +221,9 @@ def _uncopied(form: Form, arrays: tuple[Any, ...], axis: Any, out: Any, paramete
         for array in (*grads, x, out)
     ]
     starts = length * np.arange(rows + 1)
-    over_stretches(form.kernels[x.dtype], x, np.concatenate(places), starts, parameters)
+    engine = backends.engine(form.name, "cpu")
+    over_stretches(engine, form.kernels[x.dtype], x, np.concatenate(places), starts, parameters)
     return out
-
-
-def over_stretches(kernel: Any, x: Any, places: Any, starts: Any, parameters: tuple[float, ...]) -> None:
-    """Run a kernel of the CPU over stretches of arrays of the dtype of `x`, by their addresses."""
-    engine: Any = backends.engine("over_stretches", "cpu")
-    kinds = engine.kinds_of([[x]])
-    kinds = None if kinds is None else np.full(places.shape, kinds[0, 0])
-    kernel.over_arrays(np.ascontiguousarray(places), starts, (), parameters, kinds)
-
-
-def plain(array: Any, shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether it is NumPy's own of that shape and dtype, in order."""
-    return type(array) is ndarray and array.shape == shape and array.dtype is dtype and array.flags.carray
 
 
 def gated_activation(record: Gated) -> Callable[[Callable[P, Parameters]], GatedActivation[P]]:

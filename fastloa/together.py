@@ -31,11 +31,14 @@ class Together:
         self.sizes = np.array([p.size for p in self._params], np.int64)
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
         rows = [self._params, self._params, *zip(*self._kept, strict=True)]
-        rows += [self._rests] * any(rest is not None for rest in self._rests)
+        if any(rest is not None for rest in self._rests):
+            rows.append(self._rests)
         with self._device:
             self._places = np.array([self._looked_up(row) for row in rows], np.int64)
-        self._kinds = engine.kinds_of(rows[: self._count], self._rests) if self.on_cpu else None
-        self._homes = self._places[0].tolist()
+        self._kinds = engine.kinds_of(rows[: self._without_rests], self._rests) if self.on_cpu else None
+        self._look_home = engine.places_of(self._params, ends=True) if self.on_cpu else self._look
+        with self._device:
+            self._homes = self._look_home(self._params)
         self._grads: list[Any] = []  # kept while a kernel knows their addresses
         sizes = np.array([[0 if x is None else x.nbytes for x in row] for row in rows], np.int64)
         self._bytes = sizes[1]
@@ -45,8 +48,8 @@ class Together:
         self._last = (written + sizes)[sizes > 0][order]
 
     @property
-    def _count(self) -> int:
-        """How many rows of arrays there are, without those of what parameters lost."""
+    def _without_rests(self) -> int:
+        """How many rows of arrays there are, without that of what parameters lost."""
         return 2 + len(self._kept[0])
 
     def _looked_up(self, row: Sequence[Any]) -> list[int]:
@@ -75,7 +78,7 @@ class Together:
             return False
         places = self._places[1]
         with self._device:
-            if self._numpys and self._look(self._params) != self._homes:
+            if self._numpys and self._look_home(self._params) != self._homes:
                 return False
             places[:] = self._look(own)
         if not self._apart(places, self._bytes, self._first, self._last):
@@ -92,9 +95,9 @@ class Together:
         which: Any = slice(None),
     ) -> Any:  # fmt: skip
         """The sums that a form gives for each array."""
-        kernel, places = self.engine.load(record, form, self.dtype), self._places[: self._count][rows, which]
+        kernel, places = self.engine.load(record, form, self.dtype), self._places[: self._without_rests][rows, which]
         kinds = None if self._kinds is None else np.ascontiguousarray(self._kinds[rows, which])
-        places = np.ascontiguousarray(np.concatenate([places, self._places[self._count :, which]]))
+        places = np.ascontiguousarray(np.concatenate([places, self._places[self._without_rests :, which]]))
         return kernel.over_arrays(places, self.sizes[which], leading, parameters, kinds)
 
     def step(

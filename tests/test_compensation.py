@@ -78,6 +78,30 @@ def test_the_middle_between_two_numbers_is_kept(base, step, sign):
         optimizer.step(np.zeros(1, BFLOAT16))
 
 
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_small_number_of_float16_keeps_the_side_it_was_rounded_from(one_by_one):
+    p = np.array([2.0**-20], FLOAT16)  # the next is 2**-24 away, and 2**-28 are 32,768 float32 numbers
+    optimizer = fl.SGD(p, lr=2.0**-28, compensated=True)
+    if one_by_one:
+        optimizer._groups = []
+    optimizer.step(np.array([-1.0], FLOAT16))
+    assert (p[0], compensation_of(optimizer)[0]) == (2.0**-20, 2**15 - 1)
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize("bits", [0x7FFF8000, 0x7FC00000, 0xFFFF8000])
+def test_no_nan_becomes_a_number(bits, one_by_one):
+    p, nan = np.array([1.0], BFLOAT16), np.array([bits], np.uint32).view(np.float32)
+    optimizer = fl.SGD(p, lr=0.5, momentum=0.9, compensated=True)
+    if one_by_one:
+        optimizer._groups = []
+    state = optimizer.state_dict()
+    state["steps"], state["states"][0]["momentum_buffer"] = 1, nan
+    optimizer.load_state_dict(state)
+    optimizer.step(np.zeros(1, BFLOAT16))
+    assert np.isnan(p[0])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_is_no_number_stays_so_and_what_is_too_large_is_infinite(dtype):
     p = np.array([1.0, 1.0, 1.0, ml_dtypes.finfo(dtype).max], dtype)

@@ -313,3 +313,15 @@ def test_arrays_that_lie_between_each_other_are_apart():
     room = np.zeros((4, 3))
     fl.adam_step(room[:, 0], np.ones(4), room[:, 1], room[:, 2], step=1, lr=0.5, eps=0.0)
     np.testing.assert_array_equal(room[:, 0], [-0.5] * 4)
+
+
+@pytest.mark.parametrize("size", [10, 5000])
+def test_a_parameter_that_was_resized_is_looked_into(size):
+    p = np.ones(4000, np.float32)
+    optimizer = fl.SGD(p, lr=0.5)
+    optimizer.step(np.ones(4000, np.float32))
+    p.resize(size, refcheck=False)
+    with pytest.raises(ValueError, match="same shape"):
+        optimizer.step(np.ones(4000, np.float32))
+    optimizer.step(np.ones(size, np.float32))
+    assert p[0] == 0.0

@@ -121,6 +121,13 @@ def test_maps_and_sums_are_those_of_float32(half, size):
         expected, wide = fl.huber_loss.value_and_grad(fx, ft, **options)
         same(value, expected)
         same(grad, rounded(wide, half))
+    for form, name in (("value_and_grad", "out"), ("grad", "grad_out")):  # what is written may be the weight
+        given = (x, t) if name == "out" else (fx, t)
+        options, written = {"reduction": "none"}, weight.copy()
+        wanted = getattr(fl.huber_loss, form)(*given, sample_weight=weight, **options)
+        found = getattr(fl.huber_loss, form)(*given, sample_weight=written, **options, **{name: written})
+        for got, expected in zip(found, wanted, strict=True) if name == "out" else [(found, wanted)]:
+            same(got, expected)
     losses, grad = fl.huber_loss.value_and_grad(x, t, reduction="none")
     same(losses, fl.huber_loss(fx, ft, reduction="none"))
     fl.relu(x, out=x)
@@ -222,3 +229,5 @@ def test_conversions_take_any_layout(half):
         assert got.flags.c_contiguous
         same(got, array.astype(np.float32))
         same(engine.converted(got, half), array.astype(half))
+    if half == FLOAT16:
+        same(engine.converted(x.astype(np.float32), np.dtype(">f2")), x.astype(">f2"))

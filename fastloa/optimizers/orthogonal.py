@@ -68,7 +68,8 @@ def orthogonal(xp: Any, matrices: Any, hyper: Mapping[str, Any]) -> Any:
     """A matrix, or some, with singular values brought to about 1, by Newton and Schulz's iteration."""
     a, b, c = hyper["ns_coefficients"]
     tall, each = matrices.shape[-2] > matrices.shape[-1], {"axis": (-2, -1), "keepdims": True}
-    x = matrices.swapaxes(-2, -1) if tall else matrices
+    # In order: NumPy would lay out sums with one matrix otherwise than with some, and multiply these in other ways.
+    x = xp.ascontiguousarray(matrices.swapaxes(-2, -1)) if tall else matrices
     largest = abs(x).max(**each) if x.size else xp.zeros((), x.dtype)
     largest = xp.where(largest == 0.0, xp.ones_like(largest), largest)
     x = x / largest  # whose squares are numbers

@@ -193,7 +193,9 @@ def _run_stored(
     arrays = inputs[loop.weighted :] + outputs
     places = np.array([place_of(x) for x in arrays], np.int64).reshape(-1, 1)
     kinds, sizes = _kinds(tuple([x.dtype for x in arrays])), _sizes(inputs[0].size)
-    weight = place_of(inputs[0]) if loop.weighted else 0
+    # A weight that is overwritten would be read after the loop has written there.
+    kept = inputs[0].copy() if loop.weighted and any(out is inputs[0] for out in outputs) else inputs[0]
+    weight = place_of(kept) if loop.weighted else 0
     run_blocks(loop, (numbers, 0), places, kinds, *sizes, weight=weight, partials=partials)
 
 

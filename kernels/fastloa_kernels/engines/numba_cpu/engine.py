@@ -279,9 +279,9 @@ class Engine:
         found = forms.form(record, form)
         return (SumKernel if found.summed else MapKernel)(found, len(record.parameters), dtype)
 
-    def places_of(self, like: Sequence[Any]) -> Callable[[Sequence[Any]], list[int]]:
-        """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
-        looks = [small.place_of(x.dtype.name, x.ndim) for x in like]
+    def places_of(self, like: Sequence[Any], *, ends: bool = False) -> Callable[[Sequence[Any]], list[int]]:
+        """``places(arrays)``: the addresses of such arrays' elements, or `ends`; 0 where they are not in order."""
+        looks = [small.place_of(x.dtype.name, x.ndim, end=ends) for x in like]
         return lambda arrays: [look(x) for look, x in zip(looks, arrays, strict=True)]
 
     def kinds_of(self, rows: Sequence[Sequence[Any]], rests: Sequence[Any] = ()) -> Any:

@@ -9,7 +9,7 @@ from numba.core import types
 from fastloa_kernels.engines.numba_cpu.calling import call_rows
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, jitable
 from fastloa_kernels.engines.numba_cpu.launching import SCRATCH, Kernel
-from fastloa_kernels.engines.numba_cpu.over_stored import TABLE, settle_rows
+from fastloa_kernels.engines.numba_cpu.over_stored import TABLE, exchange_rows
 from fastloa_kernels.sums import BLOCK
 
 
@@ -55,14 +55,14 @@ def _kernel(arguments: types.Tuple, unit: int) -> Kernel:
 
 @functools.cache
 def _stored_kernel(arguments: types.Tuple, unit: int) -> Kernel:
-    settle = settle_rows()
+    exchange = exchange_rows()
 
     def run(given, first, last, room):
         rows, operands, step, table = given
         for start in range(first, last, step):
             stop = min(last, start + step)
-            settle(table, start, stop, False)
+            exchange(table, start, stop, False)
             call_rows(rows, operands, start, stop, room)
-            settle(table, start, stop, True)
+            exchange(table, start, stop, True)
 
     return Kernel(jitable(run), types.Tuple([types.int64, arguments, types.int64, TABLE]), unit=unit, scratch=True)

@@ -155,13 +155,17 @@ def convert(array: Any, out: Any) -> None:
 
 def converted(array: Any, dtype: Any) -> Any:
     """The numbers of an array in another dtype."""
-    if stored.convertible(array.dtype, np.dtype(dtype)):
-        array = np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
+    native, dtype = array.dtype.newbyteorder("="), np.dtype(dtype)
+    if dtype.isnative and stored.convertible(native, dtype):
+        array = np.require(array, native, ["C", "A"])
         out = np.empty(array.shape, dtype)
         convert(array, out)
         return out
     with np.errstate(all="ignore"):  # what is too large is infinite, and nothing to warn of
         return np.array(array, dtype, order="C", copy=True, subok=False)
+
+
+KIND, HALVES, NUMBERS, COLUMNS, WRITTEN = range(5)  # of a row of a table
 
 
 class Chunks:
@@ -198,15 +202,12 @@ class Chunks:
             yield part, tuple(arrays), np.array(table, np.int64) if table else None
 
 
-KIND, HALVES, NUMBERS, COLUMNS, WRITTEN = range(5)  # of a table
-
-
 @functools.cache
-def settle_rows() -> Any:
-    """``settle(table, first, last, written)``: these rows of what is read, widened, or of what is written, rounded."""
+def exchange_rows() -> Any:
+    """``exchange(table, first, last, written)``: rows of what is read are widened, or of what is written rounded."""
     widen, narrow = stored.widen(), stored.narrow()
 
-    def settle(table, first, last, written):
+    def exchange(table, first, last, written):
         for k in range(table.shape[0]):
             if (table[k, WRITTEN] != 0) == written:
                 start, count = first * table[k, COLUMNS], (last - first) * table[k, COLUMNS]
@@ -216,4 +217,4 @@ def settle_rows() -> Any:
                 else:
                     widen(table[k, KIND], halves, 0, numbers, count)
 
-    return outlined(settle, (TABLE, *[types.int64] * 2, types.boolean))
+    return outlined(exchange, (TABLE, *[types.int64] * 2, types.boolean))

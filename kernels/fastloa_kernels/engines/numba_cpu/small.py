@@ -70,11 +70,15 @@ def fits(x, out):
 
 
 @functools.cache
-def place_of(dtype: str, ndim: int) -> Callable[..., int]:
-    """``place(x)``: the address of an array's elements, of 16 bits if of no other dtype; 0 if they are not in order."""
+def place_of(dtype: str, ndim: int, *, end: bool = False) -> Callable[..., int]:
+    """``place(x)``: the address of an array's elements, of 16 bits if of no other dtype; 0 if they are not in order.
+
+    Or where they `end`, which tells an array that was resized where it lies.
+    """
 
     def place(x):
-        return np.int64(x.ctypes.data) if in_order(x) else 0  # of an unsigned number and 0 numba makes a float64
+        # Of an unsigned number and 0 numba makes a float64.
+        return np.int64(x.ctypes.data) + (np.int64(x.nbytes) if end else 0) if in_order(x) else 0
 
     found: Callable[..., int] = compiled(place, (given(NUMBER.get(dtype, types.uint16), ndim),), nogil=False)
     return found

@@ -28,7 +28,7 @@ _NORMAL, _TOO_LARGE = 113 << 23, 143 << 23  # 2**-14, the least normal float16 n
 
 
 def sixteen_bits(arrays: Sequence[Any]) -> bool:
-    """Whether one of some arrays holds 16-bit numbers."""
+    """Whether one of some arrays holds 16-bit numbers; of integers no kernel has any of that size."""
     for array in arrays:  # noqa: SIM110  (on the way of every call: `any` takes twice as long)
         if array.itemsize == 2:
             return True
@@ -168,10 +168,15 @@ def _joined(builder, x, rest):
 
 
 def _nearer(builder, x, whole):
-    """A number that was rounded, or the next, if what it lost is the one number too much for an int16."""
+    """A number that was rounded, or the next, where the lost 2**15 numbers are one more than an int16 holds.
+
+    That is a tie between two bfloat16 numbers, of which the other has lost -2**15.
+    """
     bits = builder.bitcast(x, _WORD)
     lost = builder.sub(builder.bitcast(whole, _WORD), bits)
     farther = builder.icmp_signed("==", lost, _word(_FARTHEST + 1))
+    finite = builder.icmp_unsigned("<", builder.and_(bits, _word(_MAGNITUDE)), _word(_INFINITE))
+    farther = builder.and_(farther, finite)
     return builder.bitcast(builder.select(farther, builder.add(bits, _word(_STEP)), bits), _NUMBER)
 
 
