@@ -21,15 +21,14 @@ SIZES = [1, 2, 7, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5]
 
 def mapped(function, result, *arrays):
     """A function of compiled code, of the elements of arrays."""
-    one = function
 
     def run1(x, out):
         for i in range(x.size):
-            out[i] = one(x[i])
+            out[i] = function(x[i])
 
     def run2(x, y, out):
         for i in range(x.size):
-            out[i] = one(x[i], y[i])
+            out[i] = function(x[i], y[i])
 
     out = np.empty(arrays[0].shape, result)
     numba.njit((run1, run2)[len(arrays) - 1])(*arrays, out)
@@ -196,7 +195,7 @@ def test_vectors_and_pairs_are_those_of_float32(half, at_a_time, monkeypatch):
 
 
 @HALVES
-def test_arrays_of_all_dtypes_are_stepped_in_one_call(half, monkeypatch):
+def test_arrays_of_all_dtypes_are_stepped_in_one_call(half):
     dtypes = itertools.cycle([half, np.dtype(np.float32), BFLOAT16, np.dtype(np.float64)])
     rng = np.random.default_rng(4)
     params = [rng.normal(size=size).astype(next(dtypes)) for size in (5, 1, BLOCK, 3 * BLOCK + 1, 40, 7, 9, 2)]

@@ -199,9 +199,9 @@ def test_states_that_are_loaded_are_stepped_from():
 
 def test_arrays_that_no_kernel_takes_as_they_are(backend):
     engine = backends.engine("step", backend)
-    if backend == "cupy":  # whose steps over many arrays know no 16 bits
-        assert together(engine, [np.ones(3, np.float16)], [[]]) == []
-        assert together(engine, [np.ones(3), np.ones(3, np.float16)], [[], []]) == []
+    # The cupy engine's steps over many arrays know no 16 bits.
+    assert len(together(engine, [np.ones(3, np.float16)], [[]])) == (backend == "cpu")
+    assert len(together(engine, [np.ones(3), np.ones(3, np.float16)], [[], []])) == 2 * (backend == "cpu")
     assert together(engine, [np.ones(3, np.int16)], [[]]) == []
     assert together(engine, [np.ones((3, 4)).T], [[]]) == []
     assert together(engine, [np.ones(6)[::2]], [[]]) == []

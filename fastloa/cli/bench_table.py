@@ -233,6 +233,8 @@ ROWS: dict[str, Row] = {
             "backward_from_output": Aten("leaky_relu_backward", lambda g, y: (g, y, 0.01, True)),
         },
     ),
+    "rrelu": Row(options=_SLOPES),
+    "rrelu(training=True)": Row(options={**_SLOPES, "training": True, "rng": 0}),
     "elu": Row(
         {
             "value": lambda xp, x: xp.where(x > 0, x, xp.exp(x) - 1),
@@ -260,6 +262,7 @@ ROWS: dict[str, Row] = {
         },
         {"backward_from_output": Aten("tanh_backward", lambda g, y: (g, y))},
     ),
+    "gumbel_softmax": Row(options={"rng": 0}, rows=True),
     "softmax": Row(
         {
             "value": _softmax,
@@ -268,9 +271,6 @@ ROWS: dict[str, Row] = {
         },
         {"backward_from_output": Aten("_softmax_backward_data", lambda g, y: (g, y, -1, g.dtype))},
     ),
-    "rrelu": Row(options=_SLOPES),
-    "rrelu(training=True)": Row(options={**_SLOPES, "training": True, "rng": 0}),
-    "gumbel_softmax": Row(options={"rng": 0}, rows=True),
     "log_softmax": Row(
         {
             "value": _log_softmax,

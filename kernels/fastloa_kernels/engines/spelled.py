@@ -46,16 +46,18 @@ def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
     return _written("store", ["def store(arrays, i, values):", *(lines or ["    pass"])])
 
 
+def _of_block(i: int, size: int) -> str:
+    """The arguments that say of a block what it is of the array j in row i, and which `size` bytes of a room it has."""
+    return f"kinds[{i}, j], places[{i}, j], rest, start, count, room + {size * (i + 1)}"
+
+
 def addresses(read: tuple[bool, ...], summed: int | None, size: int, call: Callable[..., int]) -> Callable[..., Any]:
     """``given(kinds, places, j, rest, start, count, room)``: what `call` makes of the address of element j of each row.
 
     It is told the kind, and whether the array is `read`, and gets `size` bytes of the room for each. Before array
     `summed` there is the room's very first address.
     """
-    parts = [
-        f"call(kinds[{i}, j], places[{i}, j], rest, start, count, room + {size * (i + 1)}, {once}), "
-        for i, once in enumerate(read)
-    ]
+    parts = [f"call({_of_block(i, size)}, {once}), " for i, once in enumerate(read)]
     if summed is not None:
         parts.insert(summed, "room, ")
     lines = ["def given(kinds, places, j, rest, start, count, room):", f"    return ({''.join(parts)})"]
@@ -64,17 +66,9 @@ def addresses(read: tuple[bool, ...], summed: int | None, size: int, call: Calla
 
 def for_places(places: tuple[int, ...], size: int, call: Callable[..., None]) -> Callable[..., None]:
     """``settled(kinds, places, j, rest, start, count, room)``: `call` likewise, for the rows at these places."""
-    lines = [
-        f"    call(kinds[{i}, j], places[{i}, j], rest, start, count, room + {size * (i + 1)})" for i in places
-    ]  # fmt: skip
+    lines = [f"    call({_of_block(i, size)})" for i in places]
     heading = "def settled(kinds, places, j, rest, start, count, room):"
     return _written("settled", [heading, *(lines or ["    pass"])], call=call)
-
-
-def for_elements(places: tuple[int, ...], call: Callable[..., None]) -> Callable[..., None]:
-    """``each(numbers, other, count)``: ``call(numbers[i], other, count)`` for each of the places."""
-    lines = [f"    call(numbers[{i}], other, count)" for i in places]
-    return _written("each", ["def each(numbers, other, count):", *(lines or ["    pass"])], call=call)
 
 
 def numbers(count: int) -> Callable[..., Any]:

@@ -191,11 +191,11 @@ def _run_stored(
     """A loop over arrays of which some have 16 bits."""
     _kept, numbers = loop.numbers(scalars)
     arrays = inputs[loop.weighted :] + outputs
-    places = np.array([place_of(x) for x in arrays], np.int64).reshape(-1, 1)
+    places = np.array([_place_of(x) for x in arrays], np.int64).reshape(-1, 1)
     kinds, sizes = _kinds(tuple([x.dtype for x in arrays])), _sizes(inputs[0].size)
     # A weight that is overwritten would be read after the loop has written there.
     kept = inputs[0].copy() if loop.weighted and any(out is inputs[0] for out in outputs) else inputs[0]
-    weight = place_of(kept) if loop.weighted else 0
+    weight = _place_of(kept) if loop.weighted else 0
     run_blocks(loop, (numbers, 0), places, kinds, *sizes, weight=weight, partials=partials)
 
 
@@ -210,7 +210,7 @@ def _sizes(size: int) -> tuple[Any, Any]:
     return sizes, firsts_of(sizes)
 
 
-def place_of(x: Any) -> int:
+def _place_of(x: Any) -> int:
     """The address of an array's elements, which are in order."""
     return small.place_of("float16" if x.itemsize == 2 else "float32", x.ndim)(x)
 

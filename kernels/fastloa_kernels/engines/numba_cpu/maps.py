@@ -67,6 +67,15 @@ def over_arrays(count: int, dtype: str) -> Any:
     return jitable(run)
 
 
+@uncounted
+def block_of(firsts, sizes, block, j):
+    """The array in which a block lies, which is not before array j, where it starts there, and its length."""
+    while firsts[j + 1] <= block:
+        j += 1
+    start = (block - firsts[j]) * BLOCK
+    return j, start, min(BLOCK, sizes[j] - start)
+
+
 def summed_over_arrays(inputs: int, dtype: str) -> Any:
     """``run((loop, numbers, places, sizes, firsts, high, low), first, last, room)``: likewise, and the results summed.
 
@@ -81,10 +90,7 @@ def summed_over_arrays(inputs: int, dtype: str) -> Any:
         values, upper, lower = split(room)
         j = found(firsts, first)
         for block in range(first, last):
-            while firsts[j + 1] <= block:
-                j += 1
-            start = (block - firsts[j]) * BLOCK
-            count = min(BLOCK, sizes[j] - start)
+            j, start, count = block_of(firsts, sizes, block, j)
             target = np.int64(values.ctypes.data) - start * item
             call_loop_at(loop, numbers, load(places, j) + (target,), start, count, scalar)  # noqa: RUF005
             high[block], low[block] = leaf(values, count, upper, lower)

@@ -13,7 +13,7 @@ from fastloa_kernels.engines.numba_cpu.calling import call_loop_at
 from fastloa_kernels.engines.numba_cpu.compilation import jitable, uncounted
 from fastloa_kernels.engines.numba_cpu.kinds import array
 from fastloa_kernels.engines.numba_cpu.launching import LENT, NOTHING, Kernel
-from fastloa_kernels.engines.numba_cpu.maps import LINE, found
+from fastloa_kernels.engines.numba_cpu.maps import LINE, block_of, found
 from fastloa_kernels.engines.numba_cpu.outlining import outlined
 from fastloa_kernels.engines.numba_cpu.rows import HEIGHT
 from fastloa_kernels.sums import BLOCK
@@ -52,7 +52,8 @@ def _settled() -> Any:
 
 
 @uncounted
-def _scale(place, weight, count):
+def _scale(place, weight_and_count):
+    weight, count = weight_and_count
     numbers, weights = _numbers_at(place, count), _numbers_at(weight, count)
     for i in range(count):
         numbers[i] *= weights[i]
@@ -77,7 +78,7 @@ def over_blocks(inputs: int, places: tuple[int, ...], *, summed: bool, weighted:
     written = tuple(row for row, i in enumerate(own) if i in places)
     given = jitable(spelled.addresses(read, sum_at, SIZE, _ready()))
     settled = jitable(spelled.for_places(written, SIZE, _settled()))
-    scaled = jitable(spelled.for_elements(places if weighted else (), _scale))
+    scaled = jitable(spelled.each(tuple((i, 0) for i in places if weighted), _scale))
     leaf, count_of_rows, scalar = summation.leaf("float32"), len(own), np.float32
     upper_at, lower_at = LENT - 2 * BLOCK, LENT - BLOCK
     if SIZE * (1 + count_of_rows) > 8 * upper_at:
@@ -89,14 +90,11 @@ def over_blocks(inputs: int, places: tuple[int, ...], *, summed: bool, weighted:
         values = _numbers_at(base, BLOCK)
         j = found(firsts, first)
         for block in range(first, last):
-            while firsts[j + 1] <= block:
-                j += 1
-            start = (block - firsts[j]) * BLOCK
-            count = min(BLOCK, sizes[j] - start)
+            j, start, count = block_of(firsts, sizes, block, j)
             rest = arrays[count_of_rows, j] if arrays.shape[0] > count_of_rows else 0
             targets = given(kinds, arrays, j, rest, start, count, base)
             call_loop_at(loop, numbers + j * step, targets, 0, count, scalar)
-            scaled(targets, weight + ITEM * start, count)
+            scaled(targets, ((weight + ITEM * start, count),))
             settled(kinds, arrays, j, rest, start, count, base)
             if summed:
                 high[block], low[block] = leaf(values, count, upper, lower)
