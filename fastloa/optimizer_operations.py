@@ -9,7 +9,7 @@ from fastloa_kernels.records import Step
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import meetings, touching
-from fastloa.compensation import DTYPE, NAME, Whole
+from fastloa.compensation import DTYPE, NAME
 from fastloa.folded import Folded, Folds
 from fastloa.hyper import SWITCH, Kind
 from fastloa.norms import finite, shrinkage, trust
@@ -62,7 +62,6 @@ class Optimizer:
         check_parameters_apart(name, self._arrays)
         self._states = {label: self._new_states(label, p) for label, p in self._arrays.items()}
         self._groups: list[Together] | None = None  # found at the first step
-        self._wholes: list[Whole] = []  # of the parameters with a compensation, during a step
         self.last_lr: float | None = None
         self.last_grad_norm: Any = None
         self.last_skipped = False
@@ -152,12 +151,10 @@ class Optimizer:
         if self.last_skipped:
             for part in parts:
                 part.skip(folds)
-            self._settle(folds)
             return
         norm, factor = shrinkage(parts, folds)
         self.last_grad_norm = norm if norm is None or self._home != "numpy" else float(norm)
         self._follow(parts, hyper, parameters, folds, factor)
-        self._settle(folds)
         self.last_lr = hyper.get("lr")
         self.steps += 1
 
@@ -177,12 +174,6 @@ class Optimizer:
         for part in parts:
             trusted = trust(part, record, parameters, folds, factor, partial(cls.trust, hyper))
             part.step(record, parameters, folds, factor, trusted)
-
-    def _settle(self, folds: Folds) -> None:
-        """Round the parameters that were stepped as wider ones."""
-        for whole in self._wholes:
-            whole.settle(stepped=not self.last_skipped, zero_grad=folds.zero_grad)
-        self._wholes = []
 
     @property
     def ema(self) -> Params:
@@ -214,17 +205,13 @@ class Optimizer:
             touched = touching(list(gradients.values()), [*written.values(), *states.values()])
             for (name, g), touches in zip(gradients.items(), touched, strict=True):
                 gradients[name] = g.copy() if touches else g
-        found, self._wholes = list[Alone](), []
+        found = list[Alone]()
         for (label, p), (argument, _) in pairs:
-            own, g = dict(self._states[label]), gradients[argument]
-            compensation = own.pop(NAME, None)
-            if compensation is not None:
-                whole = Whole(backends.namespace_of(self._home), p, compensation, g)
-                self._wholes.append(whole)
-                p, g = whole.parameter, whole.grad  # noqa: PLW2901
+            own = dict(self._states[label])
+            lost = own.pop(NAME, None)
             names = (label, argument, *(f"{state} of {label}" for state in own))
-            arrays = (p, g, *own.values())
-            found.append(self.part(function, names, arrays, self._record, folds, self._backend))
+            arrays = (p, gradients[argument], *own.values())
+            found.append(self.part(function, names, arrays, self._record, folds, self._backend, lost))
         return found
 
     def _taken(self, grads: Params) -> list[Together]:
@@ -236,8 +223,8 @@ class Optimizer:
             if not engine.many or engine.library != self._home:
                 return []
             states = [[x for name, x in own.items() if name != NAME] for own in self._states.values()]
-            rests = [own.get(NAME) for own in self._states.values()]
-            self._groups = together(engine, list(self._arrays.values()), states, rests)
+            lost = [own.get(NAME) for own in self._states.values()]
+            self._groups = together(engine, list(self._arrays.values()), states, lost)
         own, written = self._in_order(grads) if self._groups else None, self._folds.zero_grad
         return self._groups if own is not None and all(g.take(own, written=written) for g in self._groups) else []
 

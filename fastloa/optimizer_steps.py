@@ -10,6 +10,7 @@ from fastloa_kernels.records import Step
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_out, share_memory
+from fastloa.compensation import form_of, with_lost
 from fastloa.folded import OF_BARE_STEPS, PLAIN, Folded, Folds
 from fastloa.hyper import Hyper
 from fastloa.norms import shrinkage
@@ -213,23 +214,42 @@ class Alone:
         What is folded into it.
     backend : str or None
         The caller's choice.
+    lost : array or None
+        What the parameter has lost to rounding (`fastloa.compensation`).
     """
 
     def __init__(
         self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
-        backend: str | None,
+        backend: str | None, lost: Any = None,
     ) -> None:  # fmt: skip
         kind = dtypes.kind_of(function, names[0], arrays[0])
-        self._call = Call(function, dict(zip(names, arrays, strict=True)), backend)
+        whole = {} if lost is None else {f"compensation of {names[0]}": lost}
+        self._call = Call(function, whole | dict(zip(names, arrays, strict=True)), backend)
         check_step(function, names, arrays, kind, zeroed=folds.zero_grad)
         check_states(function, names, arrays, record, folds)
-        self.arrays = arrays
+        self.arrays, self.lost = arrays, lost
         kinds = [dtypes.kind_of(function, name, array) for name, array in zip(names, arrays, strict=True)]
         self._stored = [self._call.stored(own, kind.compute) for own in kinds]
+        if lost is not None:
+            self._stored.insert(0, lost.dtype if self._call.engine.sixteen_bits else kind.compute)
         self.dtype, self.sizes, self.on_device = kind.compute, arrays[0].size, self._call.on_device
         self.shape = tuple(arrays[0].shape)
         self.engine = self._call.engine
         self.xp, self.on_cpu = self.engine.xp, self.engine.name == "cpu"
+
+    def form(self, name: str) -> str:
+        """The form of that name that takes the parameter."""
+        return name if self.lost is None else form_of(name, self.arrays[0])
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What such a form takes: before the parameter, what that has lost."""
+        return self.arrays if self.lost is None else (self.lost, *self.arrays)
+
+    @property
+    def gradient(self) -> int:
+        """The gradient's place among them."""
+        return 1 if self.lost is None else 2
 
     def ready(self, own: Any) -> Any:
         """One of its arrays in the precision of the arithmetic, on the engine; itself if it is all that."""
@@ -245,9 +265,11 @@ class Alone:
     ) -> Any:  # fmt: skip
         """The sum that a form gives for the one array that there is."""
         engine: Any = self._call.engine
+        if self.lost is not None:
+            rows, form = with_lost(rows, form, self.arrays[0])
         kernel = engine.load(record, form, self.dtype)
         with self.on_device():
-            ready = tuple(map(self._call.ready, self.arrays[rows], self._stored[rows]))
+            ready = tuple(map(self._call.ready, self.operands[rows], self._stored[rows]))
             if not self.on_cpu:
                 return kernel(ready, (), leading, parameters).reshape(1)
             places = np.array(engine.places_of(ready)(ready)).reshape(-1, 1)
@@ -260,13 +282,14 @@ class Alone:
         """Take the step, and see to it that every written array holds its result."""
         call = self._call
         with call.on_device():
-            arrays = self.arrays[0], _apart_from(self.arrays, 1), *self.arrays[2:]
+            arrays, gradient = list(self.operands), self.gradient
+            arrays[gradient] = _apart_from(self.arrays, 1)
             ready = tuple(map(call.ready, arrays, self._stored))
-            kernel = call.engine.load(record, folds.form, self.dtype)
+            kernel = call.engine.load(record, self.form(folds.form), self.dtype)
             trust = tuple([x.item() if self.on_cpu else x.reshape(()) for x in trust])
             kernel(ready, (), (*folds.leading(factor), *trust), parameters)
             for i, (own, used) in enumerate(zip(arrays, ready, strict=True)):
-                if (i != 1 or folds.zero_grad) and used is not own:
+                if (i != gradient or folds.zero_grad) and used is not own:
                     call.give(used, own, own.dtype)
 
     def skip(self, folds: Folds) -> None:

@@ -15,7 +15,7 @@ def stacks(parts: Sequence[P]) -> Iterator[list[P]]:
     alike: dict[Any, list[P]] = {}
     for part in parts:
         if part.on_cpu and 0 < part.sizes <= SMALL:
-            alike.setdefault((part.dtype, part.shape), []).append(part)
+            alike.setdefault((part.form(part.dtype), part.shape), []).append(part)
         else:
             yield [part]
     for some in alike.values():

@@ -8,59 +8,61 @@ import numpy as np
 from fastloa_kernels.records import Step
 
 from fastloa import backends, dtypes
+from fastloa.compensation import form_of, with_lost
 from fastloa.folded import Folds
-from fastloa.operations import NATIVE
 
 
 class Together:
-    """Parameters that are computed in one dtype and their states, by their addresses; on the CPU."""
+    """Parameters that one kernel takes, and their states, by their addresses; on the CPU."""
 
     on_cpu = True
 
     def __init__(
-        self, engine: Any, dtype: str, params: Sequence[Any], states: Sequence[Sequence[Any]], rests: Sequence[Any]
+        self, engine: Any, indices: Sequence[int], params: Sequence[Any], states: Sequence[Sequence[Any]],
+        lost: Sequence[Any],
     ) -> None:  # fmt: skip
-        self.engine, self.xp, self.dtype = engine, engine.xp, dtype
-        self._indices = [i for i, p in enumerate(params) if dtypes.COMPUTE[p.dtype.name] == dtype]
-        self._params = [params[i] for i in self._indices]
+        self.engine, self.xp, self._indices = engine, engine.xp, indices
+        self._params = [params[i] for i in indices]
+        self.dtype = dtypes.COMPUTE[self._params[0].dtype.name]
         self._device = backends.device_of(self._params[0])
         self._numpys = isinstance(self._params[0], np.ndarray)  # which may be read-only, or be resized
-        self._kept, self._rests = [states[i] for i in self._indices], [rests[i] for i in self._indices]
+        self._kept, self._lost = [states[i] for i in indices], [lost[i] for i in indices]
         self._shapes, self._dtypes = [p.shape for p in self._params], [p.dtype for p in self._params]
         self._look, self._apart = engine.places_of(self._params), engine.apart
         self.sizes = np.array([p.size for p in self._params], np.int64)
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
-        rows = [self._params, self._params, *zip(*self._kept, strict=True)]
-        if any(rest is not None for rest in self._rests):
-            rows.append(self._rests)
+        self._parted = self._lost[0] is not None
+        self._gradient = 1 + self._parted  # the row of the gradients
+        self._rows = [*[self._lost] * self._parted, self._params, self._params, *zip(*self._kept, strict=True)]
         with self._device:
-            self._places = np.array([self._looked_up(row) for row in rows], np.int64)
-        self._kinds = engine.kinds_of(rows[: self._without_rests], self._rests) if self.on_cpu else None
+            self._places = np.array([engine.places_of(row)(row) for row in self._rows], np.int64)
+        self._kinds = engine.kinds_of(self._rows) if self.on_cpu else None
         self._look_home = engine.places_of(self._params, ends=True) if self.on_cpu else self._look
         with self._device:
             self._homes = self._look_home(self._params)
         self._grads: list[Any] = []  # kept while a kernel knows their addresses
-        sizes = np.array([[0 if x is None else x.nbytes for x in row] for row in rows], np.int64)
-        self._bytes = sizes[1]
-        written, sizes = (np.delete(numbers, 1, axis=0).reshape(-1) for numbers in (self._places, sizes))
-        order = np.argsort(written[sizes > 0])
-        self._first = written[sizes > 0][order]
-        self._last = (written + sizes)[sizes > 0][order]
+        sizes = np.array([[x.nbytes for x in row] for row in self._rows], np.int64)
+        self._bytes = sizes[self._gradient]
+        written, sizes = (np.delete(numbers, self._gradient, 0).reshape(-1) for numbers in (self._places, sizes))
+        order = np.argsort(written)
+        self._first, self._last = written[order], (written + sizes)[order]
 
-    @property
-    def _without_rests(self) -> int:
-        """How many rows of arrays there are, without that of what parameters lost."""
-        return 2 + len(self._kept[0])
+    def _taken(self, rows: slice, form: str) -> tuple[slice, str]:
+        """The rows of these arrays among all, and the form that takes them."""
+        return with_lost(rows, form, self._params[0]) if self._parted else (rows, form)
 
-    def _looked_up(self, row: Sequence[Any]) -> list[int]:
-        """The addresses of some arrays; 0 for what is none."""
-        arrays = [x for x in row if x is not None]
-        places = iter(self.engine.places_of(arrays)(arrays))
-        return [0 if x is None else next(places) for x in row]
+    def _form(self, form: str) -> str:
+        """The form that takes parameters such as these."""
+        return form_of(form, self._params[0]) if self._parted else form
 
     def on_device(self) -> AbstractContextManager[Any]:
         """The device of the arrays as the current one."""
         return self._device
+
+    @staticmethod
+    def told_apart(p: Any, states: Sequence[Any], lost: Any) -> tuple[str, ...]:
+        """What a kernel takes only one of, beside the dtype in which it computes."""
+        return () if lost is None else (p.dtype.name,)
 
     @property
     def fits(self) -> bool:
@@ -76,7 +78,7 @@ class Together:
             return False
         if self._numpys and not all(p.flags.writeable for p in self._params):
             return False
-        places = self._places[1]
+        places = self._places[self._gradient]
         with self._device:
             if self._numpys and self._look_home(self._params) != self._homes:
                 return False
@@ -95,16 +97,16 @@ class Together:
         which: Any = slice(None),
     ) -> Any:  # fmt: skip
         """The sums that a form gives for each array."""
-        kernel, places = self.engine.load(record, form, self.dtype), self._places[: self._without_rests][rows, which]
+        rows, form = self._taken(rows, form)
+        kernel, places = self.engine.load(record, form, self.dtype), np.ascontiguousarray(self._places[rows, which])
         kinds = None if self._kinds is None else np.ascontiguousarray(self._kinds[rows, which])
-        places = np.ascontiguousarray(np.concatenate([places, self._places[self._without_rests :, which]]))
         return kernel.over_arrays(places, self.sizes[which], leading, parameters, kinds)
 
     def step(
         self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
     ) -> None:  # fmt: skip
         """Take the step."""
-        kernel = self.engine.load(record, folds.form, self.dtype)
+        kernel = self.engine.load(record, self._form(folds.form), self.dtype)
         kernel.over_arrays(self._places, self._starts, (*folds.leading(factor), *trust), parameters, self._kinds)
         self._grads = []
 
@@ -123,10 +125,15 @@ class TogetherOnDevice(Together):
     on_cpu = False
     _kept_table: Any = None
 
+    @staticmethod
+    def told_apart(p: Any, states: Sequence[Any], lost: Any) -> tuple[str, ...]:
+        """What a kernel takes only one of: a dtype for each row."""
+        return p.dtype.name, *(state.dtype.name for state in states)
+
     @property
     def _table(self) -> Any:
         if self._kept_table is None:
-            self._kept_table = self.engine.table(self._places, self.sizes, varying=1)
+            self._kept_table = self.engine.table(self._places, self.sizes, varying=self._gradient)
         return self._kept_table
 
     def sums(
@@ -134,17 +141,22 @@ class TogetherOnDevice(Together):
         which: Any = slice(None),
     ) -> Any:  # fmt: skip
         """The sums that a form gives for each array; of all of them, whichever are asked for."""
+        rows, form = self._taken(rows, form)
         with self._device:
-            return self.engine.over_arrays(record, form, self.dtype)(self._table, rows.start, leading, parameters)
+            return self._kernel(record, form, rows)(self._table, rows.start, leading, parameters)
 
     def step(
         self, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, trust: tuple[Any, ...]
     ) -> None:  # fmt: skip
         """Take the step."""
         with self._device:
-            kernel = self.engine.over_arrays(record, folds.form, self.dtype)
+            kernel = self._kernel(record, self._form(folds.form), slice(None))
             kernel(self._table, 0, (*folds.leading(factor), *trust), parameters)
         self._grads = []
+
+    def _kernel(self, record: Any, form: str, rows: slice) -> Any:
+        """The kernel of a form for these rows."""
+        return self.engine.over_arrays(record, form, self.dtype, tuple([row[0].dtype.name for row in self._rows[rows]]))
 
 
 def _all_apart(places: Any, sizes: Any) -> bool:
@@ -153,18 +165,20 @@ def _all_apart(places: Any, sizes: Any) -> bool:
 
 
 def together(
-    engine: Any, params: Sequence[Any], states: Sequence[Sequence[Any]], rests: Sequence[Any] | None = None
+    engine: Any, params: Sequence[Any], states: Sequence[Sequence[Any]], lost: Sequence[Any]
 ) -> list[Together]:
-    """The arrays by dtype, if the engine's kernels may have all of them as they are, or else nothing.
+    """The arrays by what kernel takes them, if one may have each of them as it is, or else nothing.
 
-    `rests` are what 16-bit parameters lost, or None for others.
+    `lost` is what 16-bit parameters lost, or None for others.
     """
-    on_cpu, rests = engine.name == "cpu", rests or [None] * len(params)
-    if not all(type(p) is engine.array and p.size and (on_cpu or p.dtype in NATIVE) for p in params):
+    if not all(type(p) is engine.array and p.size for p in params):
         return []
-    computed = {dtypes.computed_in(p.dtype) for p in params}
-    if None in computed:
-        return []
-    kind = Together if on_cpu else TogetherOnDevice
-    found = [kind(engine, dtype, params, states, rests) for dtype in dtypes.PRECISIONS if dtype in computed]
+    kind = Together if engine.name == "cpu" else TogetherOnDevice
+    alike: dict[Any, list[int]] = {}
+    for i, (p, own, rest) in enumerate(zip(params, states, lost, strict=True)):
+        computed = dtypes.computed_in(p.dtype)
+        if computed is None:
+            return []
+        alike.setdefault((computed, rest is not None, *kind.told_apart(p, own, rest)), []).append(i)
+    found = [kind(engine, indices, params, states, lost) for _, indices in sorted(alike.items())]
     return found if all(one.fits for one in found) else []

@@ -28,7 +28,7 @@ from typing import NamedTuple
 import tqdm
 from fastloa_kernels import forms
 from fastloa_kernels.engines.cupy_native import driver, source
-from fastloa_kernels.records import RowLoss
+from fastloa_kernels.records import RowLoss, Step
 
 from tests.dependencies import inputs_used
 from tests.shim import catalogue
@@ -50,7 +50,7 @@ ARCHES = ("sm_80", "sm_90")
 HALVES = (("float16", "sm_90"), ("bfloat16", "sm_80"))
 STORED = (("float32", None), ("float64", None), ("float32", "float16"), ("float32", "bfloat16"))
 LARGEST = ("lanes4", "lanes32", "span256", "span1024", "strip")  # teams; those between only have fewer threads
-SIZE = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+SIZE = source.SIZES
 
 
 class Figures(NamedTuple):
@@ -228,6 +228,9 @@ def _maps(record, dtype):
 def _halved(record, half):
     for name in catalogue.forms_of(record):
         yield from (map_row(record, name, "float32", stored) for stored in catalogue.halved(record, name, half))
+        if isinstance(record, Step):
+            parted, stored = catalogue.in_parts(record, name, half)
+            yield map_row(record, parted, "float32", stored)
 
 
 def _strided(dtype):
@@ -237,6 +240,11 @@ def _strided(dtype):
 
 def _many(dtype):
     return (Row(catalogue.many_source(record, name, dtype)) for record, name in catalogue.many_forms())
+
+
+def _many_halved(half):
+    for record, name, stored in catalogue.many_halved(half):
+        yield Row(catalogue.many_source(record, name, "float32", stored), wide=forms.form(record, name).summed)
 
 
 def _texts(make, *arguments):
@@ -260,6 +268,8 @@ def _all():
             yield Cell(f"{key} {dtype} {arch}", arch, partial(_maps, record, dtype))
         for half, arch in HALVES:
             yield Cell(f"{key} {half} {arch}", arch, partial(_halved, record, half))
+    for half, arch in HALVES:
+        yield Cell(f"many {half} {arch}", arch, partial(_many_halved, half))
     for dtype, arch in product(catalogue.DTYPES, ARCHES):
         yield Cell(f"strided {dtype} {arch}", arch, partial(_strided, dtype))
         yield Cell(f"many {dtype} {arch}", arch, partial(_many, dtype))

@@ -166,6 +166,8 @@ ALLOWED = (
     "static_cast<int>(high >> 8)",
     "{ return static_cast<unsigned int>(bits); }",
     "static_cast<unsigned int>(float_to_half(high))",
+    "(static_cast<unsigned int>(static_cast<int>(low)) & 0xffffu)",
+    "static_cast<unsigned int>(static_cast<int>(high)) << 16",
     "a.firsts[blockIdx.x + 1]",
     "for (int i = static_cast<int>(threadIdx.x); i < a.count; i += THREADS)",
 )

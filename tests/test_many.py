@@ -1,7 +1,9 @@
 """Kernels over many arrays in one launch, built by g++: the bits of single arrays, and how often something is launched."""
 
+import itertools
 from types import SimpleNamespace
 
+import ml_dtypes
 import numpy as np
 import pytest
 from fastloa_kernels import forms
@@ -10,6 +12,7 @@ from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import CupyDriver
 from fastloa_kernels.engines.cupy_native.engine import Engine
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
+from fastloa_kernels.formulas.optimizer_trusted import LAMB
 from fastloa_kernels.records import Step
 from fastloa_kernels.sums import BLOCK
 
@@ -37,21 +40,43 @@ SUMS = [
 ]
 
 
+HALVES = {"float16": np.dtype(np.float16), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
+HALVED = [
+    pytest.param(record, name, stored, id=f"{record.name}-{name}-{half}")
+    for half in HALVES
+    for record, name, stored in catalogue.many_halved(half)
+    if record in (*catalogue.FOLDED, LAMB, DESCENT_SQUARE)
+]
+
+
 @pytest.fixture(scope="module")
 def engine():
     """The engine, with the kernels of this file built in large pieces."""
     for dtype in catalogue.DTYPES:
         texts = [catalogue.many_source(*one, dtype) for one in catalogue.many_forms()]
         gpu()._driver.prepare([*texts, *catalogue.other_sources(dtype)])
+    gpu()._driver.prepare([catalogue.many_source(*one.values[:2], "float32", one.values[2]) for one in HALVED])
     return gpu()
 
 
-def made(count, dtype):
-    """Give so many operands for each array, one row for each."""
-    return [[numbers(size, dtype, 20 * n + i, shift) for i, (size, shift) in enumerate(RUNS)] for n in range(count)]
+def made(dtypes):
+    """Give an operand of each dtype for each array, one row for each."""
+    return [[numbers(size, dtype, 20 * n + i, shift) for i, (size, shift) in enumerate(RUNS)]
+            for n, dtype in enumerate(dtypes)]  # fmt: skip
 
 
-def table(engine, operands, varying=1):
+def made_in_16_bits(stored):
+    """Give the same where some hold 16 bits; what a parameter lost are integers of all sizes."""
+    rows = made(["float32" if held == "int16" or held in HALVES else held for held in stored])
+    with np.errstate(all="ignore"):
+        return [
+            [(np.nan_to_num(x * 1e3, nan=7, posinf=2.0**15 - 1, neginf=-(2.0**15)).clip(-(2.0**15), 2.0**15 - 1)
+              if held == "int16" else x).astype(HALVES.get(held, held)) for x in row]
+            for held, row in zip(stored, rows, strict=True)
+        ]  # fmt: skip
+
+
+def table(engine, operands, varying=0):
     sizes = np.array([x.size for x in operands[0]])
     return engine.table(np.array([[x.ctypes.data for x in row] for row in operands]), sizes, varying)
 
@@ -65,11 +90,12 @@ def parameters(record):
 def test_steps_of_many_arrays_are_the_cpus_of_each(engine, record, name, dtype):
     form = forms.form(record, name)
     for given in ("host", "device", "each") if record in catalogue.FOLDED or form.leading else ("host",):
-        many, single = (made(form.inputs, dtype) for _ in range(2))
+        many, single = (made([dtype] * form.inputs) for _ in range(2))
         each = [np.linspace(x, 2 * x, len(RUNS)) for x in LEADING[: form.leading]]
         leading = LEADING[: form.leading]
         leading = {"host": leading, "device": tuple(map(np.array, leading)), "each": (*leading[:-1], *each[-1:])}[given]
-        engine.over_arrays(record, name, dtype)(table(engine, many), 0, leading, parameters(record))
+        kernel = engine.over_arrays(record, name, dtype, (dtype,) * form.inputs)
+        kernel(table(engine, many), 0, leading, parameters(record))
         for i in range(len(RUNS)):
             own = tuple(float(x[i] if np.ndim(x) else x) for x in leading)
             cpu().load(record, name, dtype)(tuple(row[i] for row in single), (), own, parameters(record))
@@ -82,12 +108,29 @@ def test_steps_of_many_arrays_are_the_cpus_of_each(engine, record, name, dtype):
 @both
 def test_sums_of_many_arrays_are_those_of_each(engine, record, name, dtype):
     form, leading = forms.form(record, name), (3.0, *LEADING)
-    operands, leading = made(1 + form.inputs, dtype), leading[: form.leading]
-    got = engine.over_arrays(record, name, dtype)(table(engine, operands), 1, leading, parameters(record))
+    operands, leading = made([dtype] * (1 + form.inputs)), leading[: form.leading]
+    kernel = engine.over_arrays(record, name, dtype, (dtype,) * form.inputs)
+    got = kernel(table(engine, operands), 1, leading, parameters(record))
     assert (got.shape, got.dtype) == ((len(RUNS),), "float64")
     for i, one in enumerate(got):
         inputs = tuple(row[i] for row in operands[1:])
         same(one, engine.load(record, name, dtype)(inputs, (), leading, parameters(record))[()])
+
+
+@pytest.mark.parametrize(("record", "name", "stored"), HALVED)
+def test_16_bits_of_many_arrays_are_the_cpus_of_each(engine, record, name, stored):
+    form, leading = forms.form(record, name), (3.0, *LEADING)
+    many, single = made_in_16_bits(stored), made_in_16_bits(stored)
+    leading = leading[: form.leading]
+    got = engine.over_arrays(record, name, "float32", stored)(table(engine, many), 0, leading, parameters(record))
+    kernel = cpu().load(record, name, "float32")
+    for i in range(len(RUNS)):
+        found = kernel(tuple(row[i] for row in single), (), leading, parameters(record))
+        if form.summed:
+            same(got[i], found)
+    for row, other in zip(many, single, strict=True):
+        for one, expected in zip(row, other, strict=True):
+            same(one, expected)
 
 
 @both
@@ -97,7 +140,7 @@ def test_sums_of_many_arrays_are_those_of_each(engine, record, name, dtype):
 def test_sums_of_hard_numbers_are_those_of_each(engine, dtype, values):
     with np.errstate(over="ignore"):
         g = [np.array(values).astype(dtype), np.resize(np.array([*values, 0.0]).astype(dtype), 3 * BLOCK)]
-    got = engine.over_arrays(DESCENT_SQUARE, "value_summed_wide", dtype)(
+    got = engine.over_arrays(DESCENT_SQUARE, "value_summed_wide", dtype, (dtype,))(
         table(engine, [g, g]), 0, (), (1.0, np.inf, 1.0)
     )
     for one, x in zip(got, g, strict=True):
@@ -197,13 +240,21 @@ SHAPES = [(3,), (), (4, 5), (1,), (5000,), (2, 3, 4), (7,), (31,)]
 
 def arrays(dtypes, seed):
     rng = np.random.default_rng(seed)
-    return [rng.normal(size=shape).astype(dtypes[i % len(dtypes)]) for i, shape in enumerate(SHAPES)]
+    held = [HALVES.get(dtype, dtype) for dtype in dtypes]
+    return [rng.normal(size=shape).astype(held[i % len(held)]) for i, shape in enumerate(SHAPES)]
 
 
-@pytest.mark.parametrize("dtypes", [("float32",), ("float64",), ("float32", "float64")], ids=str)
-@pytest.mark.parametrize("name", ["Adam", "LAMB", "LARS", "SGD", "Adan"])
+FOLDS = [
+    *itertools.product(
+        [{}, {"zero_grad": True}, {"clip_norm": 0.5}, ALL], ["Adam", "LAMB", "LARS", "SGD", "Adan"],
+        [("float32",), ("float64",), ("float32", "float64")],
+    ),
+    *itertools.product([ALL, {**ALL, "compensated": True}], ["Adam", "LAMB"], [("bfloat16", "float16", "float32")]),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "options", [{}, {"zero_grad": True}, {"clip_norm": 0.5}, ALL], ids=lambda options: "-".join(options)
+    ("options", "name", "dtypes"), FOLDS, ids=lambda x: x if isinstance(x, str) else "-".join(x) or "plain"
 )
 def test_all_that_is_folded_has_the_bits_of_single_arrays(driver, monkeypatch, dtypes, name, options):
     p, q = arrays(dtypes, 1), arrays(dtypes, 1)
@@ -220,6 +271,7 @@ def test_all_that_is_folded_has_the_bits_of_single_arrays(driver, monkeypatch, d
             calls.clear()
             optimizer.step(g)
             assert (len(calls), optimizer.last_skipped) == (0 if optimizer is many or skipped else len(p), skipped)
+        assert len(many._groups) == len(dtypes)
         for a, b in zip(*grads, strict=True):
             same(a, b)
         assert "zero_grad" not in options or not any(x.any() for x in grads[0])
@@ -228,6 +280,9 @@ def test_all_that_is_folded_has_the_bits_of_single_arrays(driver, monkeypatch, d
     for one, other in ((p, q), *([(many.ema, single.ema)] if "ema" in options else [])):
         for a, b in zip(one, other, strict=True):
             same(a, b)
+    for own, other in zip(many.state_dict()["states"], single.state_dict()["states"], strict=True):
+        for state in own:
+            same(own[state], other[state])
 
 
 def test_the_backend_may_change_from_step_to_step(driver):

@@ -160,6 +160,13 @@ def test_maps_steps_and_sums(record, form, dtype, ptx):
         assert dtype == "float64" or not re.search(r"\.f64\b", text)
 
 
+@pytest.mark.parametrize("half", forms.PARTED)
+@pytest.mark.parametrize("record", catalogue.FOLDED, ids=lambda record: record.name)
+def test_parameters_in_two_parts(record, half, ptx):
+    run(ptx, record, f"step_folded_averaged_zeroed_of_{half}", "float32")
+    check_launches(ptx)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", ["grad", "value_and_grad_summed"])
 def test_a_divisor_on_the_device(form, dtype, ptx):

@@ -30,11 +30,12 @@ class Factored(Alone):
 
     def __init__(
         self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
-        backend: str | None,
+        backend: str | None, lost: Any = None,
     ) -> None:  # fmt: skip
         library, (p, g, *states) = backends.common_library(function, dict(zip(names, arrays, strict=True))), arrays
         kind = dtypes.kind_of(function, names[0], p)
-        self.record, self.eps, self.factors = record, EPS[kind.result.name], ()
+        self.record, self.factors = record, ()
+        self.eps = EPS[kind.result.name if lost is None else kind.compute]
         if p.ndim > 1:
             self.record, self.factors = formulas.ADAFACTOR_MATRIX, tuple(states[:2])
             for name, own, array in zip(names[2:4], FACTORS, states[:2], strict=True):
@@ -44,7 +45,7 @@ class Factored(Alone):
             with backends.device_of(p):
                 estimate = backends.namespace_of(library).empty(p.shape, kind.compute)
             names, arrays = (*names[:2], f"estimate of {names[0]}", *names[4:]), (p, g, estimate, *states[2:])
-        super().__init__(function, names, arrays, self.record, folds, backend)
+        super().__init__(function, names, arrays, self.record, folds, backend, lost)
 
 
 def estimate(some: Sequence[Factored], folds: Folds, factor: Any, rest2: float, least: float) -> None:
@@ -206,7 +207,7 @@ def _joined(parts: list[Factored], folds: Folds) -> Sequence[Any]:
     """The same as one, where a kernel may have all of their arrays as they are; on the CPU."""
     if len(parts) > 1 and parts[0].on_cpu:
         params, grads, *states = zip(*(part.arrays for part in parts), strict=True)
-        found = together(parts[0].engine, params, list(zip(*states, strict=True)))
+        found = together(parts[0].engine, params, list(zip(*states, strict=True)), [part.lost for part in parts])
         if found and found[0].take(grads, written=folds.zero_grad):
             return found
     return parts

@@ -44,17 +44,18 @@ def move(
     first = PLAIN if folds is PLAIN else replace(folds, ema=None)
     second = PLAIN if folds.ema is None else replace(PLAIN, ema=folds.ema)
     with part.on_device():
-        owned = list(zip(*(one.arrays for one in some), strict=True))
-        p, g, buffer, *mean = ready = [stacked(some, own) for own in owned]
-        ahead = part.xp.empty(p.shape, p.dtype)
+        owned = list(zip(*(one.operands for one in some), strict=True))
+        ready, gradient = [stacked(some, own) for own in owned], part.gradient
+        g, buffer = ready[gradient : gradient + 2]
+        ahead = part.xp.empty(g.shape, g.dtype)
         kernel = part.engine.load(formulas.MUON_MOMENTUM, first.form, part.dtype)
         kernel((buffer, g, ahead), (), first.leading(factor), tuple(momentum))
         found = part.xp.ascontiguousarray(orthogonal(part.xp, ahead, hyper))
         rate = lr * adjusted(part.shape, hyper["adjust_lr_fn"])
-        kernel = part.engine.load(record, second.form, part.dtype)
-        kernel((p, found, buffer, *mean), (), second.leading(1.0), (rate, decay))
+        kernel = part.engine.load(record, part.form(second.form), part.dtype)
+        kernel((*ready[:gradient], found, *ready[gradient + 1 :]), (), second.leading(1.0), (rate, decay))
         for i, (own, used) in enumerate(zip(owned, ready, strict=True)):
-            if i != 1 or folds.zero_grad:
+            if i != gradient or folds.zero_grad:
                 give(some, own, used)
 
 

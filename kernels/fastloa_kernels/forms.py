@@ -11,6 +11,7 @@ from typing import Any
 
 from fastloa_kernels.formulas.folded import descent
 from fastloa_kernels.formulas.optimizers import towards
+from fastloa_kernels.formulas.parted32 import joined, parted_bfloat16, parted_float16
 from fastloa_kernels.records import Elementwise, Formula, Gated, PairwiseLoss, Step
 
 Record = Elementwise | Gated | PairwiseLoss | Step
@@ -199,7 +200,7 @@ def followed(total: Formula) -> Formula:
 
 
 def written_step(record: Step, *, folded: bool = False, averaged: bool = False, zeroed: bool = False) -> Formula:
-    """The formula of a step, written out: no other way to take and give so many states is known to all engines."""
+    """The formula of a step, written out."""
     states, new = ([f"{letter}{i}" for i in range(len(record.states))] for letter in "sn")
     new, trust = new[record.kept :], ("trust",) * record.trusted
     numbers = *("scale", "limit", "factor") * folded, *("rest",) * averaged, *trust
@@ -211,14 +212,10 @@ def written_step(record: Step, *, folded: bool = False, averaged: bool = False, 
         f"    {', '.join(['q', *new])} = value({', '.join(followed)})",
         f"    return {', '.join(results)}",
     ])  # fmt: skip
-    names: dict[str, Any] = {"value": record.value, "descent": descent, "towards": towards, "__name__": __name__}
-    exec(compile(text, f"<step {arguments} to {results}>", "exec"), names)
-    formula: Any = names["written"]
-    formula.text = text  # for engines that read it
-    found: Formula = formula
-    return found
+    return _written(text, value=record.value, descent=descent, towards=towards)
 
 
+PARTED = {"float16": parted_float16, "bfloat16": parted_bfloat16}
 FORMS: dict[type, Callable[..., dict[str, Form]]] = {
     Elementwise: elementwise,
     Gated: gated,
@@ -228,4 +225,39 @@ FORMS: dict[type, Callable[..., dict[str, Form]]] = {
 
 
 def form(record: Record, name: str) -> Form:
-    return FORMS[type(record)](record)[name]
+    """That form; ``<name>_of_bfloat16`` and ``<name>_of_float16`` are for parameters in two parts: see `in_parts`."""
+    plain, _, dtype = name.partition("_of_")
+    found = FORMS[type(record)](record)[plain]
+    return in_parts(found, PARTED[dtype]) if dtype else found
+
+
+def in_parts(form: Form, parted: Formula) -> Form:
+    """A form whose first array is in two: one more before it says what a 16-bit number has lost (`parted32`)."""
+    numbers, arrays, results = (
+        [f"{letter}{i}" for i in range(count)]
+        for letter, count in (("n", form.leading), ("x", form.inputs), ("r", form.outputs))
+    )
+    whole, changed = ["joined(x0, lost)", *arrays[1:]], bool(form.in_place)
+    returned = "held, " + "".join(f"{result}, " for result in results[1:]) + "rest"
+    text = "\n".join([
+        f"def written({', '.join([*numbers, 'lost', *arrays, '*a'])}):",
+        f"    {', '.join(results)} = plain({', '.join([*numbers, *whole, '*a'])})",
+        *["    held, rest = parted(r0)"] * changed,
+        f"    return {returned if changed else ', '.join(results)}",
+    ])  # fmt: skip
+    formula = _written(text, plain=form.formula, joined=joined, parted=parted)
+    places = (*(place + 1 for place in form.in_place), 0) if changed else ()
+    return dataclasses.replace(
+        form, formula=formula, inputs=form.inputs + 1, outputs=form.outputs + changed, in_place=places
+    )
+
+
+def _written(text: str, **names: Any) -> Formula:
+    """The formula that a text defines as ``written``: no other way to take and give so many numbers is known to all
+    engines."""
+    namespace: dict[str, Any] = {**names, "__name__": __name__}
+    exec(compile(text, f"<{text}>", "exec"), namespace)
+    formula: Any = namespace["written"]
+    formula.text = text  # for engines that read it
+    found: Formula = formula
+    return found

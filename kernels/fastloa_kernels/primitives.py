@@ -22,6 +22,11 @@ def _bits(x: Any) -> tuple[type, type, int, int]:
     return (np.float64 if isinstance(x, np.float64) else float), np.uint64, 52, 1023
 
 
+def _named(kind: type) -> type:
+    """NumPy's name for a scalar type."""
+    return np.float32 if kind is np.float32 else np.float64
+
+
 def fma(x: Real, y: Real, z: Real) -> Real:
     """x * y + z, rounded once."""
     kind, plain = type(x), float(x) * float(y) + float(z)
@@ -71,6 +76,28 @@ def copysign(x: Real, y: Real) -> Real:
     return type(x)(np.copysign(x, y))
 
 
+def further(x: Real, k: Real) -> Real:
+    """The number k numbers further from 0 than x, of its sign, for an integer k; meaningless where there is none."""
+    kind, word, _, _ = _bits(x)
+    bits = int(np.asarray(x, kind).view(word)) + int(k)
+    return cast(Real, kind(np.asarray(bits & np.iinfo(word).max, word).view(_named(kind))[()]))
+
+
+def how_far(x: Real, y: Real) -> Real:
+    """How many numbers x is further from 0 than y, rounded to a number; meaningless for a y of another sign."""
+    kind, word, _, _ = _bits(x)
+    apart = int(np.asarray(x, kind).view(word)) - int(np.asarray(y, kind).view(word))
+    half = 1 << (np.iinfo(word).bits - 1)
+    return cast(Real, kind((apart + half) % (2 * half) - half))
+
+
+def shortened(x: Real, k: Real) -> Real:
+    """The nearest number whose last k binary digits are 0, of two the one further from 0; meaningless for NaN."""
+    kind, word, _, _ = _bits(x)
+    bits = int(np.asarray(x, kind).view(word)) + (1 << int(k) >> 1)
+    return cast(Real, kind(np.asarray((bits >> int(k) << int(k)) & np.iinfo(word).max, word).view(_named(kind))[()]))
+
+
 def power_of_two(k: Real) -> Real:
     """2**k for an integer-valued k from the least to the greatest normal exponent; meaningless beyond."""
     kind, _, _, bias = _bits(k)
@@ -88,7 +115,4 @@ def significand(x: Real) -> Real:
     """The m of a normal x = ±m * 2**e with 1 <= m < 2."""
     kind, word, width, bias = _bits(x)
     fraction = int(np.asarray(x, kind).view(word)) & ((1 << width) - 1)
-    return cast(
-        Real,
-        kind(np.asarray(fraction | (bias << width), word).view(np.float32 if word is np.uint32 else np.float64)[()]),
-    )
+    return cast(Real, kind(np.asarray(fraction | (bias << width), word).view(_named(kind))[()]))

@@ -43,13 +43,25 @@ def halved(record, name, half):
     form = forms_of(record)[name]
     if isinstance(record, Step):
         for inputs in ((half,) * form.inputs, (half, half, *("float32",) * (form.inputs - 2))):
-            yield (*inputs, *(inputs[place] for place in form.in_place))
+            yield with_outputs(form, inputs)
         return
     weights, values = "weighted" in name, isinstance(record, PairwiseLoss) and "value" in name and not form.summed
     yield (
         *("float32",) * weights, *(half,) * (form.inputs - weights),
         *("float32",) * values, *(half,) * (form.outputs - form.summed - values),
     )  # fmt: skip
+
+
+def in_parts(record, name, half):
+    """Give the form of a step that takes a parameter in two parts, and what its arrays hold."""
+    name = f"{name}_of_{half}"
+    form = forms.form(record, name)
+    return name, with_outputs(form, ("int16", *(half,) * min(2, form.inputs - 1), *("float32",) * (form.inputs - 3)))
+
+
+def with_outputs(form, inputs):
+    """Give what the arrays of a step hold, for what its inputs do."""
+    return (*inputs, *(inputs[place] for place in form.in_place))
 
 
 def records(*kinds):
@@ -95,9 +107,19 @@ def many_forms():
     yield DESCENT_SQUARE, "value_summed_wide"
 
 
-def many_source(record, name, dtype):
+def many_halved(half):
+    """Give the same for 16-bit parameters, whole and in two parts, and what the inputs hold."""
+    for record, name in many_forms():
+        inputs = forms.form(record, name).inputs
+        yield record, name, (*(half,) * min(2, inputs), *("float32",) * (inputs - 2))
+        parted, held = in_parts(record, name, half)
+        yield record, parted, held[: inputs + 1]
+
+
+def many_source(record, name, dtype, stored=None):
     """Give the text of a kernel over many arrays."""
-    return source.many_source(source.map_label(record, name), forms.form(record, name), len(record.parameters), dtype)
+    texts = source.map_label(record, name), forms.form(record, name), len(record.parameters), dtype
+    return source.many_source(*texts, stored)
 
 
 def used(teams, lengths):

@@ -62,7 +62,7 @@ def sums(engine, rng):
     """Launch what adds up elements, of more than one block."""
     x, t = rng.normal(size=(2, 2100)).astype("float32")
     engine.load(MSE_LOSS, "value_and_grad_summed", "float32")((x, t), (x.copy(),), (2100.0,), ())
-    engine.over_arrays(DESCENT_SQUARE, "value_summed_wide", "float32")(
+    engine.over_arrays(DESCENT_SQUARE, "value_summed_wide", "float32", ("float32",))(
         engine.table(np.array([[x.ctypes.data, t.ctypes.data]]), np.array([2100, 9]), 0), 0, (), (1.0, np.inf, 1.0)
     )
     engine.label_weights(rng.integers(0, 5, 2100), None, None, -100, 5)

@@ -48,11 +48,11 @@ def store(places: tuple[int, ...], first: int = 0) -> Callable[..., None]:
 
 def _of_block(i: int, size: int) -> str:
     """The arguments that say of a block what it is of the array j in row i, and which `size` bytes of a room it has."""
-    return f"kinds[{i}, j], places[{i}, j], rest, start, count, room + {size * (i + 1)}"
+    return f"kinds[{i}, j], places[{i}, j], start, count, room + {size * (i + 1)}"
 
 
 def addresses(read: tuple[bool, ...], summed: int | None, size: int, call: Callable[..., int]) -> Callable[..., Any]:
-    """``given(kinds, places, j, rest, start, count, room)``: what `call` makes of the address of element j of each row.
+    """``given(kinds, places, j, start, count, room)``: what `call` makes of the address of element j of each row.
 
     It is told the kind, and whether the array is `read`, and gets `size` bytes of the room for each. Before array
     `summed` there is the room's very first address.
@@ -60,14 +60,14 @@ def addresses(read: tuple[bool, ...], summed: int | None, size: int, call: Calla
     parts = [f"call({_of_block(i, size)}, {once}), " for i, once in enumerate(read)]
     if summed is not None:
         parts.insert(summed, "room, ")
-    lines = ["def given(kinds, places, j, rest, start, count, room):", f"    return ({''.join(parts)})"]
+    lines = ["def given(kinds, places, j, start, count, room):", f"    return ({''.join(parts)})"]
     return _written("given", lines, call=call)
 
 
 def for_places(places: tuple[int, ...], size: int, call: Callable[..., None]) -> Callable[..., None]:
-    """``settled(kinds, places, j, rest, start, count, room)``: `call` likewise, for the rows at these places."""
+    """``settled(kinds, places, j, start, count, room)``: `call` likewise, for the rows at these places."""
     lines = [f"    call({_of_block(i, size)})" for i in places]
-    heading = "def settled(kinds, places, j, rest, start, count, room):"
+    heading = "def settled(kinds, places, j, start, count, room):"
     return _written("settled", [heading, *(lines or ["    pass"])], call=call)
 
 

@@ -13,8 +13,11 @@ from fastloa_kernels.records import Formula
 
 PRIMITIVES = {
     name: getattr(primitives, name)
-    for name in ("fma", "round_even", "sqrt", "reciprocal", "copysign", "power_of_two", "exponent", "significand")
-}
+    for name in (
+        "fma", "round_even", "sqrt", "reciprocal", "copysign", "further", "how_far", "shortened", "power_of_two",
+        "exponent", "significand",
+    )
+}  # fmt: skip
 BUILTINS = {"abs": abs}
 
 

@@ -65,11 +65,14 @@ class Engine:
         return MapKernel(self._driver, label, found, parameters, dtype)
 
     @functools.cache  # noqa: B019
-    def over_arrays(self, record: Any, form: str, dtype: str) -> Any:
-        """A map or a sum of `load` over many arrays at once: ``kernel(table, row, leading, parameters)``."""
+    def over_arrays(self, record: Any, form: str, dtype: str, stored: tuple[str, ...]) -> Any:
+        """A map or a sum of `load` over many arrays at once: ``kernel(table, row, leading, parameters)``.
+
+        `stored` is what the inputs hold.
+        """
         found = forms.form(record, form)
         kernel = ManySum if found.summed else ManyMap
-        return kernel(self._driver, source.map_label(record, form), found, len(record.parameters), dtype)
+        return kernel(self._driver, source.map_label(record, form), found, len(record.parameters), dtype, stored)
 
     def places_of(self, like: Sequence[Any]) -> Places:
         """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""

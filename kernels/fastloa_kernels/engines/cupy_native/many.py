@@ -14,7 +14,7 @@ from fastloa_kernels.sums import BLOCK, LANES
 
 
 class Table:
-    """Many arrays of one dtype by their addresses, on the current device.
+    """Many arrays, of one dtype for each operand, by their addresses, on the current device.
 
     Parameters
     ----------
@@ -73,7 +73,9 @@ class _Kernel:
 
     tail = ""
 
-    def __init__(self, driver: Driver, label: str, form: Form, parameters: int, dtype: str) -> None:
+    def __init__(
+        self, driver: Driver, label: str, form: Form, parameters: int, dtype: str, stored: tuple[str, ...]
+    ) -> None:  # fmt: skip
         self._driver, self._narrow = driver, dtype == "float32"
         self._narrowed = Layout(driver, form, parameters, dtype).narrowed
         letter = LETTER[dtype]
@@ -81,7 +83,7 @@ class _Kernel:
         # "0P" rounds a struct's size up to its alignment, as C does.
         numbers = f"Pq{letter}0P" * max(1, form.leading)
         self._pack = struct.Struct(f"3Pq{numbers}{max(1, parameters)}{letter}0P{self.tail}").pack
-        (self._launch,) = driver.load(source.many_source(label, form, parameters, dtype))
+        (self._launch,) = driver.load(source.many_source(label, form, parameters, dtype, stored))
 
     def run(
         self, table: Table, row: int, leading: tuple[Any, ...], parameters: tuple[float, ...], *rest: int
@@ -116,8 +118,10 @@ class ManySum(_Kernel):
 
     tail = "PP"
 
-    def __init__(self, driver: Driver, label: str, form: Form, parameters: int, dtype: str) -> None:
-        super().__init__(driver, label, form, parameters, dtype)
+    def __init__(
+        self, driver: Driver, label: str, form: Form, parameters: int, dtype: str, stored: tuple[str, ...]
+    ) -> None:  # fmt: skip
+        super().__init__(driver, label, form, parameters, dtype, stored)
         self._dtype, self._pack_finish = "float64" if form.wide else dtype, struct.Struct(f"3P{NUMBER}P").pack
         (self._finish,) = driver.load(source.finish_many_source(self._dtype))
 

@@ -93,6 +93,24 @@ __device__ __forceinline__ double copysign(double x, double y) { return ::copysi
 __device__ __forceinline__ float absolute(float x) { return ::fabsf(x); }
 __device__ __forceinline__ double absolute(double x) { return ::fabs(x); }
 
+template <class T>
+__device__ __forceinline__ T further(T x, T k) {
+  using F = Format<T>;
+  return from_bits(to_bits(x) + static_cast<typename F::Unsigned>(static_cast<typename F::Signed>(k)));
+}
+
+template <class T>
+__device__ __forceinline__ T how_far(T x, T y) {
+  return T(static_cast<typename Format<T>::Signed>(to_bits(x) - to_bits(y)));
+}
+
+template <class T>
+__device__ __forceinline__ T shortened(T x, T k) {
+  using U = typename Format<T>::Unsigned;
+  const U unit = U(1) << static_cast<int>(k);
+  return from_bits((to_bits(x) + (unit >> 1)) & (U(0) - unit));
+}
+
 // Adding 1.5 * 2**WIDTH + BIAS leaves k + BIAS in the low bits: no conversion to an integer.
 template <class T>
 __device__ __forceinline__ T power_of_two(T k) {

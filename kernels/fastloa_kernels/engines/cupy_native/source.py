@@ -17,8 +17,9 @@ from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
 RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
-SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
-STORED = {**SCALAR, "float16": "fastloa::Float16", "bfloat16": "fastloa::BFloat16"}  # what arrays may hold
+SIZES = {"float16": 2, "bfloat16": 2, "int16": 2, "float32": 4, "float64": 8}
+# What arrays may hold.
+STORED = {**SCALAR, "float16": "fastloa::Float16", "bfloat16": "fastloa::BFloat16", "int16": "fastloa::Int16"}
 PUT = 504  # addresses that a launch takes along: with what else it takes, 4 KB at most
 
 
@@ -199,10 +200,12 @@ def finish_source(dtype: str) -> Source:
     return text.source("Nothing")
 
 
-def many_source(label: str, form: Form, parameters: int, dtype: str) -> Source:
-    """The map of `form`, or the partial sums of a summed one, over many arrays."""
+def many_source(label: str, form: Form, parameters: int, dtype: str, stored: tuple[str, ...] | None = None) -> Source:
+    """The map of `form`, or the partial sums of a summed one, over many arrays; `stored` is what the inputs hold."""
     text = Text(f"{label}_many", "many.cuh", dtype)
-    _operation(text, form, parameters, None)
+    held = stored or (dtype,) * form.inputs
+    outputs = [held[place] for place in form.in_place] or [dtype] * (form.outputs - form.summed)
+    _operation(text, form, parameters, (*held, *outputs))
     rows = form.in_place or tuple(range(form.inputs, form.inputs + form.outputs - form.summed))
     chosen = "".join(f"n == {n} ? {row} : " for n, row in enumerate(rows))
     text.members.append(f"static __device__ __forceinline__ int row(int n) {{ return {chosen}0; }}")

@@ -62,6 +62,22 @@ struct BFloat16 {
   }
 };
 
+// An integer, which is a number of so few digits that a float32 holds it.
+struct Int16 {
+  unsigned short bits;
+
+  static __device__ __forceinline__ float low(unsigned int word) {
+    return static_cast<float>(static_cast<short>(word & 0xffffu));
+  }
+  static __device__ __forceinline__ float high(unsigned int word) {
+    return static_cast<float>(static_cast<short>(word >> 16));
+  }
+  static __device__ __forceinline__ unsigned int word(float low, float high) {
+    return (static_cast<unsigned int>(static_cast<int>(low)) & 0xffffu) |
+           static_cast<unsigned int>(static_cast<int>(high)) << 16;
+  }
+};
+
 // One element.
 __device__ __forceinline__ float get(const float* place) { return *place; }
 __device__ __forceinline__ double get(const double* place) { return *place; }

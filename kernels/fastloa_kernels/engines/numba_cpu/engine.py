@@ -284,12 +284,9 @@ class Engine:
         looks = [small.place_of(x.dtype.name, x.ndim, end=ends) for x in like]
         return lambda arrays: [look(x) for look, x in zip(looks, arrays, strict=True)]
 
-    def kinds_of(self, rows: Sequence[Sequence[Any]], rests: Sequence[Any] = ()) -> Any:
-        """What `over_arrays` is told of rows of arrays, of which some have 16 bits; None if none has.
-
-        The `rests` are what the arrays of the first row lost, or None.
-        """
-        return stored.kinds(rows, rests) if any(map(stored.sixteen_bits, rows)) else None
+    def kinds_of(self, rows: Sequence[Sequence[Any]]) -> Any:
+        """What `over_arrays` is told of rows of arrays, of which some have 16 bits; None if none has."""
+        return stored.kinds(rows) if any(map(stored.sixteen_bits, rows)) else None
 
     @property
     def apart(self) -> Callable[..., bool]:

@@ -26,29 +26,29 @@ WIDENED = 1 << 17  # elements of rows that are made float32 ones at a time: 512 
 
 @functools.cache
 def _ready() -> Any:
-    """``ready(kind, place, rest, start, count, room, read)``: where float32 numbers are, of an array or the room."""
+    """``ready(kind, place, start, count, room, read)``: where float32 numbers are, of an array or the room."""
     widen = stored.widen()
 
-    def ready(kind, place, rest, start, count, room, read):
+    def ready(kind, place, start, count, room, read):
         if kind == stored.AS_IT_IS:
             return place + ITEM * start
         if read:
-            widen(kind, place + 2 * start, rest + 2 * start, room, count)
+            widen(kind, place + 2 * start, room, count)
         return room
 
-    return outlined(ready, (*[types.int64] * 6, types.boolean))
+    return outlined(ready, (*[types.int64] * 5, types.boolean))
 
 
 @functools.cache
 def _settled() -> Any:
-    """``settled(kind, place, rest, start, count, room)``: numbers in the room are rounded, where an array wants it."""
+    """``settled(kind, place, start, count, room)``: numbers in the room are rounded, where an array wants it."""
     narrow = stored.narrow()
 
-    def settled(kind, place, rest, start, count, room):
+    def settled(kind, place, start, count, room):
         if kind != stored.AS_IT_IS:
-            narrow(kind, room, place + 2 * start, rest + 2 * start, count)
+            narrow(kind, room, place + 2 * start, count)
 
-    return outlined(settled, (types.int64,) * 6)
+    return outlined(settled, (types.int64,) * 5)
 
 
 @uncounted
@@ -67,9 +67,9 @@ def over_blocks(inputs: int, places: tuple[int, ...], *, summed: bool, weighted:
 
     The loop on some arrays, whose first `inputs` it reads, and writes to those at `places`; if `summed`, the first of
     these is a block of the room, and the block's sum and its error go to `high` and `low`. Row k of `arrays` holds the
-    addresses of all the arrays that are the loop's array k, and row k of `kinds` theirs; a row more of addresses is of
-    what the first array's numbers lost. The blocks of all are counted through: array j's, of ``sizes[j]`` elements,
-    begin at ``firsts[j]``, and its numbers are `step` bytes after those of the one before.
+    addresses of all the arrays that are the loop's array k, and row k of `kinds` theirs. The blocks of all are counted
+    through: array j's, of ``sizes[j]`` elements, begin at ``firsts[j]``, and its numbers are `step` bytes after those
+    of the one before.
     """
     total = max(inputs, max(places) + 1)
     sum_at = places[0] if summed else None
@@ -91,11 +91,10 @@ def over_blocks(inputs: int, places: tuple[int, ...], *, summed: bool, weighted:
         j = found(firsts, first)
         for block in range(first, last):
             j, start, count = block_of(firsts, sizes, block, j)
-            rest = arrays[count_of_rows, j] if arrays.shape[0] > count_of_rows else 0
-            targets = given(kinds, arrays, j, rest, start, count, base)
+            targets = given(kinds, arrays, j, start, count, base)
             call_loop_at(loop, numbers + j * step, targets, 0, count, scalar)
             scaled(targets, ((weight + ITEM * start, count),))
-            settled(kinds, arrays, j, rest, start, count, base)
+            settled(kinds, arrays, j, start, count, base)
             if summed:
                 high[block], low[block] = leaf(values, count, upper, lower)
 
@@ -134,11 +133,11 @@ def _conversion(*, wider: bool) -> Kernel:
 
     def widened(arguments, first, last, room):
         kind, halves, numbers = arguments
-        convert(kind, halves + 2 * first, 0, numbers + ITEM * first, last - first)
+        convert(kind, halves + 2 * first, numbers + ITEM * first, last - first)
 
     def narrowed(arguments, first, last, room):
         kind, halves, numbers = arguments
-        convert(kind, numbers + ITEM * first, halves + 2 * first, 0, last - first)
+        convert(kind, numbers + ITEM * first, halves + 2 * first, last - first)
 
     return Kernel(jitable(widened if wider else narrowed), types.Tuple([types.int64] * 3), unit=LINE)
 
@@ -211,8 +210,8 @@ def exchange_rows() -> Any:
                 start, count = first * table[k, COLUMNS], (last - first) * table[k, COLUMNS]
                 halves, numbers = table[k, HALVES] + 2 * start, table[k, NUMBERS] + ITEM * start
                 if written:
-                    narrow(table[k, KIND], numbers, halves, 0, count)
+                    narrow(table[k, KIND], numbers, halves, count)
                 else:
-                    widen(table[k, KIND], halves, 0, numbers, count)
+                    widen(table[k, KIND], halves, numbers, count)
 
     return outlined(exchange, (TABLE, *[types.int64] * 2, types.boolean))

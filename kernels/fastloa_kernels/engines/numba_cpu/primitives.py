@@ -25,6 +25,23 @@ def _layout(x):
     return x.type, ir.IntType(size), width, bias
 
 
+def _further(builder, x, k):
+    kind, word, _, _ = _layout(x)
+    return builder.bitcast(builder.add(builder.bitcast(x, word), builder.fptosi(k, word)), kind)
+
+
+def _how_far(builder, x, y):
+    kind, word, _, _ = _layout(x)
+    return builder.sitofp(builder.sub(builder.bitcast(x, word), builder.bitcast(y, word)), kind)
+
+
+def _shortened(builder, x, k):
+    kind, word, _, _ = _layout(x)
+    unit = builder.shl(ir.Constant(word, 1), builder.fptosi(k, word))
+    nearer = builder.add(builder.bitcast(x, word), builder.lshr(unit, ir.Constant(word, 1)))
+    return builder.bitcast(builder.and_(nearer, builder.neg(unit)), kind)
+
+
 def _power_of_two(builder, k):
     # Adding 1.5 * 2**width + bias leaves k + bias in the low bits: no float-to-integer conversion, which AVX2 lacks
     # for 64 bits.
@@ -60,6 +77,9 @@ INSTRUCTIONS: dict[str, Callable[..., Any]] = {
     "sqrt": _named("llvm.sqrt"),
     "copysign": _named("llvm.copysign"),
     "reciprocal": _reciprocal,
+    "further": _further,
+    "how_far": _how_far,
+    "shortened": _shortened,
     "power_of_two": _power_of_two,
     "exponent": _exponent,
     "significand": _significand,

@@ -1,8 +1,4 @@
-"""16-bit numbers as float32 ones, a block at a time: what kernels read and write that compute in float32.
-
-A parameter may be held in two arrays: 16 bits, and as an int16 how many float32 numbers lie between these and the
-number that was rounded to them (see `fastloa.compensation`).
-"""
+"""16-bit numbers as float32 ones, a block at a time: what kernels read and write that compute in float32."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -17,18 +13,18 @@ from fastloa_kernels.engines.numba_cpu.calling import array_at
 from fastloa_kernels.engines.numba_cpu.lowered import Lowered
 from fastloa_kernels.engines.numba_cpu.outlining import outlined
 
-# What an array holds: numbers of the kernel's own dtype, or of 16 bits; and whether another has what these lost.
-AS_IT_IS, FLOAT16, BFLOAT16, WHOLE = 0, 1, 2, 4
-_HELD = {"float16": FLOAT16, "bfloat16": BFLOAT16}
+# What an array holds: numbers of the kernel's own dtype, or of 16 bits.
+AS_IT_IS, FLOAT16, BFLOAT16, INT16 = range(4)
+_HELD = {"float16": FLOAT16, "bfloat16": BFLOAT16, "int16": INT16}
+_FLOATS = ("float16", "bfloat16")
 _HALF, _WORD, _NUMBER = ir.IntType(16), ir.IntType(32), ir.FloatType()
 _SIGN, _MAGNITUDE, _INFINITE = 0x80000000, 0x7FFFFFFF, 0x7F800000
-_STEP, _FARTHEST = 1 << 16, (1 << 15) - 1  # between bfloat16 numbers, and what an int16 holds
 _REBIASED = (127 - 15) << 23  # between the exponents of float16 and float32
 _NORMAL, _TOO_LARGE = 113 << 23, 143 << 23  # 2**-14, the least normal float16 number, and 2**16
 
 
 def sixteen_bits(arrays: Sequence[Any]) -> bool:
-    """Whether one of some arrays holds 16-bit numbers; of integers no kernel has any of that size."""
+    """Whether one of some arrays holds 16-bit numbers."""
     for array in arrays:  # noqa: SIM110  (on the way of every call: `any` takes twice as long)
         if array.itemsize == 2:
             return True
@@ -41,17 +37,15 @@ def kind(dtype: Any) -> int:
     return _HELD.get(dtype.name, AS_IT_IS)
 
 
-def kinds(rows: Sequence[Sequence[Any]], rests: Sequence[Any] = ()) -> Any:
-    """What each of some rows of arrays holds; `rests` are what the numbers of the first row's lost, or None."""
-    found = np.array([[kind(array.dtype) for array in row] for row in rows], np.int64)
-    for j, rest in enumerate(rests):
-        found[0, j] |= WHOLE * (rest is not None)
-    return found
+def kinds(rows: Sequence[Sequence[Any]]) -> Any:
+    """What each of some rows of arrays holds."""
+    return np.array([[kind(array.dtype) for array in row] for row in rows], np.int64)
 
 
 def convertible(dtype: Any, other: Any) -> bool:
-    """Whether one of two dtypes has 16 bits, and the other is float32."""
-    return sorted((dtype.name in _HELD, other.name in _HELD)) == [False, True] and "float32" in (dtype.name, other.name)
+    """Whether one of two dtypes is a 16-bit one of floating-point numbers, and the other float32."""
+    names = dtype.name, other.name
+    return "float32" in names and (names[0] in _FLOATS or names[1] in _FLOATS)
 
 
 class NumbersAt(Lowered):
@@ -155,39 +149,12 @@ def _to_float16_by_integers(builder, x):
     return builder.trunc(builder.or_(chosen, sign), _HALF)
 
 
-def _joined(builder, x, rest):
-    """The number that lies so many float32 numbers from another, of the same sign and finite if that is."""
-    bits = builder.bitcast(x, _WORD)
-    magnitude = builder.and_(bits, _word(_MAGNITUDE))
-    found = builder.add(magnitude, builder.sext(rest, _WORD))
-    found = builder.select(builder.icmp_signed("<", found, _word(0)), _word(0), found)
-    found = builder.select(builder.icmp_signed(">=", found, _word(_INFINITE)), _word(_INFINITE - 1), found)
-    whole = builder.or_(builder.and_(bits, _word(_SIGN)), found)
-    finite = builder.icmp_unsigned("<", magnitude, _word(_INFINITE))
-    return builder.bitcast(builder.select(finite, whole, bits), _NUMBER)
+def _from_int16(builder, bits):
+    return builder.sitofp(bits, _NUMBER)
 
 
-def _nearer(builder, x, whole):
-    """A number that was rounded, or the next, where the lost 2**15 numbers are one more than an int16 holds.
-
-    That is a tie between two bfloat16 numbers, of which the other has lost -2**15.
-    """
-    bits = builder.bitcast(x, _WORD)
-    lost = builder.sub(builder.bitcast(whole, _WORD), bits)
-    farther = builder.icmp_signed("==", lost, _word(_FARTHEST + 1))
-    finite = builder.icmp_unsigned("<", builder.and_(bits, _word(_MAGNITUDE)), _word(_INFINITE))
-    farther = builder.and_(farther, finite)
-    return builder.bitcast(builder.select(farther, builder.add(bits, _word(_STEP)), bits), _NUMBER)
-
-
-def _lost(builder, whole, x):
-    """How many float32 numbers lie between a number and what it was rounded to, as far as an int16 says."""
-    bits = builder.bitcast(x, _WORD)
-    found = builder.sub(builder.bitcast(whole, _WORD), bits)
-    for sign, limit in (("<", ~_FARTHEST), (">", _FARTHEST)):
-        found = builder.select(builder.icmp_signed(sign, found, _word(limit)), _word(limit), found)
-    finite = builder.icmp_unsigned("<", builder.and_(bits, _word(_MAGNITUDE)), _word(_INFINITE))
-    return builder.trunc(builder.select(finite, found, _word(0)), _HALF)
+def _to_int16(builder, x):
+    return builder.fptosi(x, _HALF)
 
 
 # LLVM has a processor convert where it can, and else would call a function that nobody links.
@@ -198,54 +165,44 @@ from_float16 = Converted(_from_float16, types.float32) if _CONVERTS else from_fl
 to_float16 = Converted(_to_float16, types.uint16) if _CONVERTS else to_float16_by_integers
 from_bfloat16 = Converted(_from_bfloat16, types.float32)
 to_bfloat16 = Converted(_to_bfloat16, types.uint16)
-joined = Converted(_joined, types.float32)
-nearer = Converted(_nearer, types.float32)
-lost = Converted(_lost, types.int16)
-_halves_at, _rests_at, _numbers_at = numbers_at("uint16"), numbers_at("int16"), numbers_at("float32")
+from_int16 = Converted(_from_int16, types.float32)
+to_int16 = Converted(_to_int16, types.uint16)
+_halves_at, _numbers_at = numbers_at("uint16"), numbers_at("float32")
 
 
-def _widen(kind, place, rest, target, count):
+def _widen(kind, place, target, count):
     bits, numbers = _halves_at(place, count), _numbers_at(target, count)
-    if kind & FLOAT16:
+    if kind == FLOAT16:
         for i in range(count):
             numbers[i] = from_float16(bits[i])
-    else:
+    elif kind == BFLOAT16:
         for i in range(count):
             numbers[i] = from_bfloat16(bits[i])
-    if kind & WHOLE:
-        rests = _rests_at(rest, count)
+    else:
         for i in range(count):
-            numbers[i] = joined(numbers[i], rests[i])
+            numbers[i] = from_int16(bits[i])
 
 
-def _narrow(kind, source, place, rest, count):
-    numbers, bits, rests = _numbers_at(source, count), _halves_at(place, count), _rests_at(rest, count)
+def _narrow(kind, source, place, count):
+    numbers, bits = _numbers_at(source, count), _halves_at(place, count)
     if kind == FLOAT16:
         for i in range(count):
             bits[i] = to_float16(numbers[i])
     elif kind == BFLOAT16:
         for i in range(count):
             bits[i] = to_bfloat16(numbers[i])
-    elif kind & FLOAT16:
-        for i in range(count):
-            found = to_float16(nearer(from_float16(to_float16(numbers[i])), numbers[i]))
-            bits[i], rests[i] = found, lost(numbers[i], from_float16(found))
     else:
         for i in range(count):
-            found = to_bfloat16(nearer(from_bfloat16(to_bfloat16(numbers[i])), numbers[i]))
-            bits[i], rests[i] = found, lost(numbers[i], from_bfloat16(found))
+            bits[i] = to_int16(numbers[i])
 
 
 @functools.cache
 def widen() -> Any:
-    """``widen(kind, place, rest, target, count)``: numbers at an address, as float32 numbers at another.
-
-    `rest` is where the numbers' rests are, of a kind that has any.
-    """
-    return outlined(_widen, (types.int64,) * 5)
+    """``widen(kind, place, target, count)``: numbers at an address, as float32 numbers at another."""
+    return outlined(_widen, (types.int64,) * 4)
 
 
 @functools.cache
 def narrow() -> Any:
-    """``narrow(kind, source, place, rest, count)``: float32 numbers at an address, rounded, at another."""
-    return outlined(_narrow, (types.int64,) * 5)
+    """``narrow(kind, source, place, count)``: float32 numbers at an address, rounded, at another."""
+    return outlined(_narrow, (types.int64,) * 4)

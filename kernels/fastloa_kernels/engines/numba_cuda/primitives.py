@@ -56,6 +56,32 @@ def copysign64(x, y):
     return libdevice.copysign(x, y)
 
 
+def further32(x, k):
+    return libdevice.int_as_float(I32(libdevice.float_as_int(x) + I32(k)))
+
+
+def further64(x, k):
+    return libdevice.longlong_as_double(libdevice.double_as_longlong(x) + I64(k))
+
+
+def how_far32(x, y):
+    return np.float32(I32(libdevice.float_as_int(x) - libdevice.float_as_int(y)))
+
+
+def how_far64(x, y):
+    return np.float64(libdevice.double_as_longlong(x) - libdevice.double_as_longlong(y))
+
+
+def shortened32(x, k):
+    unit = I32(I32(1) << I32(k))
+    return libdevice.int_as_float(I32(I32(libdevice.float_as_int(x) + (unit >> I32(1))) & I32(-unit)))
+
+
+def shortened64(x, k):
+    unit = I64(1) << I64(k)
+    return libdevice.longlong_as_double((libdevice.double_as_longlong(x) + (unit >> I64(1))) & -unit)
+
+
 def power_of_two32(k):
     # Adding 1.5 * 2**23 leaves k in the low bits: cheaper than a conversion to an integer.
     return libdevice.int_as_float(I32(libdevice.float_as_int(k + np.float32(12582912.0 + 127.0)) << I32(23)))
