@@ -21,6 +21,8 @@ BACKENDS = ("auto", *MODULES)
 ENVIRONMENT = "FASTLOA_BACKEND"
 
 _process: str | None = None
+_choices: list[tuple[object, str]] = []  # for the process, of late; the last is in force
+CHOICES = 64  # how many are remembered: as many may wait to become ``with`` blocks, each in a thread of its own
 _block: ContextVar[str | None] = ContextVar("fastloa_backend", default=None)
 _open_blocks = 0
 
@@ -45,17 +47,22 @@ def _from_environment() -> str:
     name = os.environ.get(ENVIRONMENT, "auto")
     if name not in BACKENDS:
         raise ValueError(f"{ENVIRONMENT}: must be {checks.listed(BACKENDS)}, got {name!r}")
-    _select(name)
+    if not _choices:
+        _select(name)
     return name
 
 
-def _select(name: str | None, *, entered: int = 0) -> None:
-    """Set the process's choice, count ``with`` blocks, and note what both leave to the arrays."""
-    global _process, _open_blocks, on_cpu, automatic
+def _select(name: str | None = None, *, taken_back: object = None, entered: int = 0) -> object:
+    """Add a choice for the process, or take one back, count ``with`` blocks, and note what both leave to the arrays."""
+    global _process, _choices, _open_blocks, on_cpu, automatic
     with _changing:
-        _process, _open_blocks = name, _open_blocks + entered
-        on_cpu = _open_blocks == 0 and name in ("auto", "cpu")
-        automatic = on_cpu and name == "auto"
+        choice = object()
+        added = [] if name is None else [(choice, name)]
+        _choices = [*(known for known in _choices if known[0] is not taken_back), *added][-CHOICES:]
+        _process, _open_blocks = _choices[-1][1] if _choices else None, _open_blocks + entered
+        on_cpu = _open_blocks == 0 and _process in ("auto", "cpu")
+        automatic = on_cpu and _process == "auto"
+    return choice
 
 
 _changing = threading.Lock()
@@ -94,12 +101,12 @@ class use_backend:
         checks.choice("use_backend", "name", name, BACKENDS)
         if name != "auto":
             engine("use_backend", name)
-        self.name, self._before = name, _process
+        self.name = name
         self._token: Token[str | None] | None = None
-        _select(name)
+        self._choice = _select(name)
 
     def __enter__(self) -> "use_backend":
-        _select(self._before, entered=1)
+        _select(taken_back=self._choice, entered=1)
         self._token = _block.set(self.name)
         return self
 
@@ -109,7 +116,7 @@ class use_backend:
         if self._token is not None:
             _block.reset(self._token)
             self._token = None
-            _select(_process, entered=-1)
+            _select(entered=-1)
 
     def __repr__(self) -> str:
         return f"use_backend({self.name!r})"

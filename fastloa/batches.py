@@ -246,7 +246,7 @@ class Minibatches(Generic[Batch_co]):
         if self._classes is None:
             order = rng.permutation(self._length)
         else:
-            order = _stratified_order(rng, self._classes, self._batch_size)
+            order = _stratified_order(rng, self._classes, min(self._batch_size, self._length + 1))
         array = self._arrays[0]
         with _device(array):
             return namespace("minibatches", "arrays[0]", array).asarray(order)

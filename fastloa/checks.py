@@ -5,6 +5,7 @@ Each check takes the names of the function and of the argument, returns the argu
 value. A bool is not a number, NaN and the infinities are not hyper-parameters, and nothing here reads a device.
 """
 
+import contextlib
 import math
 import numbers
 import sys
@@ -15,15 +16,9 @@ import numpy as np
 
 
 def number(
-    function: str,
-    argument: str,
-    value: object,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    low_open: bool = False,
-    high_open: bool = False,
-) -> float:
+    function: str, argument: str, value: object, *, low: float | None = None, high: float | None = None,
+    low_open: bool = False, high_open: bool = False,
+) -> float:  # fmt: skip
     """Check a real, finite number, optionally within an interval.
 
     Parameters
@@ -207,9 +202,18 @@ def items(function: str, argument: str, value: object) -> tuple[Any, ...]:
         ...
     TypeError: schedules.join: boundaries must be a sequence, got int
     """
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    if isinstance(value, Iterable) and not isinstance(value, str) and getattr(value, "shape", None) != ():
         return tuple(value)
     raise TypeError(f"{function}: {argument} must be a sequence, got {kind(value)}")
+
+
+def scalar(function: str, argument: str, value: Any) -> float:
+    """What a function of the caller's returned as a loss: a number, or an array without axes; it may be infinite."""
+    if isinstance(value, numbers.Real) or getattr(value, "shape", None) == ():
+        with contextlib.suppress(TypeError, ValueError):
+            return float(value)
+    wrong = ValueError if getattr(value, "shape", ()) else TypeError
+    raise wrong(f"{function}: {argument} must return a scalar value, got {kind(value)}")
 
 
 def namespace(function: str, argument: str, value: object) -> Any:

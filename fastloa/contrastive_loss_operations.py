@@ -11,13 +11,14 @@ from fastloa_kernels.formulas.vectors import PRODUCT_WITH_DIRECTION
 
 from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart
-from fastloa.loss_operations import GradientOperation, check_buffers, take_buffers
+from fastloa.loss_operations import GradientOperation, check_buffers, shares, take_buffers
 from fastloa.row_loss_operations import RowLossOperation
 from fastloa.row_targets import total_of, within_int64
 from fastloa.straight_losses import REDUCTIONS
 
 P = ParamSpec("P")
 SCORES = 1 << 23  # similarities held at a time, and as many numbers of their gradient
+HUGE = 2.0**500  # of float64 numbers, whose squares add up to none
 NONE = -1  # the label to be ignored, which no row has
 
 
@@ -52,7 +53,10 @@ class ContrastiveLossOperation(GradientOperation[P]):
             x = call.ready(given, kind.compute)
             pairs = _Pairs(call, labels)
             weights = _weights(call, sample_weight, len(x), kind.compute)
-            divisor = pairs.weight(weights) if reduction == "mean" else 1.0
+            divisor: Any = 1.0
+            if reduction == "mean":
+                weights = weights if weights is None else shares(call.engine, weights)[0]
+                divisor = pairs.weight(weights)
             work = _Similarities(call, kind.compute, x, terms)
             row_form = RowForm(value="value" in form, grad="grad" in form, hess=False, labels=True, weighted=False)
             losses = work.run(call.engine.load(self.record, row_form, kind.compute), pairs, weights, divisor, row_form)
@@ -93,14 +97,16 @@ class _Pairs:
             return float(self.counts.sum())
         xp, engine = self._call.engine.xp, self._call.engine
         products = weights * xp.asarray(self.counts.astype(weights.dtype))
-        return engine.load(IDENTITY, "value_summed", weights.dtype.name)((products,), (), (), ())
+        return engine.load(IDENTITY, "value_summed_wide", weights.dtype.name)((products,), (), (), ())
 
 
 class _Similarities:
     """The embeddings' directions, and the gradient in them as far as it has come."""
 
     def __init__(self, call: Call, dtype: str, x: Any, terms: ContrastiveTerms) -> None:
-        self._xp, self._dtype, self._x, self._terms = call.engine.xp, dtype, x, terms
+        self._xp, self._dtype, self._terms = call.engine.xp, dtype, terms
+        self._shrunk = _in_range(self._xp, x) if dtype == "float64" and x.size else 1.0
+        self._x = x * self._shrunk if dtype == "float64" else x
         self._kernel = call.engine.load(PRODUCT_WITH_DIRECTION, "grad", dtype)
         self._z = self._along(x)[1]
         self._scaled = self._z * self._z.dtype.type(1.0 / terms.temperature)
@@ -137,13 +143,19 @@ class _Similarities:
 
     def gradient(self) -> Any:
         """The gradient in the embeddings."""
-        return self._along(self._slopes)[0]
+        return self._along(self._slopes)[0] * self._shrunk
 
     def _along(self, g: Any) -> tuple[Any, Any]:
         """What a gradient g in the directions is in the embeddings, and the directions."""
         results = self._xp.empty_like(self._x), self._xp.empty_like(self._x)
         self._kernel((self._x, g), None, None, (self._terms.eps,), 1.0, None, results)
         return results
+
+
+def _in_range(xp: Any, x: Any) -> Any:
+    """By what rows are multiplied, so that their squares are numbers: directions are the same."""
+    largest = abs(x).max(axis=1, keepdims=True)
+    return xp.where((largest > HUGE) & (largest < np.inf), 1.0 / HUGE, 1.0)
 
 
 def _check(function: str, embeddings: Any, labels: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from fastloa.hyper import SWITCH, Hyper, Number, kinds
 
+SMALL, LIFT = 2.0**-100, 2.0**80  # of what gradients are multiplied by, and that times what they are divided by
 CLIP = Number(low=0.0, varying=True, optional=True)
 KINDS = kinds(
     grad_scale=Number(low=0.0, low_open=True, varying=True), clip_value=CLIP, clip_norm=CLIP, skip_nonfinite=SWITCH,
@@ -56,6 +57,16 @@ class Folds:
         """The largest size of an element of a gradient."""
         return math.inf if self.clip_value is None else float(self.clip_value)
 
+    def descent(self, factor: Any) -> tuple[Any, Any, Any]:
+        """What gradients are divided by, their largest size, and what they are multiplied by: all numbers of float32.
+
+        The factor may be too small for one where the gradient is large.
+        """
+        if isinstance(factor, float) and factor >= SMALL:
+            return self.grad_scale, self.limit, factor
+        lift = 1.0 + (factor < SMALL) * (LIFT - 1.0)  # of a GPU, an array there
+        return self.grad_scale * lift, self.limit / lift, factor * lift
+
     @property
     def form(self) -> str:
         """The form of a step that does all that is asked for."""
@@ -67,7 +78,7 @@ class Folds:
         """The leading scalars of that form; the factor shrinks gradients to the norm that is asked for."""
         if self is PLAIN:
             return ()
-        return (self.grad_scale, self.limit, factor, *(() if self.ema is None else (1.0 - self.ema,)))
+        return (*self.descent(factor), *(() if self.ema is None else (1.0 - self.ema,)))
 
 
 PLAIN = Folds()

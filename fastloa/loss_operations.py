@@ -17,6 +17,7 @@ from fastloa.straight_losses import REDUCTIONS, RESULTS, Straight
 P = ParamSpec("P")
 Several = tuple[Array, ...]
 Buffers = tuple[Array | None, ...] | None
+LEAST, MOST = 2.0**-100, 2.0**100  # sums of weights by which a derivative is divided in float32, and multiplied again
 LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
@@ -205,7 +206,7 @@ class Loss(LossOperation[P]):
         # Where the gradient overwrites an operand it comes last: a sum that overflows needs all of them once more.
         last = totalled and on_cpu and any(x is r for r in results for x in operands)
         total = run("value_summed") if last else run(form + ("_summed" if totalled else ""), *results)
-        if totalled and on_cpu and math.isinf(total):
+        if totalled and on_cpu and not math.isfinite(total):
             total = self._sum_of_huge(call, operands, divisor, terms, kind, weighted=weight is not None)
         if last:
             run("grad", *results)
@@ -236,11 +237,20 @@ class Loss(LossOperation[P]):
             check_sample_weight(call.function, sample_weight, shape)
             total = expanded(call, "sample_weight", sample_weight, shape, dtype)
             if reduction == "mean":
-                divisor = call.engine.load(IDENTITY, "value_summed", dtype)((total,), (), (), ())
+                total, divisor = shares(call.engine, total)
         if weight is not None:
             own = expanded(call, "weight", weight, shape, dtype)
             total = own if total is None else own * total
         return total, divisor
+
+
+def shares(engine: Any, weights: Any) -> tuple[Any, Any]:
+    """Weights, and what they add up to; on the CPU both times a power of two, if float32 holds no such sum."""
+    divisor = engine.load(IDENTITY, "value_summed_wide", weights.dtype.name)((weights,), (), (), ())
+    if engine.name != "cpu" or not 0.0 < divisor < math.inf or LEAST < divisor < MOST:
+        return weights, divisor
+    scale = 2.0 ** -math.frexp(divisor)[1]
+    return (weights * scale).astype(weights.dtype), divisor * scale
 
 
 def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:

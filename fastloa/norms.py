@@ -63,14 +63,14 @@ def shrinkage(parts: Sequence[Part], folds: Folds) -> tuple[Any, Any]:
     xp = parts[0].xp
     with parts[0].on_device():
         norm = xp.sqrt(_total(parts, folds.grad_scale, folds.limit))
-        factor = xp.minimum(folds.clip_norm / (norm + ADDED), 1.0)
-        return norm, factor.astype("float32") if all(part.dtype == "float32" for part in parts) else factor
+        return norm, xp.minimum(folds.clip_norm / (norm + ADDED), 1.0)
 
 
 def _norm(parts: Sequence[Part], scale: float, limit: float) -> tuple[float, float]:
     """The norm times a factor, and the factor: where it is not 1, the norm may be no number without."""
     squares, factors = map(
-        np.concatenate, zip(*(_in_range(part, _of_gradients(part, scale, limit)) for part in parts), strict=True)
+        np.concatenate,
+        zip(*(_in_range(part, _of_gradients(part, scale, limit, shrunk=True)) for part in parts), strict=True),
     )
     least = min(1.0, float(factors.min()))
     norms = np.sqrt(squares) * (least / factors)
@@ -80,10 +80,13 @@ def _norm(parts: Sequence[Part], scale: float, limit: float) -> tuple[float, flo
 def trust(
     part: Part, record: Step, parameters: tuple[float, ...], folds: Folds, factor: Any, rule: Rule
 ) -> tuple[Any, ...]:  # fmt: skip
-    """What the rule makes of the norms of parameters and of what is measured, if that is what a step follows from."""
+    """What the rule makes of the norms of parameters and of what is measured, if that is what a step follows from.
+
+    These are two numbers: the first times the square of the other, a power of two, is what may be none.
+    """
     if record.measured is None:
         return ()
-    folding = folds.grad_scale, folds.limit, factor
+    folding = folds.descent(factor)
 
     def of_parameters(lift: float, which: Any = slice(None)) -> Any:
         return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(0, 1), (), (1.0, math.inf, lift), which)
@@ -95,10 +98,17 @@ def trust(
     if part.on_cpu:
         with np.errstate(all="ignore"):
             norms = [np.divide(np.sqrt(x), f) for x, f in (_in_range(part, s) for s in (of_parameters, of_measured))]
-            return (rule(np, *norms),)
+            return _in_two(np, rule(np, *norms))
     with part.on_device():
         norms = [part.xp.sqrt(sums(1.0)) for sums in (of_parameters, of_measured)]
-        return (rule(part.xp, *norms),)
+        return _in_two(part.xp, rule(part.xp, *norms))
+
+
+def _in_two(xp: Any, trust: Any) -> tuple[Any, Any]:
+    """A number that float32 holds, and a power of two that is 1 if the trust is one already."""
+    _, exponent = xp.frexp(trust)
+    lift = xp.ldexp(xp.ones_like(trust), 30 * (exponent / 60.0).astype("int32"))
+    return trust / lift / lift, lift
 
 
 def total(parts: Sequence[Part], sums: Callable[[Part], Any]) -> Any:
@@ -109,9 +119,12 @@ def total(parts: Sequence[Part], sums: Callable[[Part], Any]) -> Any:
         return engine.load(IDENTITY, "value_summed", "float64")((each,), (), (), ())
 
 
-def _of_gradients(part: Part, scale: float, limit: float) -> Sums:
+def _of_gradients(part: Part, scale: float, limit: float, *, shrunk: bool = False) -> Sums:
+    """The squares of gradients; those that are `shrunk` may be no numbers once they are unscaled, and before that."""
+
     def sums(lift: float, which: Any = slice(None)) -> Any:
-        return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(1, 2), (), (scale, limit, lift), which)
+        folding = (scale / lift, limit * lift, 1.0) if shrunk and lift < 1.0 else (scale, limit, lift)
+        return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(1, 2), (), folding, which)
 
     return sums
 

@@ -51,6 +51,7 @@ class Optimizer:
         if unknown:
             raise TypeError(f"{name}: {unknown[0]} must be one of its options, got {unknown[0]!r}")
         self.params, self.steps = params, 0
+        self._keys = list(params) if isinstance(params, Mapping) else []  # in the order of the arrays, for good
         self._name, self._backend, self._folds = name, folded.get("backend"), Folds.checked(name, folded)
         self._compensated = SWITCH(name, "compensated", folded.get("compensated", False), fixed=True)
         self._hyper = self.checked(name, hyper, fixed=False)
@@ -175,6 +176,10 @@ class Optimizer:
             trusted = trust(part, record, parameters, folds, factor, partial(cls.trust, hyper))
             part.step(record, parameters, folds, factor, trusted)
 
+    def in_whole(self, grads: Params) -> bool:
+        """Whether all gradients have the shapes of the parameters, where some optimizers take others as well."""
+        return True
+
     @property
     def ema(self) -> Params:
         """The running means of the parameters in the parameters' structure, or None without ``ema=``.
@@ -186,7 +191,7 @@ class Optimizer:
     def _structured(self, arrays: list[Any]) -> Params:
         """As many arrays as there are parameters, in the structure of these."""
         if isinstance(self.params, Mapping):
-            return dict(zip(self.params, arrays, strict=True))
+            return dict(zip(self._keys, arrays, strict=True))
         if isinstance(self.params, list | tuple):
             return tuple(arrays) if isinstance(self.params, tuple) else arrays
         return arrays[0]
@@ -231,8 +236,8 @@ class Optimizer:
     def _in_order(self, grads: Params) -> list[Any] | None:
         """The gradients in the order of the parameters, or None if they have another structure."""
         if isinstance(self.params, Mapping):
-            fits = isinstance(grads, Mapping) and grads.keys() == self.params.keys()
-            return [grads[key] for key in self.params] if fits else None
+            fits = isinstance(grads, Mapping) and grads.keys() == set(self._keys)
+            return [grads[key] for key in self._keys] if fits else None
         if isinstance(self.params, list | tuple):
             return list(grads) if isinstance(grads, list | tuple) and len(grads) == len(self._arrays) else None
         return [grads]
@@ -241,10 +246,9 @@ class Optimizer:
         """Each parameter and its gradient, under the names by which an error calls them."""
         function = f"{self._name}.step"
         given = named_arrays(function, "grads", grads)
-        if len(given) != len(self._arrays):
-            raise ValueError(f"{function}: grads must have the structure of params, got {_outline(grads)}")
         names = [label.replace("params", "grads", 1) for label in self._arrays]
-        if not all(name in given for name in names):
+        alike = isinstance(grads, Mapping) == isinstance(self.params, Mapping)
+        if not alike or len(given) != len(names) or not all(name in given for name in names):
             raise ValueError(f"{function}: grads must have the structure of params, got {_outline(grads)}")
         pairs = [(own, (name, given[name])) for own, name in zip(self._arrays.items(), names, strict=True)]
         for (label, p), (argument, g) in pairs:
@@ -285,7 +289,7 @@ class Optimizer:
             raise TypeError(f"{function}: state_dict must be a dict, got {checks.kind(state_dict)}")
         for key in ("steps", "states", "hyper"):
             if key not in state_dict:
-                raise ValueError(f"{function}: state_dict must have the key {key!r}, got {sorted(state_dict)}")
+                raise ValueError(f"{function}: state_dict must have the key {key!r}, got {keys(state_dict)}")
         steps = checks.integer(function, "steps", state_dict["steps"], low=0)
         loaded = checks.items(function, "states", state_dict["states"])
         if len(loaded) != len(self._states):
@@ -294,7 +298,7 @@ class Optimizer:
             if not isinstance(new, Mapping):
                 raise TypeError(f"{function}: states must be dicts of arrays, got {checks.kind(new)}")
             if set(own) != set(new):
-                raise ValueError(f"{function}: states must be {sorted(own)}, got {sorted(new)}")
+                raise ValueError(f"{function}: states must be {sorted(own)}, got {keys(new)}")
             for name, state in own.items():
                 backends.library(function, name, new[name])
                 if new[name].shape != state.shape or new[name].dtype != state.dtype:
@@ -319,7 +323,7 @@ class Optimizer:
         if not isinstance(hyper, Mapping):
             raise TypeError(f"{function}: hyper must be a dict, got {checks.kind(hyper)}")
         if set(hyper) != set(self._hyper):
-            raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {sorted(hyper)}")
+            raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {keys(hyper)}")
         found = self.checked(function, hyper, fixed=False)
         states = self.record(found).states
         if states != self._record.states:
@@ -346,6 +350,8 @@ def named_arrays(function: str, argument: str, params: Params) -> dict[str, Any]
         found = {argument: params}
     if not found:
         raise ValueError(f"{function}: {argument} must hold at least one array, got none")
+    if isinstance(params, Mapping) and len(found) < len(params):
+        raise ValueError(f"{function}: {argument} must have keys that read differently, got {list(params)}")
     for name, array in found.items():
         backends.library(function, name, array)
     return found
@@ -357,6 +363,11 @@ def check_parameters_apart(function: str, found: Mapping[str, Any]) -> None:
         if found[name] is found[other]:
             raise ValueError(f"{function}: params must hold each array once, got {name} again as {other}")
         raise ValueError(f"{function}: {name} and {other} must be arrays apart, got overlapping memory")
+
+
+def keys(mapping: Mapping[Any, Any]) -> list[Any]:
+    """The keys of a mapping in an order of their own, as an error names them."""
+    return sorted(mapping, key=str)
 
 
 def _copy(state: Any) -> Any:

@@ -222,9 +222,9 @@ class Alone:
         self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
         backend: str | None, lost: Any = None,
     ) -> None:  # fmt: skip
-        kind = dtypes.kind_of(function, names[0], arrays[0])
         whole = {} if lost is None else {f"compensation of {names[0]}": lost}
         self._call = Call(function, whole | dict(zip(names, arrays, strict=True)), backend)
+        kind = dtypes.kind_of(function, names[0], arrays[0])
         check_step(function, names, arrays, kind, zeroed=folds.zero_grad)
         check_states(function, names, arrays, record, folds)
         self.arrays, self.lost = arrays, lost
@@ -318,8 +318,17 @@ def check_kinds(
         native = array.dtype.newbyteorder("=")
         if native != kind.result and not (i > 1 and native == kind.compute):
             raise TypeError(f"{function}: {name} must be {kind.result} like {names[0]}, got {array.dtype}")
-        if (i != 1 or zeroed) and isinstance(array, np.ndarray | np.generic) and not array.flags.writeable:
-            raise ValueError(f"{function}: {name} must be writable, got a read-only array")
+        if i != 1 or zeroed:
+            check_written(function, name, array)
+
+
+def check_written(function: str, name: str, array: Any) -> None:
+    """Raise unless an array can be written, each element by itself."""
+    if isinstance(array, np.ndarray | np.generic) and not array.flags.writeable:
+        raise ValueError(f"{function}: {name} must be writable, got a read-only array")
+    steps = zip(array.shape, array.strides, strict=True)
+    if 0 in array.strides and array.size and any(n > 1 and not step for n, step in steps):
+        raise ValueError(f"{function}: {name} must have a place for each element, got strides {array.strides}")
 
 
 def check_states(

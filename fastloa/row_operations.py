@@ -47,7 +47,8 @@ class RowActivation(ActivationOperation[P]):
                 kernel = form.kernels[x.dtype]
                 if kernel is not None and x.size and native(arrays, out):
                     out = np.empty_like(x) if out is None else out
-                    kernel(arrays if x.ndim == 2 else tuple(map(_rows, arrays)), out if x.ndim == 2 else _rows(out))
+                    *inputs, target = (*arrays, out) if x.ndim == 2 else _as_rows((*arrays, out))
+                    kernel(tuple(inputs), target)
                     return out
             elif backends.automatic and type(x) in backends.NATURAL and x.ndim == 2 and is_last(axis, 2):
                 kernel, _, result = form.there(arrays, out)
@@ -122,7 +123,7 @@ class _Backward:
 
 def is_last(axis: Any, ndim: int) -> bool:
     """Whether `axis` certainly is the last."""
-    return type(axis) is int and (axis == -1 or axis == ndim - 1)
+    return type(axis) is int and ndim > 0 and (axis == -1 or axis == ndim - 1)
 
 
 def swap_last(array: Array, axis: int) -> Array:
@@ -144,6 +145,8 @@ def _as_rows(arrays: tuple[Any, ...]) -> list[Any]:
 def normal_axis(function: str, axis: Any, ndim: int) -> int:
     """`axis` counted from 0."""
     checked = checks.integer(function, "axis", axis)
+    if ndim == 0:
+        raise ValueError(f"{function}: axis must be one of an array with dimensions, got an array of shape ()")
     if not -ndim <= checked < ndim:
         raise ValueError(f"{function}: axis must be in {-ndim}..{ndim - 1} for {ndim} dimensions, got {axis}")
     return checked % ndim

@@ -162,7 +162,7 @@ def _has_labels(function: str, target: Any, batch: tuple[int, ...], shape: tuple
 
 
 def _sum(call: Call, weights: Any, targets: Targets) -> Any:
-    return call.engine.load(IDENTITY, "value_summed", targets.dtype)((weights,), (), (), ())
+    return call.engine.load(IDENTITY, "value_summed_wide", targets.dtype)((weights,), (), (), ())
 
 
 def _weight_sum(call: Call, targets: Targets, terms: RowTerms) -> Any:
@@ -177,7 +177,7 @@ def _check_labels(call: Call, bad: Any, targets: Targets, terms: RowTerms) -> No
         return
     row = int(bad)
     if row >= 0:
-        label, place = int(targets.target[row]), index(row, targets.batch) if targets.batch else 0
+        label, place = _read(int(targets.target[row])), index(row, targets.batch) if targets.batch else 0
         raise ValueError(f"{call.function}: target must be in 0..{targets.classes - 1}, got {label} at index {place}")
 
 
@@ -190,6 +190,11 @@ def _divisor(call: Call, total: Any, terms: RowTerms, wanted: str) -> Any:
         return total
     xp = call.engine.xp
     return xp.where(total == 0.0, 1.0, total) if call.engine.name != "cpu" else (total or 1.0)
+
+
+def _read(label: int) -> str:
+    """A label as an error names it, of `within_int64`."""
+    return f"{label}{' or more' if label == 2**63 - 1 else ''}"
 
 
 def within_int64(call: Call, labels: Any) -> Any:

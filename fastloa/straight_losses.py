@@ -52,6 +52,8 @@ class Straight:
         if type(x) is ndarray:
             if not (backends.on_cpu or backends.look()):
                 return None
+            if len(options) > ("reduction" in options) and self._usual().probabilities:
+                return None  # which may be none: then the caller's buffers are left alone
             way: Way | None
             if x.size <= BLOCK and alike(target, x):
                 way = self._few[form, reduction, x.dtype, x.ndim]

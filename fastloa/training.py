@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from fastloa.checks import flag, integer, is_cupy, items, kind, leaves
+from fastloa.checks import flag, integer, is_cupy, items, kind, leaves, scalar
 from fastloa.stopping import Criterion, State
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Result(Generic[P]):
         The last loss. A criterion stops before the step, hence at `params`; otherwise it is the loss before the last
         step. NaN if there was none.
     steps : int
-        Steps the optimizer made.
+        Steps that were asked of the optimizer, those among them that it passed over.
     epochs : int
         Epochs begun; the last may be unfinished.
     reason : str
@@ -194,7 +194,7 @@ def minimize(
         _check_callable(f"stop[{i}]", criterion)
     if callback is not None:
         _check_callable("callback", callback)
-    if data is not None and not isinstance(data, Iterable):
+    if data is not None and (not isinstance(data, Iterable) or getattr(data, "shape", None) == ()):
         raise TypeError(f"{name}: data must be an iterable of batches, got {kind(data)}")
     if epochs is None and steps is None and not criteria:
         raise ValueError(f"{name}: epochs, steps or stop must bound the run, got none of them")
@@ -259,7 +259,8 @@ class _Run:
         closed = getattr(self.optimizer, "takes_closure", False)
         self.optimizer.step(self.closure(batch, value, grads) if closed else grads)
         self.steps += 1
-        self.record.stepped(getattr(self.optimizer, "last_lr", None))
+        skipped = getattr(self.optimizer, "last_skipped", False)
+        self.record.stepped(None if skipped else getattr(self.optimizer, "last_lr", None))
         if self.bar is not None:
             self.bar.advance(state)
         if self.callback is not None:
@@ -273,12 +274,9 @@ class _Run:
             came = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else kind(returned)
             raise TypeError(f"minimize: value_and_grad must return (value, grads), got {came}")
         value, grads = returned
-        if getattr(value, "shape", ()) != ():
-            raise ValueError(f"minimize: value_and_grad must return a scalar value, got {kind(value)}")
-        try:
-            return value if is_cupy(value) else float(value), grads
-        except (TypeError, ValueError):
-            raise TypeError(f"minimize: value_and_grad must return a scalar value, got {kind(value)}") from None
+        if is_cupy(value) and value.shape == ():
+            return value, grads
+        return scalar("minimize", "value_and_grad", value), grads
 
     def closure(self, batch: Iterable[Any], value: Any, grads: Any) -> Callable[[], tuple[Any, Any]]:
         """What gives a value and gradients: first those that are known, then those of the parameters as they are."""
@@ -301,6 +299,7 @@ class _Record:
     def __init__(self) -> None:
         self.value, self.lr = array("d"), array("d")
         self.step, self.epoch = array("q"), array("q")
+        self.rated = False  # whether any step had a rate
         self.buffer: Any = None
         self.waiting = 0
 
@@ -321,9 +320,9 @@ class _Record:
         self.epoch.append(epoch)
 
     def stepped(self, lr: float | None) -> None:
-        """Enter the learning rate of the step that followed."""
-        if lr is not None:
-            self.lr.append(lr)
+        """Enter the learning rate of the step that followed, if it had one."""
+        self.rated |= lr is not None
+        self.lr.append(math.nan if lr is None else lr)
 
     def fetch(self) -> None:
         """Bring the losses that wait on a GPU."""
@@ -335,9 +334,10 @@ class _Record:
         """Turn the record into arrays."""
         self.fetch()
         n = len(self.epoch)  # entered last: an interruption may have come in between
-        lr = np.full(n, math.nan)
-        lr[: len(self.lr)] = self.lr
-        return History(np.array(self.value[:n]), np.array(self.step[:n]), np.array(self.epoch), lr if self.lr else None)
+        lr = np.full(n, math.nan) if self.rated else None
+        if lr is not None:
+            lr[: len(self.lr)] = self.lr
+        return History(np.array(self.value[:n]), np.array(self.step[:n]), np.array(self.epoch), lr)
 
 
 class _Bar:

@@ -78,7 +78,7 @@ class VectorLossOperation(GradientsOperation[P]):
             check_summed(function, reduction, buffers)
             weights, divisor = rows.weights(sample_weight), 1.0
             if reduction == "mean":
-                total = None if weights is None else call.engine.load(IDENTITY, "value_summed", rows.kind.compute)
+                total = None if weights is None else call.engine.load(IDENTITY, "value_summed_wide", rows.kind.compute)
                 divisor = float(len(rows.vectors[0])) if total is None else total((weights,), (), (), ())
             names = [name for name in self._results(form) if not (name == "out" and summed)]
             made = {name: rows.room(name, buffers.get(name)) for name in names}

@@ -212,13 +212,18 @@ def map_row(record, name, dtype, stored=None, *, strided=False):
         return Row(text, wide=wide, registers=STRIDED[dtype])
     make = source.sum_source if form.summed else source.map_source
     held = stored or (dtype,) * form.arrays
-    lanes = 16 // SIZE[dtype] if stored is None else 4 if form.inputs > 4 - form.summed else 8
+    inputs = form.inputs + source.parted(held)
+    lanes = 16 // SIZE[dtype] if stored is None else 4 if inputs > 4 - form.summed else 8
     reads = tuple(held[i] for i in inputs_used(form, parameters))
     crowded = form.summed and dtype == "float64" and form.inputs + form.outputs > 6
     text = make(label, form, parameters, dtype, stored)
-    lengthy = text.text.count(";") > LONG and (dtype == "float64" or stored is not None)
+    lengthy = _long(text) and (dtype == "float64" or stored is not None)
     registers, stack = LENGTHY if lengthy else (CROWDED if crowded else REGISTERS, 0)
     return Row(text, reads, held[form.inputs :], lanes, wide, registers, stack)
+
+
+def _long(text):
+    return text.text.count(";") > LONG
 
 
 def _maps(record, dtype):
@@ -244,7 +249,9 @@ def _many(dtype):
 
 def _many_halved(half):
     for record, name, stored in catalogue.many_halved(half):
-        yield Row(catalogue.many_source(record, name, "float32", stored), wide=forms.form(record, name).summed)
+        text = catalogue.many_source(record, name, "float32", stored)
+        registers, stack = LENGTHY if _long(text) else (REGISTERS, 0)
+        yield Row(text, wide=forms.form(record, name).summed, registers=registers, stack=stack)
 
 
 def _texts(make, *arguments):

@@ -241,3 +241,26 @@ def test_a_row_does_not_see_the_others(name, dtype):
         for place in range(len(arrays)):
             own = [a.copy() for a in arrays]
             harness.check_same_bits(call(*own, out=own[place]), wanted, f"over operand {place}")
+
+
+@pytest.mark.parametrize("shape", [(100,), (5, 7), (2, 3, 4), (1, 2, 2, 3)])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin", "sparsemax"])
+def test_a_gradient_of_rows_is_overwritten_by_what_follows_from_it(name, shape):
+    operation, rng = getattr(fl, name), np.random.default_rng(3)
+    for dtype in DTYPES:
+        g, x = rng.normal(size=(2, *shape)).astype(dtype)
+        wanted = operation.backward(g, x)
+        for place in (0, 1):
+            given = [g.copy(), x.copy()]
+            assert operation.backward(*given, out=given[place]) is given[place]
+            harness.check_same_bits(given[place], wanted, f"out={'gx'[place]}")
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin", "sparsemax"])
+def test_arrays_without_axes_have_no_rows(name):
+    message = r"axis must be one of an array with dimensions, got an array of shape \(\)"
+    for x in (np.array(1.0), np.float64(1.0)):
+        with pytest.raises(ValueError, match=rf"^{name}: {message}"):
+            getattr(fl, name)(x)
+        with pytest.raises(ValueError, match=rf"^{name}\.backward: {message}"):
+            getattr(fl, name).backward(x, x)

@@ -214,3 +214,21 @@ def test_what_cannot_be_is_refused():
         fl.Adam(p, compensated="yes")
     with pytest.raises(TypeError, match="compensated"):
         fl.adam_step(p, p.copy(), *(np.zeros(SHAPE, np.float32),) * 2, step=1, compensated=True)
+
+
+@pytest.mark.parametrize("strided", [False, True])
+def test_a_step_that_failed_leaves_nothing_for_the_next(strided):
+    given = []
+
+    def rate(step):
+        if not given:
+            raise RuntimeError("no rate")
+        return 0.5
+
+    p, g = np.ones(4, FLOAT16), np.ones(8, FLOAT16)[::2] if strided else np.ones(4, FLOAT16)
+    optimizer = fl.SGD(p, lr=rate, compensated=True)
+    with pytest.raises(RuntimeError, match="no rate"):
+        optimizer.step(g)
+    given.append(True)
+    optimizer.step(np.ones(4, FLOAT16))
+    assert p.tolist() == [0.5] * 4

@@ -166,7 +166,7 @@ def test_folded_steps_are_the_cpus(engine, record, name, on_device, dtype):
             same(got, expected)
 
 
-@pytest.mark.parametrize("record", [r for r in catalogue.records(Step).values() if r.trusted], ids=lambda r: r.name)
+@pytest.mark.parametrize("record", [r for r in catalogue.records(Step).values() if r.given], ids=lambda r: r.name)
 @both
 def test_what_steps_follow_from_is_the_cpus(engine, record, dtype):
     name = "measured_summed" if record.measured else "total_summed"

@@ -1,6 +1,7 @@
 """Which engine runs a call: the arrays, the process, the block and the call itself have their say, in this order."""
 
 import asyncio
+import sys
 import threading
 
 import numpy as np
@@ -127,3 +128,23 @@ def test_the_configuration_says_why_a_backend_is_missing(capsys):
 def test_importing_loads_no_engine():
     script = "import sys, fastloa\nprint([m for m in ('numba', 'llvmlite', 'cupy', 'numba_cuda', 'fastloa_kernels.own', 'fastloa.training') if m in sys.modules])"
     assert harness.python(script) == "[]\n"
+
+
+def test_blocks_of_many_threads_leave_no_choice_behind():
+    before, interval = backends._process, sys.getswitchinterval()
+
+    def enter_and_leave():
+        for _ in range(2000):
+            with fl.use_backend("cpu"):
+                pass
+
+    sys.setswitchinterval(1e-6)
+    try:
+        workers = [threading.Thread(target=enter_and_leave) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert (backends._process, backends._open_blocks) == (before, 0)

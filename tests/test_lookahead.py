@@ -98,3 +98,13 @@ def test_options():
     with refused(ValueError, "Lookahead: alpha must be in [0, 1], got 1.5"):
         fl.Lookahead(fl.SGD(p), alpha=1.5)
     assert "Lookahead over 1 arrays, 0 steps: k=5, alpha=0.5 of <fastloa SGD" in repr(fl.Lookahead(fl.SGD(p)))
+
+
+def test_rows_of_gradients_are_for_the_fast_optimizer():
+    t, plain = np.ones((3, 2)), np.ones((3, 2))
+    made, fast = fl.Lookahead(fl.SparseAdam(t, lr=0.5), k=2, alpha=0.25), fl.SparseAdam(plain, lr=0.5)
+    for _ in range(2):
+        for optimizer in (made, fast):
+            optimizer.step((np.array([0]), np.ones((1, 2))))
+    np.testing.assert_allclose(t, 1.0 + 0.25 * (plain - 1.0))
+    assert (made.steps, made.optimizer.steps) == (2, 2)

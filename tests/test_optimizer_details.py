@@ -325,3 +325,41 @@ def test_a_parameter_that_was_resized_is_looked_into(size):
         optimizer.step(np.ones(4000, np.float32))
     optimizer.step(np.ones(size, np.float32))
     assert p[0] == 0.0
+
+
+def test_products_that_have_settled_are_soon_found():
+    p, g, m, v = (np.ones(3) for _ in range(4))
+    fl.nadam_step(p, g, m, v, step=2**40)
+    assert np.isfinite(p).all()
+    calls = []
+    history = History(8.0, lambda value, step: calls.append(step) or max(value // 2, 1.0), settles=True)
+    assert history(10**9) == 1.0
+    assert len(calls) == 4
+
+
+def test_rprop_knows_no_sign_of_what_is_no_number():
+    p, size = np.ones(2, np.float32), np.full(2, 0.1, np.float32)
+    fl.rprop_step(p, np.ones(2, np.float32), np.array([np.nan, 1.0], np.float32), size)
+    assert np.isnan([p[0], size[0]]).all()
+    assert np.isfinite([p[1], size[1]]).all()
+
+
+@pytest.mark.parametrize("name", ["sgd_step", "muon_step", "lamb_step"])
+@pytest.mark.parametrize("given", [[1.0], None, 1.0, "p"])
+def test_bare_steps_take_arrays(name, given):
+    step = getattr(fl, name)
+    states = [given] * {"sgd_step": 0, "muon_step": 1, "lamb_step": 2}[name]
+    with pytest.raises(TypeError, match=rf"^{name}: p must be a NumPy or CuPy array, got"):
+        step(given, given, *states, **({"step": 1} if name == "lamb_step" else {}))
+
+
+def test_sequences_are_no_arrays_without_axes():
+    with pytest.raises(TypeError, match=r"^Adam: betas must be a sequence, got numpy\.ndarray of shape \(\)"):
+        fl.Adam(np.ones(2), betas=np.array(0.5))
+
+
+def test_states_with_keys_of_several_kinds_are_refused():
+    optimizer = fl.SGD(np.ones(2))
+    state = {key: value for key, value in optimizer.state_dict().items() if key != "steps"} | {3: 1}
+    with pytest.raises(ValueError, match=r"^SGD\.load_state_dict: state_dict must have the key 'steps', got \[3, "):
+        optimizer.load_state_dict(state)

@@ -252,3 +252,25 @@ def test_options():
     with refused(TypeError, "Lookahead: optimizer must be one whose steps take gradients, got LBFGS"):
         fl.Lookahead(optimizer)
     assert p.tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("iterations", "a"), ("iterations", -5), ("scale", "x"), ("length", None), ("moves", None), ("products", 1.0)],
+)
+def test_what_is_remembered_is_checked(name, value):
+    optimizer = fl.LBFGS(np.ones(3))
+    state = optimizer.state_dict()
+    state["past"][name] = value
+    with pytest.raises((TypeError, ValueError), match=rf"^LBFGS\.load_state_dict: {name} must be"):
+        optimizer.load_state_dict(state)
+
+
+@pytest.mark.parametrize("value", [np.ones(2), None, 1j, "3"])
+def test_a_value_is_a_number(value):
+    p = np.ones(2)
+    with pytest.raises((TypeError, ValueError), match=r"^LBFGS\.step: closure must return a scalar value, got"):
+        fl.LBFGS(p).step(lambda: (value, p * 0 + 1))
+    with pytest.raises((TypeError, ValueError), match=r"^minimize: value_and_grad must return a scalar value, got"):
+        fl.minimize(lambda p: (value, p), p, optimizer=fl.SGD(p), steps=1)
+    assert (p == 1.0).all()

@@ -82,3 +82,19 @@ def test_wrong_rows_are_refused_before_anything_is_written():
         fl.SparseAdam([table, b]).step([(one, rows), np.ones(3)])
     assert (table == 1).all()
     assert (b == 1).all()
+
+
+def test_parameters_that_cannot_be_written_are_refused_before_any_is():
+    a, b = np.ones((3, 2)), np.ones((3, 2))
+    optimizer = fl.SparseAdam([a, b], lr=0.5)
+    b.flags.writeable = False
+    with refused(ValueError, "SparseAdam.step: params[1] must be writable, got a read-only array"):
+        optimizer.step([(np.array([0]), np.ones((1, 2)))] * 2)
+    assert (a == 1.0).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_rows_whose_sum_is_too_large_for_16_bits_warn_of_nothing():
+    p = np.ones((2, 2), np.float16)
+    fl.SparseAdam(p, lr=0.5).step((np.array([0, 0]), np.full((2, 2), 60000.0, np.float16)))
+    assert (p[1] == 1.0).all()

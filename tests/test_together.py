@@ -234,3 +234,37 @@ def test_a_copy_of_an_optimizer_goes_on_by_itself(optimizer, options, through):
     np.testing.assert_array_equal(p[0], before)
     first.step(g)
     np.testing.assert_array_equal(p[0], second.params[0])
+
+
+def test_the_order_of_a_dict_may_change():
+    p = {"a": np.zeros(2), "b": np.zeros(2)}
+    a, b = p["a"], p["b"]
+    optimizer = fl.SGD(p, lr=1.0, ema=0.5)
+    p["a"] = p.pop("a")
+    for grads in ({"a": np.full(2, 1.0), "b": np.full(2, 2.0)}, {"b": np.full(4, 2.0)[::2], "a": np.full(2, 1.0)}):
+        optimizer.step(grads)
+    assert (a.tolist(), b.tolist()) == ([-2.0, -2.0], [-4.0, -4.0])
+    assert abs(optimizer.ema["b"]).sum() > abs(optimizer.ema["a"]).sum()
+
+
+class Unnamed:
+    def __repr__(self):
+        return "unnamed"
+
+
+def test_structures_are_told_apart():
+    with pytest.raises(
+        ValueError, match=r"^SGD: params must have keys that read differently, got \[unnamed, unnamed\]"
+    ):
+        fl.SGD({Unnamed(): np.zeros(2), Unnamed(): np.zeros(2)})
+    two, named = [np.zeros(2), np.zeros(2)], {0: np.zeros(2), 1: np.zeros(2)}
+    for params, grads in ((two, named), (named, two)):
+        with pytest.raises(ValueError, match=r"^SGD\.step: grads must have the structure of params"):
+            fl.SGD(params).step(grads)
+
+
+def test_each_element_of_a_parameter_has_its_place():
+    with pytest.raises(ValueError, match=r"^SGD: params must have a place for each element, got strides \(0,\)"):
+        fl.SGD(np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,)))
+    with pytest.raises(ValueError, match=r"^sgd_step: p must have a place for each element, got strides \(0,\)"):
+        fl.sgd_step(np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,)), np.ones(3))

@@ -24,9 +24,8 @@ Classes take, beside their own arguments (``**folded``), what is then done in th
   and apart from each other and all else;
 - ``compensated`` (bool, default False): of float16 and bfloat16 parameters the 16 bits that rounding them loses are
   kept among the states, and every step goes on from them: as over float32 parameters, to the bit (but for float16
-  numbers below 2**-14), also where a step is less than half of the distance to the next 16-bit number. On the CPU
-  that goes with the pass of the step; it takes passes over arrays besides on a GPU, and where arrays are stepped one by
-  one: those that are not in C order, and all of Adafactor's and Muon's;
+  numbers below 2**-14), also where a step is less than half of the distance to the next 16-bit number.
+  That goes with the pass of the step;
 
 and
 

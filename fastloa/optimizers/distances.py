@@ -161,7 +161,7 @@ class Prodigy(Optimizer):
         folds: Folds, factor: Any, shared: tuple[Any, ...],
     ) -> None:  # fmt: skip
         """Take the steps of parameters, by the distance that the gradients have told of before, and draw it on."""
-        leading, rows, engine = (1.0, folds.grad_scale, folds.limit, factor), slice(0, record.arrays), parts[0].engine
+        leading, rows, engine = (1.0, *folds.descent(factor)), slice(0, record.arrays), parts[0].engine
         way = total(parts, lambda part: part.sums(record, "total_summed", rows, leading, parameters))
         distance, largest, numerator = (shared[0][i : i + 1] for i in range(3))
         followed = distance[0] if parts[0].on_cpu else distance.reshape(())

@@ -53,12 +53,12 @@ def estimate(some: Sequence[Factored], folds: Folds, factor: Any, rest2: float, 
     part = some[0]
     xp, dtype, load = part.xp, part.dtype, part.engine.load
     with part.on_device(), np.errstate(all="ignore"):
-        g = stacked(some, [one.arrays[1] for one in some])
-        squares = xp.empty(g.shape, dtype)
-        load(DESCENT_SQUARE, "value", dtype)((g,), (squares,), (), (folds.grad_scale, folds.limit, 1.0))
+        # In float64: a square may be too large or too small for a float32 where the mean is none of both.
+        squares = part.engine.converted(stacked(some, [one.arrays[1] for one in some]), "float64")
+        load(DESCENT_SQUARE, "value", "float64")((squares,), (squares,), (), (folds.grad_scale, folds.limit, 1.0))
         drawn = []
         for own, axis in zip(zip(*(one.factors for one in some), strict=True), (-1, -2), strict=True):
-            mean, means = squares.mean(axis=axis, dtype="float64", keepdims=True), stacked(some, own)
+            mean, means = squares.mean(axis=axis, keepdims=True), stacked(some, own)
             mean = (mean * (factor * factor)).astype(dtype)
             load(formulas.ADAFACTOR_MEAN, "step", dtype)((means, mean), (), (), (rest2,))
             give(some, own, means)
@@ -116,7 +116,7 @@ class Adafactor(Optimizer):
     be chosen, and the weight decay goes with it. Arrays of more than two dimensions are stacks of matrices, in the last
     two; vectors keep a second moment for each element, the state ``variance``. The states of matrices are ``row_var``
     and ``col_var``. While a step is made, the estimated moments take memory of the size of all matrices, and the
-    gradient's squares that of the largest, or of some small ones of one shape.
+    gradient's squares, in float64, that of the largest, or of some small ones of one shape.
 
     The root mean squares are those of each array by itself; on a GPU they stay there, and nothing waits for them. One
     that is no finite number is passed over: the step has then the size that it has for an array of zeros, or is as long

@@ -17,10 +17,12 @@ class History(Generic[Value]):
         The value before the first step.
     change : callable
         ``change(value, step)`` gives the value after the step of that number, counted from 1, from the one before it.
+    settles : bool, default False
+        Whether a value that one step leaves as it is, all later ones do.
     """
 
-    def __init__(self, start: Value, change: Callable[[Value, int], Value]) -> None:
-        self._start, self._change = start, change
+    def __init__(self, start: Value, change: Callable[[Value, int], Value], *, settles: bool = False) -> None:
+        self._start, self._change, self._settles = start, change, settles
         self._found: dict[int, Value] = {}
 
     def __call__(self, step: int) -> Value:
@@ -30,7 +32,9 @@ class History(Generic[Value]):
             nearest = max((known for known in found if known < step), default=0)
             value = found[nearest] if nearest else self._start
             for passed in range(nearest + 1, step + 1):
-                value = self._change(value, passed)
+                before, value = value, self._change(value, passed)
+                if self._settles and value == before:
+                    break
             # A new dict: another thread may be reading this one.
             self._found = found = {**dict(list(found.items())[1 - KEPT :]), step: value}
         return found[step]

@@ -8,7 +8,7 @@ from fastloa_kernels.records import Step
 
 from fastloa import checks
 from fastloa.hyper import Integer, Number, kinds
-from fastloa.optimizer_operations import Optimizer, Params
+from fastloa.optimizer_operations import Optimizer, Params, keys
 
 __all__ = ["Lookahead"]
 
@@ -98,7 +98,7 @@ class Lookahead(Optimizer):
         fast = self.optimizer
         fast.step(grads)
         if not fast.last_skipped and fast.steps % self._hyper["k"] == 0:
-            super().step(grads)  # which the formula leaves alone
+            super().step(grads if fast.in_whole(grads) else fast.params)  # which the formula leaves alone
         self.steps, self.last_lr = fast.steps, fast.last_lr
         self.last_skipped, self.last_grad_norm = fast.last_skipped, fast.last_grad_norm
 
@@ -115,7 +115,7 @@ class Lookahead(Optimizer):
     def _checked_state(self, function: str, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         found = super()._checked_state(function, state_dict)
         if "optimizer" not in state_dict:
-            raise ValueError(f"{function}: state_dict must have the key 'optimizer', got {sorted(state_dict)}")
+            raise ValueError(f"{function}: state_dict must have the key 'optimizer', got {keys(state_dict)}")
         return {**found, "optimizer": self.optimizer._checked_state(function, state_dict["optimizer"])}
 
     def _go_on(self, found: Mapping[str, Any]) -> None:

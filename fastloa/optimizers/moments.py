@@ -185,7 +185,7 @@ def _times_mu(beta1: float, momentum_decay: float, product: float, step: int) ->
 @lru_cache(maxsize=64)
 def _products(beta1: float, momentum_decay: float) -> History[float]:
     """The products of NAdam's momenta up to each step."""
-    return History(1.0, partial(_times_mu, beta1, momentum_decay))
+    return History(1.0, partial(_times_mu, beta1, momentum_decay), settles=True)
 
 
 class RAdam(Optimizer):

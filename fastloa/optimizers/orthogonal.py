@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
+import numpy as np
 from fastloa_kernels.formulas import optimizer_orthogonal as formulas
 from fastloa_kernels.records import Step
 
@@ -43,7 +44,7 @@ def move(
     # What is done to the gradient goes with the first pass, what is done with the parameter with the second.
     first = PLAIN if folds is PLAIN else replace(folds, ema=None)
     second = PLAIN if folds.ema is None else replace(PLAIN, ema=folds.ema)
-    with part.on_device():
+    with part.on_device(), np.errstate(all="ignore"):
         owned = list(zip(*(one.operands for one in some), strict=True))
         ready, gradient = [stacked(some, own) for own in owned], part.gradient
         g, buffer = ready[gradient : gradient + 2]
@@ -133,7 +134,8 @@ class Muon(Optimizer):
     -----
     PyTorch's convention and defaults, but the iteration is computed in the precision of the arithmetic, where PyTorch's
     is in bfloat16: steps differ from PyTorch's by its rounding, about 1 %. With these coefficients singular values come
-    to between 0.7 and 1.2, not to 1. The products of matrices are NumPy's or CuPy's, and take most of the time.
+    to between 0.7 and 1.2, not to 1. The products of matrices are NumPy's or CuPy's, and take most of the time; their
+    last bits are theirs as well, which may depend on how many threads multiply.
     Vectors, embeddings and the last layer are better left to another optimizer.
 
     References

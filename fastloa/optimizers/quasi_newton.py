@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 from fastloa_kernels.formulas import optimizer_lines as formulas
 from fastloa_kernels.formulas.totals import MAGNITUDE
 
 from fastloa import backends, checks, dtypes
 from fastloa.hyper import NONNEGATIVE, RATE, Hyper, Integer, kinds
-from fastloa.optimizer_operations import Optimizer, Params
+from fastloa.optimizer_operations import Optimizer, Params, keys
 from fastloa.optimizers.line_search import Point, strong_wolfe
 
 __all__ = ["LBFGS"]
@@ -260,9 +261,10 @@ class LBFGS(Optimizer):
         returned: Any = closure()
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise TypeError(f"LBFGS.step: closure must return (value, grads), got {checks.kind(returned)}")
+        value = checks.scalar("LBFGS.step", "closure", returned[0])
         gradients = dict(pair for _, pair in self._checked_pairs(returned[1]))
         self._past["evaluations"] += 1
-        return float(returned[0]), self._flat(lines, gradients)
+        return value, self._flat(lines, gradients)
 
     def _flat(self, lines: Lines, arrays: Mapping[str, Any]) -> Any:
         """A copy of all arrays as one vector."""
@@ -308,12 +310,19 @@ class LBFGS(Optimizer):
     def _checked_state(self, function: str, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         found = super()._checked_state(function, state_dict)
         if "past" not in state_dict:
-            raise ValueError(f"{function}: state_dict must have the key 'past', got {sorted(state_dict)}")
+            raise ValueError(f"{function}: state_dict must have the key 'past', got {keys(state_dict)}")
         past = state_dict["past"]
         names = sorted((*NUMBERS, *VECTORS, *LISTS))
-        if not isinstance(past, Mapping) or sorted(past) != names:
-            got = sorted(past) if isinstance(past, Mapping) else checks.kind(past)
+        if not isinstance(past, Mapping) or keys(past) != names:
+            got = keys(past) if isinstance(past, Mapping) else checks.kind(past)
             raise ValueError(f"{function}: past must be a dict with the keys {names}, got {got}")
+        for name in (*LISTS, "products"):
+            checks.items(function, name, past[name])
+        for name in NUMBERS[:2]:
+            checks.integer(function, name, past[name], low=0)
+        for name, values in (*((name, [past[name]]) for name in NUMBERS[2:4]), ("products", past["products"])):
+            for value in values:  # which may be infinite
+                checks.number(function, name, np.nan_to_num(value) if isinstance(value, float) else value)
         if not len(past["moves"]) == len(past["changes"]) == len(past["products"]):
             counts = ", ".join(str(len(past[key])) for key in (*LISTS, "products"))
             raise ValueError(f"{function}: moves, changes and products must be of one length, got {counts}")

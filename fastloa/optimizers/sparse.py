@@ -8,11 +8,11 @@ from fastloa_kernels.formulas import optimizers as formulas
 from fastloa_kernels.records import Step
 
 from fastloa import backends, dtypes
-from fastloa.calls import touching
+from fastloa.calls import rounded, touching
 from fastloa.folded import Folded, Folds
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds, sign_of
 from fastloa.optimizer_operations import Optimizer, Params
-from fastloa.optimizer_steps import Alone, bare_step
+from fastloa.optimizer_steps import Alone, bare_step, check_written
 from fastloa.together import Together
 
 __all__ = [
@@ -29,6 +29,8 @@ class Rows(Alone):
         folds: Folds, backend: str | None,
     ) -> None:  # fmt: skip
         self._whole, self._index = whole, index
+        for name, array in zip((names[0], *names[2:]), whole, strict=True):
+            check_written(function, name, array)
         p, *states = (x[index] for x in whole)
         self._rows = p, *states
         super().__init__(function, names, (p, g, *states), record, folds, backend)
@@ -129,12 +131,16 @@ class SparseAdam(Optimizer):
         """
         super().step(grads)
 
+    def in_whole(self, grads: Params) -> bool:
+        """Whether all gradients have the shapes of the parameters, and none is rows."""
+        return not any(map(_is_rows, self._in_order(grads) or ()))
+
     def _taken(self, grads: Params) -> list[Together]:
-        return [] if any(map(_is_rows, self._in_order(grads) or ())) else super()._taken(grads)
+        return super()._taken(grads) if self.in_whole(grads) else []
 
     def _one_by_one(self, grads: Params, folds: Folds) -> list[Alone]:
         ordered, function = self._in_order(grads), f"{self._name}.step"
-        if not any(map(_is_rows, ordered or ())) or ordered is None:
+        if ordered is None or self.in_whole(grads):
             return super()._one_by_one(grads, folds)
         unfit = {"ema": folds.ema, "zero_grad": folds.zero_grad, "compensated": self._compensated}
         for option, given in unfit.items():
@@ -185,7 +191,7 @@ def _gathered(function: str, name: str, label: str, p: Any, *given: Any) -> tupl
     place = place.reshape(-1)
     order = xp.asarray(xp.argsort(place, kind="stable"))
     firsts = xp.searchsorted(place[order], xp.arange(len(own)))
-    return own, xp.add.reduceat(rows[order].astype(kind.compute), firsts, axis=0).astype(rows.dtype)
+    return own, rounded(xp.add.reduceat(rows[order].astype(kind.compute), firsts, axis=0), rows.dtype)
 
 
 def _outside(index: Any, count: int) -> int:

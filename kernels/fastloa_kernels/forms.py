@@ -161,11 +161,11 @@ def step(record: Step) -> dict[str, Form]:
 
     The leading scalars of a folded step are the gradient's scale, limit and factor. One that is `averaged` takes the
     share of the new parameter in a running mean as well, and the mean after the states; one that is `zeroed` sets the
-    gradient to 0. The last leading scalar is the trust, where there is one.
+    gradient to 0. The last leading scalars are what a step is given besides.
     """
-    written, trusted = tuple(range(2 + record.kept, record.arrays)), record.trusted
-    plain = written_step(record) if trusted else record.value
-    forms = {"step": Form(plain, record.arrays, 1 + len(written), leading=int(trusted), in_place=(0, *written))}
+    written, given = tuple(range(2 + record.kept, record.arrays)), len(record.given)
+    plain = written_step(record) if given else record.value
+    forms = {"step": Form(plain, record.arrays, 1 + len(written), leading=given, in_place=(0, *written))}
     if record.measured is not None:
         forms["measured_summed"] = Form(
             measured_square(record.measured), record.arrays, 1, leading=5, summed=True, wide=True
@@ -175,7 +175,7 @@ def step(record: Step) -> dict[str, Form]:
     for averaged in (False, True):
         for zeroed in (False, True):
             name = "step_folded" + "_averaged" * averaged + "_zeroed" * zeroed
-            inputs, leading = record.arrays + averaged, 3 + averaged + trusted
+            inputs, leading = record.arrays + averaged, 3 + averaged + given
             places = 0, *(1,) * zeroed, *range(2 + record.kept, inputs)
             formula = written_step(record, folded=True, averaged=averaged, zeroed=zeroed)
             forms[name] = Form(formula, inputs, len(places), leading=leading, in_place=places)
@@ -202,10 +202,10 @@ def followed(total: Formula) -> Formula:
 def written_step(record: Step, *, folded: bool = False, averaged: bool = False, zeroed: bool = False) -> Formula:
     """The formula of a step, written out."""
     states, new = ([f"{letter}{i}" for i in range(len(record.states))] for letter in "sn")
-    new, trust = new[record.kept :], ("trust",) * record.trusted
-    numbers = *("scale", "limit", "factor") * folded, *("rest",) * averaged, *trust
+    new = new[record.kept :]
+    numbers = *("scale", "limit", "factor") * folded, *("rest",) * averaged, *record.given
     arguments = *numbers, "p", "g", *states, *("mean",) * averaged, "*a"
-    followed = "p", "descent(g, scale, limit, factor)" if folded else "g", *states, *trust, "*a"
+    followed = "p", "descent(g, scale, limit, factor)" if folded else "g", *states, *record.given, "*a"
     results = "q", *("0.0",) * zeroed, *new, *("towards(mean, q, rest)",) * averaged
     text = "\n".join([
         f"def written({', '.join(arguments)}):",

@@ -271,8 +271,9 @@ class Step(_Named):
     """One step of an optimizer: ``value(p, g, *states, *parameters)`` gives the new p and states.
 
     The first states, as many as are `kept`, are only read: no new ones are given. Where the step follows from what is
-    found of all elements, ``value(p, g, *states, trust, *parameters)`` has a number besides that the optimizer makes of
-    it: of the norm of what ``measured(p, g, *states, *parameters)`` is, or of the sum of what `total` of the same is.
+    found of all elements, ``value(p, g, *states, *given, *parameters)`` has numbers besides that the optimizer makes of
+    it. Of the sum of what ``total(p, g, *states, *parameters)`` is, that is one. Of the norm of what `measured` of the
+    same is, two, since one may be too large or too small for a number: the first times the square of the other.
     """
 
     value: Formula
@@ -286,10 +287,10 @@ class Step(_Named):
         return 2 + len(self.states)
 
     @property
-    def trusted(self) -> bool:
-        """Whether the formula has that number besides."""
-        return self.measured is not None or self.total is not None
+    def given(self) -> tuple[str, ...]:
+        """What the formula has besides."""
+        return ("trust", "lift") if self.measured is not None else ("trust",) * (self.total is not None)
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return super().parameters[self.trusted :]
+        return super().parameters[len(self.given) :]

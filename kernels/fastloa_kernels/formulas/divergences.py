@@ -37,8 +37,9 @@ def kl_div_second(x, t):
 def kl_div_log_target(x, t):
     high, low = two_sum(t, -x)
     value, rest = weighted_exp(high, low if abs(high) < inf else 0.0, t, 0.0)
-    # What is infinite is multiplied with no 0 that it only rounds to.
-    return among(x, 0.0) if t == -inf else (value + rest if abs(high) < inf else high)
+    # What is infinite is multiplied with no 0 that it only rounds to; but a gap may only be too large for a number.
+    gap = (0.0 if abs(x) < inf else high) if t < 0.0 else high
+    return among(x, 0.0) if t == -inf else (value + rest if abs(high) < inf else gap)
 
 
 def kl_div_log_target_derivative(x, t):

@@ -3,7 +3,7 @@
 `sign` is -1 to climb instead of to descend; the sign of a number, 0 for 0 and NaN for NaN, is its `direction`.
 """
 
-from fastloa_kernels.formulas.everyday import clipped
+from fastloa_kernels.formulas.everyday import among, clipped
 from fastloa_kernels.formulas.everyday import sign as direction
 from fastloa_kernels.formulas.optimizers import drawn, shrunk
 from fastloa_kernels.records import Step
@@ -12,7 +12,8 @@ from fastloa_kernels.records import Step
 def rprop(p, g, prev, step_size, shrinking, growing, least, most, sign):
     d = sign * g
     turn = direction(d) * direction(prev)  # the product of the gradients may be too small for a number
-    size = clipped(step_size * (growing if turn > 0.0 else (shrinking if turn < 0.0 else 1.0)), least, most)
+    change = growing if turn > 0.0 else (shrinking if turn < 0.0 else among(turn, 1.0))
+    size = clipped(step_size * change, least, most)
     kept = 0.0 if turn < 0.0 else d
     return p - size * direction(kept), kept, size
 

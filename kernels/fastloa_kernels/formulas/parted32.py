@@ -17,7 +17,7 @@ MOST = 2.0**15
 def joined(x, lost):
     """The number in whole: of the sign of a 16-bit number x, and finite if that is, whoever has written to it since."""
     whole = further(x, lost)  # beyond 0 it is NaN, and only 0 is so near
-    return whole if abs(whole) <= LARGEST and abs(x) <= LARGEST else x
+    return (whole if abs(whole) <= LARGEST else x) if abs(x) <= LARGEST else x
 
 
 def parted_bfloat16(x):

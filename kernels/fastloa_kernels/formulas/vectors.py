@@ -172,7 +172,8 @@ def triplet_norm_coefficients(scale, dd, ee, ff, t, margin, eps, norm, swap):
 
 def norm_slope(x, length, norm):
     """The derivative of a length in an element: (|x| / length)**(norm - 1), with the sign of x."""
-    return sign(x) * power(abs(x) / length, norm - 1.0) if x != 0.0 else x
+    part = abs(x) / length  # more than 1 of a length that is another's, or too small for a number
+    return sign(x) * power(1.0 if part > 1.0 else part, norm - 1.0) if x != 0.0 else x
 
 
 def triplet_norm_gradient(k, near, here, there, far, a, p, n, margin, eps, norm, swap):

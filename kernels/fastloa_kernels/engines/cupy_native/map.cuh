@@ -1,7 +1,8 @@
 // Elementwise work: some arrays onto others, element by element.
 //
 // An `Operation` is what source.py emits: the type T, the numbers INPUTS, OUTPUTS, LEADING and PARAMETERS, and
-// apply(leading, in, parameters), which gives the outputs of one element. SUMMED says that the first output is no array.
+// apply(leading, in, parameters), which gives the outputs of one element. SUMMED says that the first output is no array,
+// PARTED that the first two inputs are one number.
 // `Arrays` are the types of what the inputs hold, and then the outputs that are arrays.
 #pragma once
 
@@ -62,11 +63,11 @@ struct Leading {
 };
 
 // How many neighbours a thread takes: as many as 16 bytes hold of the narrowest array, but of many arrays no more than
-// registers hold.
+// registers hold; what joins two takes some as well.
 template <class Operation>
 __host__ __device__ constexpr int neighbours() {
   constexpr int MANY = Operation::SUMMED ? 4 : 5;
-  return Operation::INPUTS >= MANY && Operation::Arrays::lanes() > 4 ? 4 : Operation::Arrays::lanes();
+  return Operation::INPUTS + Operation::PARTED >= MANY && Operation::Arrays::lanes() > 4 ? 4 : Operation::Arrays::lanes();
 }
 
 // And how many times: enough bytes in flight to cover the memory's latency, and few enough registers for many threads. A

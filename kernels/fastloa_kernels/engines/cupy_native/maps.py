@@ -151,8 +151,8 @@ class MapKernel:
 
 def tile_size(form: Form, stored: tuple[str, ...]) -> int:
     """How many elements a block maps, as in map.cuh."""
-    lanes = 16 // min(source.SIZES[dtype] for dtype in stored)
-    return source.THREADS * (2 * lanes if form.inputs == 1 else min(lanes, 4) if form.inputs > 4 else lanes)
+    lanes, inputs = 16 // min(source.SIZES[dtype] for dtype in stored), form.inputs + source.parted(stored)
+    return source.THREADS * (2 * lanes if inputs == 1 else min(lanes, 4) if inputs > 4 else lanes)
 
 
 class Finish:

@@ -150,13 +150,19 @@ class Text:
         return Source("\n".join(lines) + "\n", tuple(names))
 
 
+def parted(stored: tuple[str, ...]) -> bool:
+    """Whether the first array says what the numbers of the second have lost."""
+    return "int16" in stored
+
+
 def _operation(text: Text, form: Form, parameters: int, stored: tuple[str, ...] | None) -> None:
     arity = form.leading + form.inputs + parameters
     called = text.emitter.function(form.formula, text.dtype, arity)
-    text.constants(
-        INPUTS=form.inputs, OUTPUTS=form.outputs, LEADING=form.leading, PARAMETERS=parameters, SUMMED=form.summed
-    )
     held = stored or (text.dtype,) * form.arrays
+    text.constants(
+        INPUTS=form.inputs, OUTPUTS=form.outputs, LEADING=form.leading, PARAMETERS=parameters, SUMMED=form.summed,
+        PARTED=parted(held),
+    )  # fmt: skip
     text.members.append(f"using Arrays = fastloa::Types<{', '.join(STORED[dtype] for dtype in held)}>;")
     counts = (("leading", form.leading), ("in", form.inputs), ("parameters", parameters))
     call = f"{called}({', '.join(f'{name}[{i}]' for name, count in counts for i in range(count))})"
