@@ -82,9 +82,9 @@ def ctc_loss(
     reaches its own sequence.
 
     All is computed in pairs of float64 logarithms, whose rounding errors do not grow with the loss: of hundreds of
-    frames it is within an ulp, or within 1e-16 where it is next to 0, and the gradient within 2e-14 of 1. That takes four float64 numbers for each frame and
-    label of a sequence, of as many sequences at a time as fit 64 MB (on a GPU, 1 GB), or of one; without the gradient
-    those of two frames. Lengths in a GPU's memory are waited for.
+    frames it is within an ulp, or within 1e-16 where it is next to 0, and the gradient within 2e-14 of 1. That takes
+    four float64 numbers for each frame and label of a sequence, of as many sequences at a time as fit 64 MB (on a GPU,
+    1 GB), or of one; without the gradient those of two frames. Lengths in a GPU's memory are waited for.
 
     References
     ----------
