@@ -397,9 +397,3 @@ def test_on_a_gpu():
     for (xb, yb), (xd, yd) in zip(host, device, strict=True):
         np.testing.assert_array_equal(xd.get(), xb)
         np.testing.assert_array_equal(yd.get(), yb)
-
-
-def test_a_batch_may_be_larger_than_anything():
-    x = np.arange(6.0)
-    (batch,) = minibatches(x, batch_size=2**70, rng=0, stratify=np.arange(6) % 2)
-    assert sorted(batch.tolist()) == x.tolist()

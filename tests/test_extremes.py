@@ -142,3 +142,9 @@ def test_directions_of_vectors_whose_squares_are_no_numbers():
     found, slopes = fl.nt_xent_loss.value_and_grad(x * large, labels)
     np.testing.assert_allclose(found, value, rtol=1e-14)
     np.testing.assert_allclose(slopes, grad / large, rtol=1e-11)
+
+
+def test_a_batch_may_be_larger_than_anything():
+    x = np.arange(6.0)
+    (batch,) = fl.minibatches(x, batch_size=2**70, rng=0, stratify=np.arange(6) % 2)
+    assert sorted(batch.tolist()) == x.tolist()

@@ -322,3 +322,17 @@ def test_the_cuda_engine_folds_the_same(dtype, name, monkeypatch):
     for a, b in (*zip(p, q, strict=True), *zip(cpu.ema, gpu.ema, strict=True)):
         np.testing.assert_allclose(a, b, rtol=1e-6 if dtype == "float32" else 1e-14)
     assert (cpu.steps, gpu.steps) == (2, 2)
+
+
+def test_a_step_that_is_passed_over_has_no_rate():
+    seen = []
+
+    def value_and_grad(p):
+        seen.append(1)
+        return 1.0, np.full(2, np.nan if len(seen) in (1, 3) else 1.0)
+
+    def make(p):
+        return fl.SGD(p, lr=fl.schedules.exponential(1.0, 0.5), skip_nonfinite=True)
+
+    result = fl.minimize(value_and_grad, np.ones(2), optimizer=make, steps=4)
+    np.testing.assert_array_equal(result.history.lr, [np.nan, 1.0, np.nan, 0.5])

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-import fastloa as fl
 from fastloa import stopping
 from fastloa.batches import minibatches
 from fastloa.training import History, Optimizer, Result, minimize
@@ -393,17 +392,3 @@ def test_arguments_are_refused(options, kind, message):
     arguments = {"value_and_grad": bowl, "params": start(), "optimizer": Descent, "steps": 2} | options
     with refused(kind, f"minimize: {message}"):
         minimize(arguments.pop("value_and_grad"), arguments.pop("params"), **arguments)
-
-
-def test_a_step_that_is_passed_over_has_no_rate():
-    seen = []
-
-    def value_and_grad(p):
-        seen.append(1)
-        return 1.0, np.full(2, np.nan if len(seen) in (1, 3) else 1.0)
-
-    def make(p):
-        return fl.SGD(p, lr=fl.schedules.exponential(1.0, 0.5), skip_nonfinite=True)
-
-    result = fl.minimize(value_and_grad, np.ones(2), optimizer=make, steps=4)
-    np.testing.assert_array_equal(result.history.lr, [np.nan, 1.0, np.nan, 0.5])
