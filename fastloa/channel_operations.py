@@ -46,7 +46,7 @@ class ChannelActivation(Operation[P]):
             form = self._value
             call, kind, shape = self._checked(form, args, {"out": out}, backend, options)
             kernel, (x, weight) = form.load(call.engine, kind.compute), args
-            if call.engine.many and not call.engine.strided and _plain(x, weight, out):
+            if call.engine.name == "cpu" and _plain(x, weight, out):
                 return _in_stretches(
                     call.engine, kernel, x, weight, prod(shape), np.empty_like(x) if out is None else out
                 )

@@ -68,6 +68,9 @@ def shrinkage(parts: Sequence[Part], folds: Folds) -> tuple[Any, Any]:
 
 def _norm(parts: Sequence[Part], scale: float, limit: float) -> tuple[float, float]:
     """The norm times a factor, and the factor: where it is not 1, the norm may be no number without."""
+    square = total(parts, lambda part: _of_gradients(part, scale, limit)(1.0))
+    if sum(np.sum(part.sizes) * LEAST[part.dtype] for part in parts) <= square < math.inf:
+        return math.sqrt(square), 1.0  # as on a GPU
     squares, factors = map(
         np.concatenate,
         zip(*(_in_range(part, _of_gradients(part, scale, limit, shrunk=True)) for part in parts), strict=True),
@@ -142,10 +145,8 @@ def _in_range(part: Part, sums: Sums) -> tuple[Any, Any]:
 
 def _total(parts: Sequence[Part], scale: float, limit: float, *, small: bool = False) -> Any:
     """The sum of all squares on a GPU, of gradients made small if it is asked for."""
-    xp = parts[0].xp
-    with parts[0].on_device():
-        squares = [
-            _of_gradients(part, scale, limit)(SCALES[part.dtype][0] if small else 1.0)
-            for part in sorted(parts, key=lambda part: part.dtype)  # in one order, in one call or one by one
-        ]
-        return xp.concatenate(squares).sum()
+
+    def sums(part: Part) -> Any:
+        return _of_gradients(part, scale, limit)(SCALES[part.dtype][0] if small else 1.0)
+
+    return total(parts, sums)

@@ -225,7 +225,7 @@ class Optimizer:
             return []
         engine: Any = backends.choose(f"{self._name}.step", self._home, self._backend)
         if self._groups is None or (self._groups and self._groups[0].engine is not engine):
-            if not engine.many or engine.library != self._home:
+            if engine.library != self._home:
                 return []
             states = [[x for name, x in own.items() if name != NAME] for own in self._states.values()]
             lost = [own.get(NAME) for own in self._states.values()]

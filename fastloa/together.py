@@ -177,7 +177,7 @@ def together(
     alike: dict[Any, list[int]] = {}
     for i, (p, own, rest) in enumerate(zip(params, states, lost, strict=True)):
         computed = dtypes.computed_in(p.dtype)
-        if computed is None:
+        if computed is None or (p.dtype.itemsize == 2 and not engine.sixteen_bits):
             return []
         alike.setdefault((computed, rest is not None, *kind.told_apart(p, own, rest)), []).append(i)
     found = [kind(engine, indices, params, states, lost) for _, indices in sorted(alike.items())]

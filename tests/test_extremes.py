@@ -53,6 +53,12 @@ def test_a_clip_that_shrinks_by_what_is_no_number_of_float32(size, norm, options
     np.testing.assert_allclose(p.astype(float), -norm / np.sqrt(count), rtol=3e-7)
 
 
+def test_squares_that_are_numbers_while_their_sum_is_none():
+    p = [np.zeros(1) for _ in range(20)]
+    fl.SGD(p, lr=1.0, clip_norm=1.0).step([np.full(1, 1e154) for _ in p])
+    np.testing.assert_allclose(np.concatenate(p), -1.0 / np.sqrt(20.0), rtol=1e-15)
+
+
 def test_a_scale_that_makes_gradients_too_large_before_they_are_clipped():
     p = np.zeros(4, SINGLE)
     optimizer = fl.SGD(p, lr=1.0, clip_norm=1.0, grad_scale=1e-3)

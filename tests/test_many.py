@@ -208,14 +208,14 @@ def test_one_gradient_elsewhere_is_found(driver):
     assert [x.tolist() for x in p] == [[-2.0] * 3, [-3.0] * 4]
 
 
-def test_the_norm_of_a_thousand_gradients_takes_two_launches(driver):
+def test_the_norm_of_a_thousand_gradients_takes_four_launches(driver):
     p, q, g = thousand(1), thousand(1), thousand(2)
     optimizer, expected = (fl.SGD(x, lr=0.5, clip_norm=1.0, backend="cupy") for x in (p, q))
     optimizer.step(g)
-    assert driver.seen() == (0, 2 + 1)
+    assert driver.seen() == (0, 2 + 2 + 1)  # the arrays' sums, their sum, and the step
     expected._groups = []
     expected.step(g)
-    assert driver.seen() == (0, 3 * 1000)
+    assert driver.seen() == (0, 3 * 1000 + 2)
     assert optimizer.last_grad_norm == expected.last_grad_norm
     np.testing.assert_array_equal(p, q)
 
@@ -332,25 +332,27 @@ def test_cupys_arrays_are_found_where_they_are_in_order_and_at_hand():
 
 
 @pytest.fixture
-def cupy():
-    real = pytest.importorskip("cupy")
-    if not real.is_available():
-        pytest.skip("no CUDA device")
-    return real
+def cupy(engine):
+    return pytest.importorskip(engine)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"clip_norm": 0.5, "zero_grad": True}, ALL], ids=lambda options: "-".join(options)
-)
+ON_GPU = [
+    *itertools.product([{}, {"clip_norm": 0.5, "zero_grad": True}, ALL], [("float32", "float64")]),
+    *itertools.product([{}, {"compensated": True}, {**ALL, "compensated": True}], [("bfloat16", "float16")]),
+]
+
+
+@pytest.mark.parametrize("engine", ["cupy"])
+@pytest.mark.parametrize(("options", "dtypes"), ON_GPU)
 @pytest.mark.parametrize("name", ["AdamW", "LAMB"])
-def test_steps_on_a_gpu_have_the_bits_of_single_arrays(cupy, monkeypatch, name, options):
-    dtypes, bring = ("float32", "float64"), lambda xs: [cupy.asarray(x) for x in xs]
-    p, q = (bring([*arrays(dtypes, 1), *thousand(1)]) for _ in range(2))
+def test_gpu_steps_have_the_bits_of_single_arrays(cupy, monkeypatch, name, options, dtypes):
+    bring, many_of = lambda xs: [cupy.asarray(x) for x in xs], HALVES.get(dtypes[0], dtypes[0])
+    p, q = (bring([*arrays(dtypes, 1), *thousand(1, many_of)]) for _ in range(2))
     many, single = (getattr(fl, name)(x, **options) for x in (p, q))
     single._groups, calls, original = [], [], Alone.step
     monkeypatch.setattr(Alone, "step", lambda *a: (calls.append(a), original(*a)))
     for seed in range(2, 6):  # gradients that lie elsewhere each time
-        host = [*arrays(dtypes, seed), *thousand(seed)]
+        host = [*arrays(dtypes, seed), *thousand(seed, many_of)]
         many.step(bring(host))
         assert not calls
         single.step(bring(host))
@@ -359,7 +361,8 @@ def test_steps_on_a_gpu_have_the_bits_of_single_arrays(cupy, monkeypatch, name, 
         same(a.get(), b.get())
 
 
-def test_a_graph_on_a_gpu_follows_the_gradients_it_was_recorded_with(cupy):
+@pytest.mark.parametrize("engine", ["cupy"])
+def test_gpu_graphs_follow_the_gradients_they_were_recorded_with(cupy):
     p, g, other = ([cupy.full(5, x, "float32") for _ in range(600)] for x in (0.0, 1.0, 100.0))
     optimizer, stream = fl.SGD(p, lr=1.0), cupy.cuda.Stream(non_blocking=True)
     cupy.cuda.get_current_stream().synchronize()

@@ -17,6 +17,7 @@ from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
 from fastloa_kernels.engines.numba_cuda import engine, toolchain
 from fastloa_kernels.formulas import resolve
 
+from tests.dependencies import inputs_used
 from tests.shim import catalogue
 
 CAPABILITY = (9, 0)
@@ -44,7 +45,13 @@ class Launches(list):
 
     def __init__(self):
         super().__init__()
-        self.ndarray, self.empty, self.full, self.asarray = np.ndarray, np.empty, np.full, np.asarray
+        self.ndarray, self.empty, self.full, self.asarray, self.array = (
+            np.ndarray,
+            np.empty,
+            np.full,
+            np.asarray,
+            np.array,
+        )
         self.cuda = SimpleNamespace(
             is_available=lambda: True,
             runtime=SimpleNamespace(getDevice=lambda: 0),
@@ -158,6 +165,25 @@ def test_maps_steps_and_sums(record, form, dtype, ptx):
         copies = text.count("st.global") // what.outputs
         assert text.count("fma.rn") <= named_fmas(what.formula, dtype) * copies
         assert dtype == "float64" or not re.search(r"\.f64\b", text)
+
+
+MANY = [pytest.param(record, form, id=f"{record.name}-{form}") for record, form in catalogue.many_forms()]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize(("record", "form"), MANY)
+def test_steps_and_sums_over_many_arrays(record, form, on_device, dtype, ptx):
+    what = forms.form(record, form)
+    rows = max((what.inputs, *(place + 1 for place in what.in_place)))
+    table = ptx.engine.table(np.ones((rows, 3), np.int64), np.array([3, 2049, 1]), 0)
+    leading = (np.ones(3) if on_device else 1.0,) * what.leading
+    ptx.engine.over_arrays(record, form, dtype, (dtype,) * rows)(table, 0, leading, (0.5,) * len(record.parameters))
+    check_launches(ptx)
+    assert ptx.launches[0][1] == (4,)  # blocks of 2,048 elements, each of one array
+    text = ptx.of[ptx.launches[0][0]]
+    assert len(re.findall(r"ld\.global\.f(32|64)", text)) >= len(inputs_used(what, len(record.parameters)))
+    assert dtype == "float64" or what.summed or not re.search(r"\.f64\b", text)
 
 
 @pytest.mark.parametrize("half", forms.PARTED)

@@ -4,6 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from fastloa_kernels import engines
+from fastloa_kernels.engines.numba_cuda import toolchain
 
 import fastloa as fl
 
@@ -50,3 +51,51 @@ def test_what_16_bits_lose_is_kept_as_on_the_cpu(name, dtype):
     for own, wanted in zip(*found, strict=True):
         exact = own.dtype.itemsize == 2 and name in ("Adam", "LAMB", "Muon")
         np.testing.assert_allclose(own.astype(float), wanted.astype(float), rtol=0.0 if exact else 1e-6)
+
+
+SIZES = (3, 2049, 1, 5)  # one is more than a block of a sum
+
+
+def lists(seed, dtype, sizes):
+    """Give arrays of these sizes."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=size).astype(dtype) for size in sizes]
+
+
+def stepped(name, dtype, backend, options, sizes=SIZES):
+    """Give parameters and states after some steps over a list, whose gradients lie elsewhere each time."""
+    p = lists(0, dtype, sizes)
+    optimizer = getattr(fl, name)(p, backend=backend, **options)
+    for seed in range(1, 4):
+        optimizer.step(lists(seed, dtype, sizes))
+    states = [x for state in optimizer.state_dict()["states"] for x in state.values()]
+    return [*p, *(x for x in states if isinstance(x, np.ndarray))]
+
+
+own_arrays = pytest.mark.skipif(engines.load_engine("cuda").xp is not np, reason="NumPy's arrays are not the engine's")
+
+
+@own_arrays
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SGD", {"lr": 0.1, "momentum": 0.9}), ("AdamW", {"clip_norm": 0.5, "ema": 0.9, "zero_grad": True}),
+        ("LAMB", {"clip_norm": 0.5}), ("LARS", {"lr": 0.1}), ("Prodigy", {}),
+    ],
+)  # fmt: skip
+def test_a_list_takes_as_many_launches_as_one_array_and_has_the_cpus_bits(monkeypatch, name, options, dtype):
+    launches, original = [], toolchain.Kernel._simulate
+    monkeypatch.setattr(toolchain.Kernel, "_simulate", lambda *a: (launches.append(a), original(*a)))
+    got, count = stepped(name, dtype, "cuda", options), len(launches)
+    stepped(name, dtype, "cuda", options, sizes=(2,))
+    assert len(launches) == 2 * count > 0
+    for own, wanted in zip(got, stepped(name, dtype, "cpu", options), strict=True):
+        np.testing.assert_array_equal(own, wanted)
+
+
+@own_arrays
+def test_16_bit_lists_go_one_by_one():
+    found = [stepped("AdamW", ml_dtypes.bfloat16, backend, {}) for backend in ("cuda", "cpu")]
+    for own, wanted in zip(*found, strict=True):
+        np.testing.assert_array_equal(own.astype(float), wanted.astype(float))

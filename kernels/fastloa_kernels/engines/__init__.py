@@ -67,6 +67,9 @@ class AlignmentOptions:
 class Engine(Protocol):
     """Kernels take C-contiguous, aligned arrays of one compute dtype in the engine's own `library`.
 
+    Maps and sums also take many arrays at once, by their addresses: on the CPU with ``kernel.over_arrays``, on a GPU
+    ``over_arrays`` gives another kernel, and ``table`` what it finds them by.
+
     Where `sixteen_bits`, those that compute in float32 take 16-bit arrays too, and round what they write there once:
     maps and sums in any place, rows in those of operands and results, but not of weights, nor of the rows' losses.
 
@@ -90,7 +93,6 @@ class Engine(Protocol):
     library: str
     xp: Any
     strided: bool  # whether maps also take arrays that are not C-contiguous
-    many: bool  # whether maps and sums also take many arrays at once, by their addresses
     sixteen_bits: bool  # whether kernels also take arrays of float16 and bfloat16
 
     def load(self, record: Any, form: Any, dtype: str) -> Any: ...

@@ -157,6 +157,24 @@ def slope_at(formula: Any, vectors: int, gradients: int, wide: Any) -> Callable[
     ], formula=formula, wide=wide)  # fmt: skip
 
 
+def found(count: int, pointer: Callable[..., Any]) -> Callable[..., Any]:
+    """``found(places, row, arrays, array, size)``: what `pointer` makes of that array's addresses, from the row on."""
+    parts = "".join(f"pointer(places[(row + {k}) * arrays + array], size), " for k in range(count))
+    lines = ["def found(places, row, arrays, array, size):", f"    return ({parts})"]
+    return _written("found", lines, pointer=pointer)
+
+
+def numbers_of(count: int) -> Callable[..., Any]:
+    """``numbers(places, steps, i)``: the i-th number of each array whose step is 1, the only one of others."""
+    parts = "".join(f"places[{k}][steps[{k}] * i], " for k in range(count))
+    return _written("numbers", ["def numbers(places, steps, i):", f"    return ({parts})"])
+
+
+def first_of_three(a: Any, b: Any, c: Any) -> Any:
+    """The first of three arguments, for numbers that are there already."""
+    return a
+
+
 def as_tuple(outputs: int) -> Callable[..., Any]:
     """A formula with one output returns it bare; this makes it a tuple like the others."""
     return _written("as_tuple", ["def as_tuple(values):", f"    return {'(values,)' if outputs == 1 else 'values'}"])

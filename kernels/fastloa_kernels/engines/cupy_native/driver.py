@@ -19,14 +19,12 @@ import numpy as np
 
 from fastloa_kernels.engines import Unavailable
 from fastloa_kernels.engines.cupy_native.source import Source, headers
+from fastloa_kernels.engines.lists import Places, places_of
 
 Launch = Callable[..., None]
 """``launch(blocks, threads, arguments, shared=0)``: runs a kernel whose one argument is a struct of those bytes.
 
 It has `shared` bytes of shared memory beside what it declares."""
-
-Places = Callable[[Sequence[Any]], list[int]]
-"""``places(arrays)``: where the first element of each lies."""
 
 # NVRTC 13.0 takes generic lambdas for functions of the host, unless what is not annotated is the device's.
 FLAGS = (
@@ -124,23 +122,7 @@ class CupyDriver:
         return _shared_memory(self._device_id())
 
     def places_of(self, like: Sequence[Any]) -> Places:
-        here, size = self._device_id(), like[0].itemsize
-        in_order = [x.strides if x.flags.c_contiguous else None for x in like]
-
-        def place(x: Any) -> int:
-            found: int = x.data.ptr
-            fits = x.data.device_id == here and x.flags.c_contiguous and found % size == 0
-            return found if fits else 0
-
-        def places(arrays: Sequence[Any]) -> list[int]:
-            # CuPy says sooner what an array's strides are than whether they are in order.
-            found, bits = [x.data.ptr for x in arrays], 0
-            for address in found:
-                bits |= address
-            fit = bits % size == 0 and all(x.data.device_id == here for x in arrays)
-            return found if fit and [x.strides for x in arrays] == in_order else [place(x) for x in arrays]
-
-        return places
+        return places_of(self._device_id(), like)
 
     def recording(self) -> bool:
         return bool(self.xp.cuda.get_current_stream().is_capturing())

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastloa_kernels import forms
+from fastloa_kernels.engines import lists
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.alignments import AlignmentKernel
-from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver, Places
-from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table, apart
+from fastloa_kernels.engines.cupy_native.driver import CupyDriver, Driver
+from fastloa_kernels.engines.cupy_native.many import ManyMap, ManySum, Table
 from fastloa_kernels.engines.cupy_native.maps import Finish, MapKernel, SumKernel
 from fastloa_kernels.engines.cupy_native.rows import (
     LabelWeights,
@@ -26,8 +27,8 @@ class Engine:
     """Kernels for CuPy's arrays; for those of another library, with another driver."""
 
     name = "cupy"
-    strided = many = sixteen_bits = True
-    apart = staticmethod(apart)
+    strided = sixteen_bits = True
+    apart = staticmethod(lists.apart)
 
     def __init__(self, driver: Driver | None = None) -> None:
         self._driver = CupyDriver() if driver is None else driver
@@ -74,7 +75,7 @@ class Engine:
         kernel = ManySum if found.summed else ManyMap
         return kernel(self._driver, source.map_label(record, form), found, len(record.parameters), dtype, stored)
 
-    def places_of(self, like: Sequence[Any]) -> Places:
+    def places_of(self, like: Sequence[Any]) -> lists.Places:
         """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
         return self._driver.places_of(like)
 

@@ -4,13 +4,12 @@ import struct
 from ctypes import c_float
 from typing import Any
 
-import numpy as np
-
+from fastloa_kernels.engines import lists
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver
 from fastloa_kernels.engines.cupy_native.maps import LETTER, NUMBER, Layout, number
 from fastloa_kernels.forms import Form
-from fastloa_kernels.sums import BLOCK, LANES
+from fastloa_kernels.sums import LANES
 
 
 class Table:
@@ -32,11 +31,8 @@ class Table:
     def __init__(self, driver: Driver, places: Any, sizes: Any, varying: int) -> None:
         self._driver, self._own, self._places = driver, places[varying], driver.xp.array(places)
         self.arrays = len(sizes)
-        blocks = -(-sizes // BLOCK)
-        firsts = np.concatenate([[0], np.cumsum(blocks)]).astype(np.int64)
-        self.chunks = int(firsts[-1])
-        array = np.repeat(np.arange(self.arrays), blocks)
-        self._chunks = driver.xp.array(np.stack([array, np.arange(self.chunks) - firsts[array]], 1).astype(np.int32))
+        chunks, firsts = lists.chunks(sizes)
+        self.chunks, self._chunks = len(chunks), driver.xp.array(chunks)
         self._sizes, self._firsts = driver.xp.array(sizes), driver.xp.array(firsts)
         self._row = driver.pointer(self._places) + 8 * self.arrays * varying
         self._sent, self._recorded = self._own.copy(), False
@@ -136,9 +132,3 @@ class ManySum(_Kernel):
         arguments = self._pack_finish(high, low, table.firsts, *divisor, self._driver.pointer(out))
         self._finish(table.arrays, LANES, arguments)
         return out
-
-
-def apart(places: Any, sizes: Any, first: Any, last: Any) -> bool:
-    """Whether stretches of memory are known, and apart from others, which stand in order."""
-    before = np.searchsorted(first, places + sizes) - 1  # the last of the others that begins before a stretch ends
-    return bool(places.all() and not ((before >= 0) & (last[before] > places)).any())

@@ -262,7 +262,7 @@ class Engine:
     """numba on the CPU's cores."""
 
     name = "cpu"
-    strided, many, sixteen_bits = False, True, True
+    strided, sixteen_bits = False, True
     library = "numpy"
     xp, array = np, np.ndarray
 

@@ -4,16 +4,18 @@ Nothing here waits for the device. A divisor may be a number or a 0-d array of t
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastloa_kernels import forms
-from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions
+from fastloa_kernels.engines import AlignmentOptions, RowForm, RowOptions, lists
 from fastloa_kernels.engines.alignments import LINKS, at_a_time, room_shape
 from fastloa_kernels.engines.numba_cuda import (
     alignments,
     label_weights,
+    many,
     maps,
     paired_losses,
     projections,
@@ -24,6 +26,7 @@ from fastloa_kernels.engines.numba_cuda import (
     vector_losses,
 )
 from fastloa_kernels.engines.numba_cuda.binding import bind
+from fastloa_kernels.engines.numba_cuda.numbers import Numbers
 from fastloa_kernels.engines.numba_cuda.toolchain import (
     GRID,
     SIMULATED,
@@ -44,22 +47,6 @@ ROOMS = 1 << 27  # numbers of alignments that are held at a time, if a sequence 
 
 def _blocks(count: int, size: int) -> int:
     return (count + size - 1) // size
-
-
-class Numbers:
-    """Numbers for a kernel: by value, or where one of them is an array of the device's, all as such arrays."""
-
-    def __init__(self, xp: Any, values: tuple[Any, ...], dtype: str) -> None:
-        self.on_device = any(isinstance(value, xp.ndarray) for value in values)
-        if self.on_device:
-            # A host's number is filled in by a kernel: copying it over could wait for the device.
-            self.values = tuple(
-                value.astype(dtype) if isinstance(value, xp.ndarray) else xp.full((), value, dtype) for value in values
-            )
-        else:
-            with np.errstate(over="ignore"):  # in the precision of the arrays it is infinite, as for other engines
-                self.values = tuple(map(np.dtype(dtype).type, values))
-        self.signature = (pointers if self.on_device else scalars)(dtype, len(values))
 
 
 class FormKernel:
@@ -332,11 +319,13 @@ class Engine:
     """numba-cuda on CuPy's arrays; in the simulator, on NumPy's."""
 
     name = "cuda"
-    strided = many = sixteen_bits = False
+    strided = sixteen_bits = False
     library = "numpy" if SIMULATED else "cupy"
+    apart = staticmethod(lists.apart)
 
     def __init__(self) -> None:
         self.xp = array_module()
+        self.array = self.xp.ndarray
 
     @functools.cache  # noqa: B019  (one engine lives as long as the process)
     def load(self, record: Any, form: Any, dtype: str) -> Any:
@@ -351,6 +340,27 @@ class Engine:
         if isinstance(record, AlignmentLoss):
             return AlignmentKernel(record, form, dtype, self.load(IDENTITY, "value_summed", "float64"), self.xp)
         return FormKernel(forms.form(record, form), len(record.parameters), dtype, self.xp)
+
+    @functools.cache  # noqa: B019
+    def over_arrays(self, record: Any, form: str, dtype: str, stored: tuple[str, ...]) -> Any:
+        """A map or a sum of `load` over many arrays at once: ``kernel(table, row, leading, parameters)``."""
+        return many.ManyKernel(forms.form(record, form), len(record.parameters), dtype, self.xp)
+
+    def table(self, places: Any, sizes: Any, varying: int) -> Any:
+        return many.Table(self.xp, places, sizes, varying)
+
+    def places_of(self, like: Sequence[Any]) -> lists.Places:
+        """``places(arrays)``: the addresses of such arrays' elements; 0 where a kernel may not have them."""
+        if SIMULATED:
+            return lambda arrays: [x.ctypes.data if x.flags.carray else 0 for x in arrays]
+        found = lists.places_of(self.xp.cuda.runtime.getDevice(), like)
+
+        def places(arrays: Sequence[Any]) -> list[int]:
+            # What is recorded is played back with the gradients it was recorded with, which a table would not tell.
+            recording = self.xp.cuda.get_current_stream().is_capturing()
+            return [0] * len(arrays) if recording else found(arrays)
+
+        return places
 
     def label_weights(
         self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int

@@ -46,21 +46,18 @@ def map_kernel(formula: Any, inputs: int, places: tuple[int, ...], read: Any) ->
     return kernel
 
 
-def sum_kernel(formula: Any, inputs: int, outputs: int, dtype: str, read: Any) -> Callable[..., None]:
-    """``kernel(size, leading, operands, parameters, sums)``, with a block of threads for a block of elements.
+def block_sum(formula: Any, inputs: int, outputs: int, dtype: str) -> Any:
+    """``summed(first, operands, parameters, start, size) -> (sum, error)``: of a block's first outputs, in each thread.
 
-    The sums of the first output's blocks, and their errors, go to the two arrays of `sums`, and the other outputs to
-    the operands after the first `inputs`.
+    The other outputs go to the operands after the first `inputs`.
     """
     load, as_tuple = device(spelled.load(inputs)), device(spelled.as_tuple(outputs))
     store = device(spelled.store(tuple(range(inputs, inputs + outputs - 1)), first=1))
     (place, tree), errors, width_of = summation.leaf(dtype), summation.ERRORS[dtype], summation.width_of
 
-    def kernel(size, leading, operands, parameters, sums):
+    def summed(first, operands, parameters, start, size):
         high = cuda.shared.array(BLOCK, np.float64)
         low = cuda.shared.array(errors, np.float64)
-        first = read(leading)
-        start = np.int64(cuda.blockIdx.x) * BLOCK
         count = min(BLOCK, size - start)
         width = width_of(count)
         j = cuda.threadIdx.x
@@ -72,7 +69,21 @@ def sum_kernel(formula: Any, inputs: int, outputs: int, dtype: str, read: Any) -
             else:
                 place(high, low, j, 0.0)
             j += cuda.blockDim.x
-        total, error = tree(high, low, width)
+        return tree(high, low, width)
+
+    return device(summed)
+
+
+def sum_kernel(formula: Any, inputs: int, outputs: int, dtype: str, read: Any) -> Callable[..., None]:
+    """``kernel(size, leading, operands, parameters, sums)``, with a block of threads for a block of elements.
+
+    The sums of the first output's blocks, and their errors, go to the two arrays of `sums`.
+    """
+    summed = block_sum(formula, inputs, outputs, dtype)
+
+    def kernel(size, leading, operands, parameters, sums):
+        start = np.int64(cuda.blockIdx.x) * BLOCK
+        total, error = summed(read(leading), operands, parameters, start, size)
         if cuda.threadIdx.x == 0:
             sums[0][cuda.blockIdx.x] = total
             sums[1][cuda.blockIdx.x] = error

@@ -86,6 +86,23 @@ def leaf(dtype: str) -> tuple[Any, Any]:
     return (_place, _tree) if dtype == "float32" else (_place_compensated, _tree_compensated)
 
 
+@device
+def whole(sums, first, count, high, low):
+    """One number from `count` sums of blocks, and their errors, from the first on; the rooms hold `LANES`."""
+    width = width_of(min(count, LANES))
+    lane = cuda.threadIdx.x
+    while lane < width:
+        total, error = 0.0, 0.0
+        block = lane
+        while block < count:
+            total, error = carried(total, error, sums[0][first + block], sums[1][first + block])
+            block += LANES
+        high[lane], low[lane] = total, error
+        lane += cuda.blockDim.x
+    total, error = _tree_compensated(high, low, width)
+    return corrected(total, error)
+
+
 def finish(dtype: str, read: Any) -> Callable[..., None]:
     """``kernel(count, sums, divisor, results)``: one number of `dtype` from the blocks' sums and errors."""
     scalar = np.dtype(dtype).type
@@ -93,18 +110,8 @@ def finish(dtype: str, read: Any) -> Callable[..., None]:
     def kernel(count, sums, divisor, results):
         high = cuda.shared.array(LANES, np.float64)
         low = cuda.shared.array(LANES, np.float64)
-        width = width_of(min(count, LANES))
-        lane = cuda.threadIdx.x
-        while lane < width:
-            total, error = 0.0, 0.0
-            block = lane
-            while block < count:
-                total, error = carried(total, error, sums[0][block], sums[1][block])
-                block += LANES
-            high[lane], low[lane] = total, error
-            lane += cuda.blockDim.x
-        total, error = _tree_compensated(high, low, width)
+        total = whole(sums, 0, count, high, low)
         if cuda.threadIdx.x == 0:
-            results[0][0] = scalar(corrected(total, error) / read(divisor)[0])
+            results[0][0] = scalar(total / read(divisor)[0])
 
     return kernel
