@@ -47,7 +47,8 @@ for stage in "${stages[@]}"; do
   echo "== $stage"
   started=$SECONDS
   case $stage in
-    kernels) run_tests kernels $on_device tests/test_{device,cupy_native,cupy_rows}.py ;;
+    kernels) run_tests kernels $on_device tests/test_{device,cupy_native,cupy_rows}.py \
+      tests/test_many.py::test_gpu_{steps_have_the_bits_of_single_arrays,graphs_follow_the_gradients_they_were_recorded_with} ;;
     numba_cuda) run_tests numba_cuda tests/simulated ;;
     public) run_tests public $on_device tests/test_{values,folded,gated,row_losses}.py ;;
     families) run_tests families $on_device tests/test_{cupy_vectors,cupy_alignments,cupy_16_bits,vector_losses}.py \

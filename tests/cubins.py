@@ -49,7 +49,7 @@ OF_SEQUENCES = 80  # where there are as many blocks as sequences, which are few,
 ARCHES = ("sm_80", "sm_90")
 HALVES = (("float16", "sm_90"), ("bfloat16", "sm_80"))
 STORED = (("float32", None), ("float64", None), ("float32", "float16"), ("float32", "bfloat16"))
-LARGEST = ("lanes4", "lanes32", "span256", "span1024", "strip")  # teams; those between only have fewer threads
+STRIPS = {"sm_80": "strip1", "sm_90": "strip8"}  # of one block, and of the largest cluster
 SIZE = source.SIZES
 
 
@@ -257,7 +257,18 @@ def _many_halved(half):
 def _texts(make, *arguments):
     for text in make(*arguments):
         registers, stack = BENT if text.names[0].startswith(_bent()) else (REGISTERS, 0)
-        yield Row(text, registers=OF_BLOCKS if text.names[0].endswith("_strip") else registers, stack=stack)
+        of_blocks = text.names[0].endswith(tuple(STRIPS.values()))
+        yield Row(text, registers=OF_BLOCKS if of_blocks else registers, stack=stack)
+
+
+def _rows(dtype, half, strip):
+    texts = _texts(catalogue.row_sources, dtype, half)
+    return (row for row in texts if "_strip" not in row.text.names[0] or row.text.names[0].endswith(strip))
+
+
+def largest(arch):
+    """Give the teams that are measured of most: those between only have fewer threads."""
+    return "lanes4", "lanes32", "span256", "span1024", STRIPS[arch]
 
 
 def _alignments(dtype):
@@ -281,13 +292,13 @@ def _all():
         yield Cell(f"strided {dtype} {arch}", arch, partial(_strided, dtype))
         yield Cell(f"many {dtype} {arch}", arch, partial(_many, dtype))
         yield Cell(f"other {dtype} {arch}", arch, partial(_texts, catalogue.other_sources, dtype))
-        for suffix in LARGEST:
+        for suffix in largest(arch):
             make = partial(_texts, catalogue.vector_loss_sources, dtype, {suffix})
             yield Cell(f"vectors {dtype} {suffix} {arch}", arch, make)
         yield Cell(f"alignments {dtype} {arch}", arch, partial(_alignments, dtype))
     for (dtype, half), arch in product(STORED, ARCHES):
-        yield Cell(f"rows {half or dtype} {arch}", arch, partial(_texts, catalogue.row_sources, dtype, half))
-        for suffix in LARGEST:
+        yield Cell(f"rows {half or dtype} {arch}", arch, partial(_rows, dtype, half, STRIPS[arch]))
+        for suffix in largest(arch):
             make = partial(_texts, catalogue.row_loss_sources, dtype, {suffix}, half)
             yield Cell(f"row losses {half or dtype} {suffix} {arch}", arch, make)
 

@@ -1,5 +1,7 @@
 """The CUDA C++ kernels as machine code, without a GPU: registers, spills, the width of accesses, and the arithmetic."""
 
+import ctypes
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,33 +144,51 @@ def launches(monkeypatch, tmp_path):
     """CuPy with a device that loads code and keeps what it is given to launch."""
     import cupy
 
-    given = SimpleNamespace(device=0, loaded=[], launched=[])
+    given = SimpleNamespace(device=0, loaded=[], launched=[], straight=[])
+
+    class Function:
+        def __init__(self, name):
+            self.name, self.ptr = name, 7000 + given.device
+
+        def __call__(self, *arguments):
+            given.launched.append((self.name, *arguments))
+
+    def launch(handle, *rest):
+        *grid, stream, parameters, extra = rest
+        struct = ctypes.string_at(ctypes.c_void_p.from_address(parameters).value, 8)
+        given.straight.append((handle, tuple(grid), stream, struct, extra))
 
     class Module:
         def load(self, code):
             given.loaded.append(code)
 
         def get_function(self, name):
-            return lambda *arguments: given.launched.append((name, *arguments))
+            return Function(name)
 
     monkeypatch.setenv(driver.CACHE, str(tmp_path))
     monkeypatch.setattr(cupy.cuda.function, "Module", Module)
     monkeypatch.setattr(cupy.cuda.runtime, "getDevice", lambda: given.device)
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 2)
+    monkeypatch.setattr(cupy.cuda, "get_current_stream", lambda: SimpleNamespace(ptr=11))
+    monkeypatch.setattr("cupy_backends.cuda.api.driver.launchKernel", launch)
+    monkeypatch.setattr(driver._Kernel, "_rooms", driver._Rooms())
     monkeypatch.setattr(cupy.cuda, "Device", lambda number: SimpleNamespace(compute_capability=("90", "80")[number]))
-    driver._module.cache_clear()
+    caches = driver._module, driver._capability
+    for cache in caches:
+        cache.cache_clear()
     yield given
-    driver._module.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
 def test_a_kernel_is_compiled_once_for_each_device_and_given_its_struct_by_value(launches, tmp_path):
     (kernel,) = driver.CupyDriver().load(source.finish_source("float32"))
-    for device in (0, 0, 1):
+    for device in (0, 1):
         launches.device = device
         kernel(3, 256, b"eight by")
     assert [code[:4] for code in launches.loaded] == [b"\x7fELF"] * 2
     assert len(list(tmp_path.glob("*.cubin"))) == 2
-    assert len(launches.launched) == 3
+    assert len(launches.launched) == 2
     name, blocks, threads, (argument,), shared = launches.launched[0]
     assert (blocks, threads, shared) == ((3,), (256,), 0)
     assert name == source.finish_source("float32").names[0]
@@ -176,6 +196,24 @@ def test_a_kernel_is_compiled_once_for_each_device_and_given_its_struct_by_value
     from cupy.cuda.function import CNumpyArray
 
     CNumpyArray(argument)  # what CuPy makes of it at a launch
+
+
+def test_launches_after_a_threads_first_go_straight_to_the_driver(launches):
+    (kernel,) = driver.CupyDriver().load(source.finish_source("float32"))
+    kernel(3, 256, b"eight by")
+    assert launches.straight == []
+    kernel(4, 128, b"another!", 512)
+    kernel(5, 64, b"the last")
+    assert launches.straight == [
+        (7000, (4, 1, 1, 128, 1, 1, 512), 11, b"another!", 0), (7000, (5, 1, 1, 64, 1, 1, 0), 11, b"the last", 0)
+    ]  # fmt: skip
+    for device in (1, 0, 1):  # a device's first, too, is CuPy's
+        launches.device = device
+        kernel(1, 32, b"eight by")
+    assert [handle for handle, *_ in launches.straight[2:]] == [7000, 7001]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(kernel, 1, 32, b"eight by").result()
+    assert (len(launches.launched), len(launches.straight)) == (3, 4)
 
 
 def test_code_is_kept_on_disk_and_read_again_unless_it_is_broken(launches, monkeypatch, tmp_path):

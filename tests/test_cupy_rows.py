@@ -5,6 +5,7 @@ import pytest
 from fastloa_kernels.engines import RowForm, RowOptions, load_engine
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.formulas.rowwise import SOFTMAX
 from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise
 
 from tests.mirrored import Mirrored
@@ -52,10 +53,10 @@ def engine(request):
     return Engine(driver)
 
 
-# A length for each kind of team in some dtype; on a GPU, where they cost nothing, for all of them.
-SHIM = (2, 31, 129, 1100, 2049, 9000, 30_000)
+# A length for each kind of team and size of a cluster in some dtype; on a GPU, where they cost nothing, for all of them.
+SHIM = (2, 31, 129, 1100, 2049, 9000, 20_000, 40_000)
 FEW = 20
-DEVICE = (1, *SHIM, 10, 60, 100, 300, 1000, 2047, 2048, 4096, 8192, 60_000)
+DEVICE = (1, *SHIM, 10, 60, 100, 300, 1000, 2047, 2048, 4096, 8192, 60_000, 300_000)
 
 
 def lengths(record):
@@ -86,19 +87,30 @@ def scores(classes, dtype):
 @both
 def test_row_activations_are_the_cpus(engine, record, dtype):
     for classes in classes_for(engine):
-        x = scores(classes, dtype)
-        got, expected = np.empty_like(x), np.empty_like(x)
-        for made, out in ((engine, got), (cpu(), expected)):
-            made.load(record, "value", dtype)((x,), out)
-        same(got, expected)
-        g = numbers(x.size, dtype, classes).reshape(x.shape)
-        for made, out in ((engine, got), (cpu(), expected.copy())):
-            made.load(record, "backward_from_output", dtype)((g, expected), out)
-            if made is not engine:
-                same(got, out)
-        same_in_place = x.copy()
-        engine.load(record, "value", dtype)((same_in_place,), same_in_place)
-        same(same_in_place, expected)
+        check_activation(engine, record, dtype, classes)
+
+
+def check_activation(engine, record, dtype, classes):
+    x = scores(classes, dtype)
+    got, expected = np.empty_like(x), np.empty_like(x)
+    for made, out in ((engine, got), (cpu(), expected)):
+        made.load(record, "value", dtype)((x,), out)
+    same(got, expected)
+    g = numbers(x.size, dtype, classes).reshape(x.shape)
+    for made, out in ((engine, got), (cpu(), expected.copy())):
+        made.load(record, "backward_from_output", dtype)((g, expected), out)
+        if made is not engine:
+            same(got, out)
+    same_in_place = x.copy()
+    engine.load(record, "value", dtype)((same_in_place,), same_in_place)
+    same(same_in_place, expected)
+
+
+@needs_compiler
+@parametrize(Rowwise, Projection)
+@both
+def test_a_device_without_clusters_gives_the_same_bits(record, dtype):
+    check_activation(Engine(ShimDriver(cluster=1)), record, dtype, 20_000)
 
 
 @parametrize(Rowwise, Projection)
@@ -152,6 +164,28 @@ def test_row_losses_are_the_cpus(engine, record, labels, dtype):
                     row_loss(engine, *arguments, each=each), row_loss(cpu(), *arguments, each=each), strict=True
                 ):
                     same(got, expected)
+
+
+@parametrize(RowLoss, ProjectionLoss)
+@both
+def test_weights_below_0_keep_the_sign_of_a_gradient_of_0(engine, record, dtype):
+    x, weight = np.full((3, FEW), -2000.0, dtype), np.array([-1.0, 1.0, -0.5], dtype)
+    x[:, 0] = 0.0
+    form, parameters = RowForm(True, True, False, labels=True, weighted=False), (0.75,) * len(record.parameters)
+    options = RowOptions(-100, 1.0, 0.0, float(FEW), 2.0, parameters=parameters)
+    arguments = record, form, x, np.array([0, 1, 0]), None, weight, options
+    for got, expected in zip(*(row_loss(made, *arguments, each=True) for made in (engine, cpu())), strict=True):
+        if got is not None:
+            same(got, expected)
+
+
+@needs_compiler
+def test_rows_that_no_shared_memory_has_room_for_are_refused():
+    x = np.zeros((1, 2_000_000), "float32")
+    with pytest.raises(
+        ValueError, match=r"^the cupy backend has no room for rows of 2,000,000 elements on this device$"
+    ):
+        Engine(ShimDriver()).load(SOFTMAX, "value", "float32")((x,), x)
 
 
 @pytest.mark.parametrize(("record", "labels"), [p for p in LABELLED if p.values[0] not in ALIKE])

@@ -192,8 +192,10 @@ def test_skeletons_with_barriers_have_no_races():
 @pytest.mark.parametrize(
     ("skeleton", "header", "number"),
     [
-        ("rows", "teams.cuh", "1"), ("rows", "rows.cuh", "0"),  # where a block's threads, and its warps, put their sums
-        ("vectors", "teams.cuh", "1"), ("projections", "teams.cuh", "1"), ("pairs", "teams.cuh", "1"),
+        ("rows", "teams.cuh", "2"), ("rows", "rows.cuh", "0"),  # where a block's threads, and its warps, put their sums
+        ("rows", "teams.cuh", "7"), ("rows", "rows.cuh", "1"),  # where they put keys; before others find other sums there
+        ("rows", "teams.cuh", "1"), ("vectors", "teams.cuh", "1"),  # and where one of them puts what is made once
+        ("vectors", "teams.cuh", "2"), ("projections", "teams.cuh", "2"), ("pairs", "teams.cuh", "2"),
         ("alignments", "alignments.cuh", "3"),  # the way back
     ],
 )  # fmt: skip

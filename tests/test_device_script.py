@@ -17,7 +17,7 @@ TABLES = {
     "launches": {"relu", "relu (new)", "mse_loss.value_and_grad", "softmax", "AdamW.step"},
     "rows": {"softmax", "softmax.backward_from_output"},
     "bandwidth": {"relu", "relu.backward", "relu.backward_from_output", "mse_loss.value_and_grad", "AdamW.step"},
-    "arrays": {"AdamW.step"},
+    "arrays": {"AdamW.step", "AdamW.step, compensated"},
 }
 
 

@@ -160,7 +160,9 @@ NARROWED = {
 ALLOWED = (
     "shared_tree(const Parts<COMPENSATED, ALL_SIZE>& parts, int first, int thread)",
     "return static_cast<unsigned int>(i) / static_cast<unsigned int>(n);",
-    "{ return {0, static_cast<int>(n)}; }",
+    "{ return {0, static_cast<int>(n), 0}; }",
+    "const int own = here ? static_cast<int>(label - piece.start) : -1;",
+    "static_cast<int>(blockIdx.x % COUNT)",
     "const int left = static_cast<int>(n - first < Team::LENGTH ? n - first : Team::LENGTH);",
     "static_cast<int>(blockDim.x)",
     "static_cast<int>(high >> 8)",

@@ -31,6 +31,7 @@ CLASSES_OF_ROWS = (10, 100, 1000, 4096, 32_768, 131_072, 262_144, 1_000_000)
 SAMPLED_ROWS = CLASSES_OF_ROWS[2:6:3]
 LECTURE = ("softmax", "log_softmax", "cross_entropy")  # whose rows are measured in all lengths
 ARRAYS, LENGTH = 1000, 1000
+HALVED = ("AdamW.step", "SGD(momentum=0.9).step")  # what is measured over arrays of 16 bits as well
 
 
 @dataclass
@@ -125,10 +126,12 @@ def launches(plan: Plan) -> Iterator[Row]:
 
 def arrays(plan: Plan) -> Iterator[Row]:
     """A step of an optimizer over many small arrays."""
-    count, length = (7, 5) if plan.dry else (ARRAYS, LENGTH)
     for case in plan.cases():
         if isinstance(case.public, type) and case.name in CLASSES:
-            yield _many(plan, case, count, length)
+            yield _many(plan, case, np.dtype("float32"))
+            if case.name in HALVED:
+                for options in ({}, {"compensated": True}):
+                    yield _many(plan, case, dtype_of("bfloat16"), **options)
 
 
 TABLES: dict[str, Callable[[Plan], Iterator[Row]]] = {
@@ -143,12 +146,13 @@ def of_case(
     """Measure one operation; whoever fails or disagrees is noted, and not timed."""
     place = plan.device("cupy", allocate=allocate)
     name = case.name + (" (new)" if allocate else "")
-    row = Row(table, name, str(dtype), (shape[0] * count, *shape[1:]), 0)
+    row = Row(table, name, str(dtype), shape, 0)
     try:
         with np.errstate(all="ignore"), fl.use_backend("cpu"):
             drawn = case.inputs(np.random.default_rng(0), shape, dtype)
-        inputs = [tiled(place.xp, x, count if len(x) > 1 else 1) for x in drawn]  # one number is one for all
-        row.bytes = case.size(inputs)
+        # What is not one for each element, or row, is one for all.
+        inputs = [tiled(place.xp, x, count if x.shape[0] == shape[0] else 1) for x in drawn]
+        row.shape, row.bytes = inputs[0].shape, case.size(inputs)
         competitors = _competitors(plan, place, case, inputs, row.notes, host=host)
         row.times.update(_timed(plan, row, competitors, TOLERANCE[dtype.itemsize], host=host))
     except Exception as error:  # a row that fails must not cost the others their time on the device
@@ -225,18 +229,19 @@ def _competitors(
     return found
 
 
-def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
-    """Steps over `count` arrays of fastloa, and of PyTorch's variants."""
+def _many(plan: Plan, case: Any, dtype: Any, **options: Any) -> Row:
+    """Steps over many arrays of fastloa, with more options if there are some, and of PyTorch's variants."""
     place, rng = plan.device("cupy"), np.random.default_rng(0)
-    xp = place.xp
-    drawn = rng.standard_normal((2, count, length), np.float32)
-    states = len(case.public(drawn[0, 0].copy(), **case.row.options).state_dict()["states"][0])
-    row = Row("arrays", case.name, "float32", (count, length), drawn.nbytes // 2 * (2 * (1 + states) + 1))
+    xp, (count, length) = place.xp, (7, 5) if plan.dry else (ARRAYS, LENGTH)
+    drawn = rng.standard_normal((2, count, length), np.float32).astype(dtype)
+    states = case.public(drawn[0, 0].copy(), **case.row.options, **options).state_dict()["states"][0]
+    moved = 3 * drawn[0].nbytes + 2 * count * sum(x.nbytes for x in states.values() if isinstance(x, np.ndarray))
+    row = Row("arrays", ", ".join([case.name, *options]), str(dtype), (count, length), moved)
 
     def of_engine(engine: str) -> Competitor:
         with fl.use_backend(engine):
             params, grads = ([xp.array(x) for x in half] for half in drawn)
-            optimizer = case.public(params, **case.row.options)
+            optimizer = case.public(params, **case.row.options, **options)
         return Competitor(plan.device(engine).inside(lambda: optimizer.step(grads)), lambda _: outermost(params))
 
     def torch(**variant: bool) -> Competitor | None:
@@ -256,7 +261,7 @@ def _many(plan: Plan, case: Any, count: int, length: int) -> Row:
         "PyTorch": lambda: torch(foreach=False),
     }  # fmt: skip
     try:
-        row.times.update(_timed(plan, row, competitors, TOLERANCE[4], host=True))
+        row.times.update(_timed(plan, row, competitors, TOLERANCE[dtype.itemsize], host=True))
     except Exception as error:
         row.notes["fastloa"] = _reason(error)
     return row

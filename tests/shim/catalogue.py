@@ -123,9 +123,13 @@ def many_source(record, name, dtype, stored=None):
 
 
 def used(teams, lengths):
-    """Keep the teams that rows of these lengths are shared out to."""
-    fitting = (next(team for team in teams if team.limit is None or classes <= team.limit) for classes in lengths)
-    return tuple(dict.fromkeys(fitting))
+    """Keep the teams that rows of these lengths are shared out to; of the longest, all that may be."""
+    limits = [0, *(team.limit for team in teams if team.limit is not None)]
+    return tuple(
+        team
+        for team, least in zip(teams, limits + limits[-1:] * len(teams), strict=False)
+        if any(least < classes and (team.limit is None or classes <= team.limit) for classes in lengths)
+    )
 
 
 def row_sources(dtype, half=None, lengths=None):

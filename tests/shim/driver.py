@@ -18,7 +18,7 @@ SHIM = Path(__file__).with_name("shim.hpp")
 FLAGS = ("-std=c++20", "-O1", "-ffp-contract=off", "-fno-gnu-unique", "-fPIC", "-pthread", "-w")
 ALL = "all.hpp"
 WRONG = {1: "the arguments are not laid out as the kernel's struct", 2: "a barrier is not reached by all threads"}
-SHARED = 100_000  # bytes of a row that fit shared memory: fewer than on any device, so that rows of tests are longer
+SHARED = 24_000  # bytes of a row that fit shared memory: fewer than on any device, so that rows of tests are longer
 BATCH = 96  # texts in one translation unit: most of the time goes to starting the compiler and reading its headers
 
 
@@ -39,9 +39,9 @@ class ShimDriver:
     xp = np
     array = np.ndarray
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, cluster=8):
         self._flags = (*FLAGS, *flags)
-        self._launches = {}
+        self._launches, self._cluster = {}, cluster
 
     def prepare(self, sources):
         """Build these texts, two batches at a time."""
@@ -64,6 +64,9 @@ class ShimDriver:
     def shared_memory(self):
         return SHARED
 
+    def cluster(self):
+        return self._cluster
+
     def places_of(self, like):
         return lambda arrays: [x.ctypes.data if x.flags.c_contiguous and x.flags.aligned else 0 for x in arrays]
 
@@ -79,19 +82,16 @@ class ShimDriver:
 
     def _built(self, sources):
         headers = _headers(self._flags)
-        text = "\n".join([f'#include "{ALL}"', *(s.text for s in sources), *map(_entry, _names(sources)), ""])
+        text = "\n".join([f'#include "{ALL}"', *(s.text for s in sources), *map(_entries, sources), ""])
         library = headers / f"{_digest(text)}.so"
         return _once(library, lambda place: _compile(text, ("-shared", *self._flags, f"-I{headers}"), place))
 
 
-def _names(sources):
-    return [name for s in sources for name in s.names]
-
-
-def _entry(name):
-    return (
+def _entries(text):
+    return "\n".join(
         f'extern "C" int run_{name}(unsigned blocks, unsigned threads, const void* arguments, unsigned long size, '
-        f"unsigned long shared) {{ return shim::launch({name}, blocks, threads, arguments, size, shared); }}"
+        f"unsigned long shared) {{ return shim::launch({name}, {text.cluster}, blocks, threads, arguments, size, shared); }}"
+        for name in text.names
     )
 
 

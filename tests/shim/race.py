@@ -28,7 +28,8 @@ FLAGS = ("-DSHIM_THREADS", "-fsanitize=thread")
 def without_barrier(headers, name, number):
     """Give the headers without the barrier of that number in one of them."""
     counts = iter(range(1000))
-    text = re.sub(r"__syncthreads\(\);", lambda found: ";" if next(counts) == number else found.group(), headers[name])
+    barrier = r"(__syncthreads|team\.wait|\bwait)\(\);"
+    text = re.sub(barrier, lambda found: ";" if next(counts) == number else found.group(), headers[name])
     assert text != headers[name]
     return headers | {name: text}
 
@@ -70,7 +71,7 @@ def sums(engine, rng):
 
 def lengths(rng):
     """Give rows long enough for each kind of team to use its barriers more than once."""
-    for dtype, length in (("float32", 300), ("float32", 4100), ("float64", 2049)):
+    for dtype, length in (("float32", 300), ("float32", 4100), ("float64", 9000)):
         yield dtype, rng.normal(size=(1, length)).astype(dtype)
 
 

@@ -2,7 +2,7 @@
 //
 // A block's threads are fibers that change places at barriers and shuffles, which is fast and tells when one of them
 // waits for ever. With SHIM_THREADS they are real threads, for ThreadSanitizer to find a missing barrier. Blocks run
-// one after the other.
+// one after the other, but for those of a cluster.
 #pragma once
 
 #include <cmath>
@@ -28,6 +28,7 @@
 #define __shared__ static
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 
@@ -82,33 +83,44 @@ constexpr unsigned WARP = 32, LOGARITHM = 5;
 // Of 1, 2, 4, ... lanes.
 inline unsigned place(unsigned size) { return size < 2 ? 0 : 1 + place(size / 2); }
 
-struct Block;
-static Block* block = nullptr;
-static char* room = nullptr;  // shared memory beside what kernels declare
+struct Cluster;
+static Cluster* cluster = nullptr;  // the blocks that run
+SHIM_LOCAL unsigned number;         // of this thread in the cluster
+static std::vector<std::unique_ptr<char[]>> rooms;  // of each block: shared memory beside what kernels declare
+
+inline unsigned rank() { return number / blockDim.x; }
+
+// Makes this thread number `i` of the blocks from `first` on.
+inline void begin(unsigned first, unsigned i) {
+  number = i;
+  threadIdx = {i % blockDim.x, 0, 0};
+  blockIdx = {first + rank(), 0, 0};
+}
 
 #ifdef SHIM_THREADS
 
-struct Block {
+struct Cluster {
   std::barrier<> all;
-  std::vector<std::unique_ptr<std::barrier<>>> lanes_of[LOGARITHM + 1];
+  std::vector<std::unique_ptr<std::barrier<>>> of_block, lanes_of[LOGARITHM + 1];
   std::vector<unsigned long long> lanes;
 
-  explicit Block(unsigned threads) : all(threads), lanes(threads) {
+  explicit Cluster(unsigned threads) : all(threads), lanes(threads) {
+    for (unsigned first = 0; first < threads; first += blockDim.x)
+      of_block.push_back(std::make_unique<std::barrier<>>(blockDim.x));
     for (unsigned size = 1; size <= WARP; size *= 2)
       for (unsigned first = 0; first < threads; first += size)
         lanes_of[place(size)].push_back(std::make_unique<std::barrier<>>(threads - first < size ? threads - first : size));
   }
   void wait() { all.arrive_and_wait(); }
-  void wait_for_lanes(unsigned size) { lanes_of[place(size)][threadIdx.x / size]->arrive_and_wait(); }
+  void wait_for_block() { of_block[rank()]->arrive_and_wait(); }
+  void wait_for_lanes(unsigned size) { lanes_of[place(size)][number / size]->arrive_and_wait(); }
 
   template <class Kernel>
-  bool run(unsigned threads, Kernel kernel) {
+  bool run(unsigned first, unsigned threads, Kernel kernel) {
     std::vector<std::thread> running;
-    const Index at = blockIdx;
     for (unsigned i = 0; i < threads; ++i)
       running.emplace_back([=] {
-        blockIdx = at;
-        threadIdx = {i, 0, 0};
+        begin(first, i);
         kernel();
       });
     for (auto& thread : running) thread.join();
@@ -140,13 +152,14 @@ static const void* closure = nullptr;
 static unsigned current = 0;
 static bool moved = false;
 
-struct Block {
+struct Cluster {
   Gate all;
-  std::vector<Gate> lanes_of[LOGARITHM + 1];
+  std::vector<Gate> of_block, lanes_of[LOGARITHM + 1];
   std::vector<unsigned long long> lanes;
 
-  explicit Block(unsigned threads) : lanes(threads) {
+  explicit Cluster(unsigned threads) : lanes(threads) {
     all.expected = threads;
+    of_block.assign(threads / blockDim.x, {blockDim.x});
     for (unsigned size = 1; size <= WARP; size *= 2)
       for (unsigned first = 0; first < threads; first += size)
         lanes_of[place(size)].push_back({threads - first < size ? threads - first : size});
@@ -168,7 +181,8 @@ struct Block {
     swapcontext(&origin, &fiber.start);
   }
   void wait() { pass(all); }
-  void wait_for_lanes(unsigned size) { pass(lanes_of[place(size)][threadIdx.x / size]); }
+  void wait_for_block() { pass(of_block[rank()]); }
+  void wait_for_lanes(unsigned size) { pass(lanes_of[place(size)][number / size]); }
 
   static void enter() {
     body(closure);
@@ -178,7 +192,7 @@ struct Block {
 
   // False when all threads that are left wait at barriers that not all of them reach.
   template <class Kernel>
-  bool run(unsigned threads, Kernel kernel) {
+  bool run(unsigned first, unsigned threads, Kernel kernel) {
     while (fibers.size() < threads) {
       fibers.emplace_back();
       fibers.back().stack.reset(new char[STACK]);
@@ -190,14 +204,14 @@ struct Block {
       fibers[i].start.uc_stack.ss_sp = fibers[i].stack.get();
       fibers[i].start.uc_stack.ss_size = STACK;
       fibers[i].started = fibers[i].ended = false;
-      makecontext(&fibers[i].start, reinterpret_cast<void (*)()>(&Block::enter), 0);
+      makecontext(&fibers[i].start, reinterpret_cast<void (*)()>(&Cluster::enter), 0);
     }
     for (unsigned ended = 0; ended < threads;) {
       ended = 0;
       moved = false;
       for (current = 0; current < threads; ++current) {
         if (!fibers[current].ended) {
-          threadIdx = {current, 0, 0};
+          begin(first, current);
           resume(fibers[current]);
         }
         ended += fibers[current].ended;
@@ -214,37 +228,47 @@ struct Block {
 template <class T>
 T shuffled(unsigned mask, T value, unsigned lane) {
   static_assert(sizeof value <= 8);
-  const unsigned first = threadIdx.x / WARP * WARP, size = static_cast<unsigned>(__builtin_popcount(mask));
-  std::memcpy(&block->lanes[threadIdx.x], &value, sizeof value);
-  block->wait_for_lanes(size);
-  if (lane < WARP && (mask >> lane & 1) != 0) std::memcpy(&value, &block->lanes[first + lane], sizeof value);
-  block->wait_for_lanes(size);
+  const unsigned first = number / WARP * WARP, size = static_cast<unsigned>(__builtin_popcount(mask));
+  std::memcpy(&cluster->lanes[number], &value, sizeof value);
+  cluster->wait_for_lanes(size);
+  if (lane < WARP && (mask >> lane & 1) != 0) std::memcpy(&value, &cluster->lanes[first + lane], sizeof value);
+  cluster->wait_for_lanes(size);
   return value;
 }
 
-// 0; 1 where the struct is not `size` bytes long; 2 where a barrier is not reached by all.
+// 0; 1 where the struct is not `size` bytes long; 2 where a barrier is not reached by all. So many blocks are `together`.
 template <class Arguments>
 int launch(
-    void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, unsigned long size,
-    unsigned long shared) {
+    void (*kernel)(Arguments), unsigned together, unsigned blocks, unsigned threads, const void* arguments,
+    unsigned long size, unsigned long shared) {
   if (size != sizeof(Arguments)) return 1;
-  const std::unique_ptr<char[]> own(new char[shared + 1]);  // to the byte, for a sanitizer to see what is beyond
-  room = own.get();
+  rooms.clear();
+  for (unsigned i = 0; i < together; ++i)
+    rooms.emplace_back(new char[shared + 1]);  // to the byte, for a sanitizer to see what is beyond
   blockDim = {threads, 1, 1};
   alignas(16) std::remove_const_t<Arguments> a;
   std::memcpy(&a, arguments, size);
-  for (unsigned i = 0; i < blocks; ++i) {
-    Block here(threads);
-    block = &here;
-    blockIdx = {i, 0, 0};
-    if (!here.run(threads, [&] { kernel(a); })) return 2;
+  for (unsigned i = 0; i < blocks; i += together) {
+    Cluster here(together * threads);
+    cluster = &here;
+    if (!here.run(i, together * threads, [&] { kernel(a); })) return 2;
   }
   return 0;
 }
 
 }  // namespace shim
 
-inline void __syncthreads() { shim::block->wait(); }
+namespace fastloa {
+inline unsigned char* shared_room() { return reinterpret_cast<unsigned char*>(shim::rooms[shim::rank()].get()); }
+template <class T>
+T* of_block(T* place, int block) {
+  char* own = reinterpret_cast<char*>(place);
+  return reinterpret_cast<T*>(shim::rooms[static_cast<unsigned>(block)].get() + (own - shim::rooms[shim::rank()].get()));
+}
+inline void wait_for_cluster() { shim::cluster->wait(); }
+}  // namespace fastloa
+
+inline void __syncthreads() { shim::cluster->wait_for_block(); }
 template <class T>
 T __shfl_sync(unsigned mask, T value, int lane) {
   return shim::shuffled(mask, value, static_cast<unsigned>(lane));

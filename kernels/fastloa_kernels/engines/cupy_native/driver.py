@@ -5,12 +5,14 @@ flags of our own, and only the machine code to CuPy.
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import importlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,7 +34,7 @@ FLAGS = (
     "--prec-sqrt=true",
 )  # fmt: skip
 CACHE = "FASTLOA_CACHE_DIR"
-DECLARED = 1 << 10  # bytes of shared memory that kernels of rows kept there declare, at most
+CLUSTERS_SINCE, CLUSTER = 90, 8  # compute capability, and the most blocks that every such device has room for
 
 
 class Driver(Protocol):
@@ -63,7 +65,11 @@ class Driver(Protocol):
         ...
 
     def shared_memory(self) -> int:
-        """How many bytes a block on the current device may ask for beside what its kernel declares."""
+        """How many bytes a block on the current device may ask for, of a kernel that declares none."""
+        ...
+
+    def cluster(self) -> int:
+        """How many blocks may be a cluster on the current device."""
         ...
 
 
@@ -102,10 +108,12 @@ class CupyDriver:
 
     def places(self, arrays: tuple[Any, ...], outputs: tuple[Any, ...]) -> list[int] | None:
         x = arrays[0]
-        kind, dtype, shape, size = type(x), x.dtype, x.shape, x.nbytes
+        kind, dtype, shape, strides, size = type(x), x.dtype, x.shape, x.strides, x.nbytes
+        if not x.flags.c_contiguous:  # CuPy says sooner what strides are
+            return None
         here, places = self._device_id(), list[int]()
         for array in arrays + outputs:
-            if type(array) is not kind or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+            if type(array) is not kind or array.dtype != dtype or array.shape != shape or array.strides != strides:
                 return None
             memory = array.data
             if memory.device_id != here:
@@ -121,6 +129,9 @@ class CupyDriver:
     def shared_memory(self) -> int:
         return _shared_memory(self._device_id())
 
+    def cluster(self) -> int:
+        return CLUSTER if _capability(self._device_id()) >= CLUSTERS_SINCE else 1
+
     def places_of(self, like: Sequence[Any]) -> Places:
         return places_of(self._device_id(), like)
 
@@ -128,42 +139,71 @@ class CupyDriver:
         return bool(self.xp.cuda.get_current_stream().is_capturing())
 
 
+class _Rooms(threading.local):
+    """Where a thread's launches on a device lay out a struct of so many bytes, and the address of a pointer to it."""
+
+    def __init__(self) -> None:
+        self.of: dict[tuple[int, int], tuple[memoryview, int, Any]] = {}
+
+
 class _Kernel:
     """One kernel, compiled and loaded for each device when it is first launched there."""
 
+    _rooms = _Rooms()
+
     def __init__(self, cupy: Any, source: Source, name: str) -> None:
-        self._cupy, self._source, self._name = cupy, source, name
-        self._device_id = cupy.cuda.runtime.getDevice
-        self._functions: dict[int, Any] = {}
-        self._dtypes: dict[int, Any] = {}
+        self._source, self._name = source, name
+        self._device_id, self._stream = cupy.cuda.runtime.getDevice, cupy.cuda.get_current_stream
+        self._run = importlib.import_module("cupy_backends.cuda.api.driver").launchKernel
+        self._functions: dict[int, tuple[Any, int]] = {}
 
     def __call__(self, blocks: int, threads: int, arguments: bytes, shared: int = 0) -> None:
         device = self._device_id()
-        function = self._functions.get(device)
-        if function is None:
-            function = self._functions[device] = self._loaded(device)
-        # CuPy passes a NumPy array of one element by value, whatever its size: here, the struct.
-        size = len(arguments)
-        dtype = self._dtypes.get(size)
-        if dtype is None:
-            dtype = self._dtypes[size] = np.dtype((np.void, size))
-        function((blocks,), (threads,), (np.frombuffer(arguments, dtype),), shared)
+        found = self._functions.get(device)
+        if found is None:
+            found = self._functions[device] = self._loaded(device)
+        function, handle = found
+        key = device, len(arguments)
+        room = self._rooms.of.get(key)
+        if room is None:
+            # CuPy passes a NumPy array of one element by value, whatever its size: here, the struct. It sees to all
+            # that a launch needs of a thread, and takes twice as long as what it calls.
+            struct = np.frombuffer(arguments, np.dtype((np.void, len(arguments))))
+            function((blocks,), (threads,), (struct,), shared)
+            self._rooms.of[key] = _room(len(arguments))
+            return
+        stream = self._stream().ptr
+        room[0][:] = arguments  # from here on nothing else may run in this thread before the launch
+        self._run(handle, blocks, 1, 1, threads, 1, 1, shared, stream, room[1], 0)
 
-    def _loaded(self, device: int) -> Any:
-        capability = int(self._cupy.cuda.Device(device).compute_capability)
-        function = _module(self._source, architecture(capability), device).get_function(self._name)
+    def _loaded(self, device: int) -> tuple[Any, int]:
+        function = _module(self._source, architecture(_capability(device)), device).get_function(self._name)
         if self._source.shared:
             api = importlib.import_module("cupy_backends.cuda.api.driver")
             most = api.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             api.funcSetAttribute(function.ptr, most, _shared_memory(device))
-        return function
+        return function, function.ptr
+
+
+def _room(size: int) -> tuple[memoryview, int, Any]:
+    """Memory of `size` bytes, the address of a pointer to it, and that pointer, which lives as long."""
+    memory = (ctypes.c_char * size)()
+    pointer = ctypes.pointer(memory)
+    return memoryview(memory).cast("B"), ctypes.addressof(pointer), pointer
 
 
 @functools.cache
 def _shared_memory(device: int) -> int:
     import cupy
 
-    return int(cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"]) - DECLARED
+    return int(cupy.cuda.Device(device).attributes["MaxSharedMemoryPerBlockOptin"])
+
+
+@functools.cache
+def _capability(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.Device(device).compute_capability)
 
 
 @functools.cache

@@ -49,12 +49,9 @@ __device__ __forceinline__ void projection_value(const RowArguments<Row>& a) {
   const Level level = level_of<Row>(team, scores);
   pieces(team, a.classes, [&](Piece piece) {
     scores.load(piece);
-#pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      if (team.place(k) >= piece.left) continue;
-      const double value = Row::value(double(scores.x.at[k]), level.origin, level.high, level.low);
-      put(T(value), a.out + offset + piece.start + team.place(k));
-    }
+    write(team, a.out + offset, piece, [&](int k) {
+      return T(Row::value(double(scores.x.at[k]), level.origin, level.high, level.low));
+    });
   });
 }
 
@@ -77,12 +74,9 @@ __device__ __forceinline__ void projection_backward(const RowArguments<Row>& a) 
   const double mean = Row::mean(total, counts.total().high);
   pieces(team, a.classes, [&](Piece piece) {
     both.load(piece);
-#pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      if (team.place(k) >= piece.left) continue;
-      const double value = Row::backward(double(both.g.at[k]), double(both.y.at[k]), mean);
-      put(T(value), a.out + both.offset + piece.start + team.place(k));
-    }
+    write(team, a.out + both.offset, piece, [&](int k) {
+      return T(Row::backward(double(both.g.at[k]), double(both.y.at[k]), mean));
+    });
   });
 }
 

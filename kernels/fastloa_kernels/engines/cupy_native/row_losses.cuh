@@ -68,12 +68,10 @@ __device__ __forceinline__ double z_lean(double z, const Scores<Row, Team>& scor
   return Row::z_lean(z, double(scores.m), double(Row::value(typename Row::T(0), scores.rest)));
 }
 
+// The sum over a row's classes of w(c) * value(c).
 template <class Row, class Team>
-__device__ __forceinline__ double label_loss(
-    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, typename Row::T at_label, double own) {
+__device__ __forceinline__ double sum_of_values(const RowLossArguments<Row>& a, Scores<Row, Team>& scores) {
   using T = typename Row::T;
-  double loss = a.keep * own * Row::value(Row::distance(at_label, scores.m), scores.rest);
-  if (a.smoothing == 0.0) return loss;
   RowSum<T, Team> total(scores.team, scores.n);
   pieces(scores.team, scores.n, [&](Piece piece) {
     scores.load(piece);
@@ -86,26 +84,29 @@ __device__ __forceinline__ double label_loss(
     }
     total.add(terms, piece);
   });
-  return loss + a.smoothing * whole(total.total());
+  return whole(total.total());
 }
 
-// The gradient is gradient(i, e), the Hessian's diagonal curve(i, p, 1 - p).
+// The gradient is gradient(i, own, e), the Hessian's diagonal curve(own, p, 1 - p); `own` is whether i is the label.
 template <class Row, class Team, class Gradient, class Curve>
 __device__ __forceinline__ void store_derivatives(
-    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, Gradient gradient, Curve curve) {
-  using T = typename Row::T;
-  const long long offset = scores.team.row() * scores.n;
-  pieces(scores.team, scores.n, [&](Piece piece) {
+    const RowLossArguments<Row>& a, Scores<Row, Team>& scores, long long label, Gradient gradient, Curve curve) {
+  const Team& team = scores.team;
+  const long long offset = team.row() * scores.n;
+  pieces(team, scores.n, [&](Piece piece) {
     scores.load_exponentials(piece);
-#pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      if (scores.team.place(k) >= piece.left) continue;
-      const long long i = piece.start + scores.team.place(k);
-      const T e = scores.e.at[k];
-      if constexpr (Row::HESS)
-        put(curve(i, Row::probability(e, scores.rest), Row::complement(e, scores.rest)), a.h + offset + i);
-      put(gradient(i, e), a.dx + offset + i);
-    }
+    const bool here = label >= piece.start && label - piece.start < piece.left;
+    const int own = here ? static_cast<int>(label - piece.start) : -1;
+    if constexpr (Row::HESS)
+      write(team, a.h + offset, piece, [&](int k) {
+        const auto e = scores.e.at[k];
+        return curve(team.place(k) == own, Row::probability(e, scores.rest), Row::complement(e, scores.rest));
+      });
+    write(team, a.dx + offset, piece, [&](int k) {
+      // What it may read of other arrays ends with the row.
+      const int i = team.place(k) < piece.left ? team.place(k) : piece.left - 1;
+      return gradient(piece.start + i, team.place(k) == own, scores.e.at[k]);
+    });
   });
 }
 
@@ -117,26 +118,30 @@ __device__ __forceinline__ void bent_row(
     double scale) {
   using T = typename Row::T;
   scores.find(false);
-  scale *= own;
-  const Values<double, 3> terms = Row::terms(double(at_label), double(scores.m), scores.wide, a.parameters);
-  if constexpr (Row::VALUE) store_loss<Row>(a, scores.team, scale * terms.at[0]);
-  if constexpr (Row::GRAD) {
-    scale /= read(a.divisor);
-    const double mass = scale * terms.at[1];
-    const T factor = T(mass), share = T(mass * Row::greatest(scores.wide));
-    const T e = Row::exponential(at_label, scores.m), miss = Row::complement(e, scores.rest);
-    const T own_slope = T(-mass * double(miss));
-    T bend = T(0), own_curve = T(0);
-    if constexpr (Row::HESS) {
-      bend = T(scale * terms.at[2]);
-      own_curve = Row::curved(factor, bend, miss, Row::probability(e, scores.rest), miss);
+  struct Numbers {
+    T share, own_slope, factor, bend, own_curve, miss;
+  };
+  const Numbers row = scores.team.once([&] {
+    Numbers made{};
+    scale *= own;
+    const Values<double, 3> terms = Row::terms(double(at_label), double(scores.m), scores.wide, a.parameters);
+    if constexpr (Row::VALUE) store_loss<Row>(a, scores.team, scale * terms.at[0]);
+    if constexpr (Row::GRAD) {
+      scale /= read(a.divisor);
+      const double mass = scale * terms.at[1];
+      const T e = Row::exponential(at_label, scores.m), miss = Row::complement(e, scores.rest);
+      const T factor = T(mass), bend = T(scale * terms.at[2]);
+      made = {T(mass * Row::greatest(scores.wide)), T(-mass * double(miss)), factor, bend, T(0), miss};
+      if constexpr (Row::HESS) made.own_curve = Row::curved(factor, bend, miss, Row::probability(e, scores.rest), miss);
     }
+    return made;
+  });
+  if constexpr (Row::GRAD)
     store_derivatives<Row, Team>(
-        a, scores, [&](long long i, T e) { return either(i == label, own_slope, share * e); },
-        [&](long long i, T p, T complement) {
-          return either(i == label, own_curve, Row::curved(factor, bend, p, complement, miss));
+        a, scores, label, [&](long long, bool own, T e) { return either(own, row.own_slope, row.share * e); },
+        [&](bool own, T p, T complement) {
+          return either(own, row.own_curve, Row::curved(row.factor, row.bend, p, complement, row.miss));
         });
-  }
 }
 
 // factor * (p * (1 - p)) + bend * (p * p)
@@ -152,34 +157,49 @@ __device__ __forceinline__ void smoothed_row(
     const RowLossArguments<Row>& a, Scores<Row, Team>& scores, long long label, typename Row::T at_label, double own,
     double scale) {
   using T = typename Row::T;
-  scores.find(Row::VALUE && a.smoothing != 0.0);
-  if constexpr (Row::VALUE) {
-    double loss = label_loss<Row>(a, scores, at_label, own);
-    if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
-    store_loss<Row>(a, scores.team, loss * scale);
-  }
-  if constexpr (Row::GRAD) {
-    scale /= read(a.divisor);
-    const double weight_sum = read(a.weight_sum);
-    const T e = Row::exponential(at_label, scores.m);
-    double mass = a.keep * own + a.smoothing * weight_sum;
-    double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
-    if (a.z_loss != 0.0) {
-      const double lean = z_lean(a.z_loss, scores);
-      mass += lean;
-      pulled += lean * double(Row::probability(e, scores.rest));
+  const bool smooth = Row::VALUE && a.smoothing != 0.0;
+  scores.find(smooth);
+  const double all = smooth ? sum_of_values<Row>(a, scores) : 0.0;
+  struct Numbers {
+    T share, pull, correction, factor, bend;
+  };
+  const Numbers row = scores.team.once([&] {
+    if constexpr (Row::VALUE) {
+      double loss = a.keep * own * Row::value(Row::distance(at_label, scores.m), scores.rest);
+      if (smooth) loss += a.smoothing * all;
+      if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
+      store_loss<Row>(a, scores.team, loss * scale);
     }
-    mass *= scale;
-    const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale);
-    const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
-    const T factor = T(mass), bend = T(2.0 * a.z_loss * scale);
-    const auto gradient = [&](long long i, T e) {
-      const T p = Row::NORMALISED ? share * e : T(0);
-      const T pulled = either(pull == T(0), p, p - (Row::WEIGHTED ? pull * a.class_weight[i] : pull));
-      return either(i == label, correction, pulled);
+    Numbers made{};
+    if constexpr (Row::GRAD) {
+      scale /= read(a.divisor);
+      const double weight_sum = read(a.weight_sum);
+      const T e = Row::exponential(at_label, scores.m);
+      double mass = a.keep * own + a.smoothing * weight_sum;
+      double pulled = a.smoothing * (weight_sum * Row::probability(e, scores.rest) - own);
+      if (a.z_loss != 0.0) {
+        const double lean = z_lean(a.z_loss, scores);
+        mass += lean;
+        pulled += lean * double(Row::probability(e, scores.rest));
+      }
+      mass *= scale;
+      // A pull of -0 would make -0 of a gradient +0.
+      const T share = T(mass * Row::greatest(scores.wide)), pull = T(a.smoothing * scale) + T(0);
+      const T correction = T(scale * (pulled - a.keep * own * Row::complement(e, scores.rest)));
+      made = {share, pull, correction, T(mass), T(2.0 * a.z_loss * scale)};
+    }
+    return made;
+  });
+  if constexpr (Row::GRAD) {
+    const auto gradient = [&](long long i, bool own, T e) {
+      const T p = Row::NORMALISED ? row.share * e : T(0);
+      if constexpr (Row::WEIGHTED)
+        return either(own, row.correction, either(row.pull == T(0), p, p - row.pull * a.class_weight[i]));
+      else
+        return either(own, row.correction, p - row.pull);
     };
-    store_derivatives<Row, Team>(
-        a, scores, gradient, [&](long long, T p, T complement) { return curve<Row>(factor, bend, p, complement); });
+    const auto curved = [&](bool, T p, T complement) { return curve<Row>(row.factor, row.bend, p, complement); };
+    store_derivatives<Row, Team>(a, scores, label, gradient, curved);
   }
 }
 
@@ -244,32 +264,40 @@ __device__ __forceinline__ void probability_row(const RowLossArguments<Row>& a) 
   const Team team;
   const long long row = team.row();
   if (row >= a.rows) return;
-  double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
   Held<T, Team> q;
   if (Team::WHOLE) q.load(team, a.probabilities + row * a.classes, whole_row(a.classes));
   Scores<Row, Team> scores(team, a.x + row * a.classes, a.classes, a.kept);
   scores.find(true);
   double loss, mass;
   probability_sums<Row>(a, scores, q, &loss, &mass);
-  if constexpr (Row::VALUE) {
-    if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
-    store_loss<Row>(a, team, loss * scale);
-  }
+  struct Numbers {
+    T keep, smoothing, factor, lean, bend, both;
+  };
+  const Numbers sums = team.once([&] {
+    Numbers made{};
+    double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
+    if constexpr (Row::VALUE) {
+      if (a.z_loss != 0.0) loss += z_loss(a.z_loss, scores);
+      store_loss<Row>(a, team, loss * scale);
+    }
+    if constexpr (Row::GRAD) {
+      scale /= read(a.divisor);
+      const double leaning = a.z_loss != 0.0 ? z_lean(a.z_loss, scores) : 0.0;
+      made = {T(a.keep * scale), T(a.smoothing * scale), T(mass * scale),
+              T(leaning * scale), T(2.0 * a.z_loss * scale), T((mass + leaning) * scale)};
+    }
+    return made;
+  });
   if constexpr (Row::GRAD) {
-    scale /= read(a.divisor);
-    const T keep = T(a.keep * scale), smoothing = T(a.smoothing * scale);
-    const double leaning = a.z_loss != 0.0 ? z_lean(a.z_loss, scores) : 0.0;
-    const T factor = T(mass * scale), lean = T(leaning * scale), bend = T(2.0 * a.z_loss * scale);
-    const T both = T((mass + leaning) * scale);
-    const auto gradient = [&](long long i, T e) {
+    const auto gradient = [&](long long i, bool, T e) {
       // Read again rather than held: a span's q is gone by now in long rows, and in short ones it is in the cache.
-      const T t = target<Row>(get(a.probabilities + row * a.classes + i), a.class_weight, i, keep, smoothing);
+      const T t = target<Row>(get(a.probabilities + row * a.classes + i), a.class_weight, i, sums.keep, sums.smoothing);
       const T p = Row::probability(e, scores.rest), complement = Row::complement(e, scores.rest);
-      return lean != T(0) ? Row::share_inclined(factor, lean, both, t, p, complement)
-                          : Row::share_gradient(factor, t, p, complement);
+      return sums.lean != T(0) ? Row::share_inclined(sums.factor, sums.lean, sums.both, t, p, complement)
+                               : Row::share_gradient(sums.factor, t, p, complement);
     };
-    store_derivatives<Row, Team>(
-        a, scores, gradient, [&](long long, T p, T complement) { return curve<Row>(both, bend, p, complement); });
+    const auto curved = [&](bool, T p, T complement) { return curve<Row>(sums.both, sums.bend, p, complement); };
+    store_derivatives<Row, Team>(a, scores, -1, gradient, curved);
   }
 }
 

@@ -1,6 +1,6 @@
 // Rows of class scores. A row belongs to a team of threads, which reads it once where it can: lanes of a warp, or the
-// threads of a block, hold a row in registers, and a longer one is kept in shared memory as far as that reaches; only
-// what is beyond is read again.
+// threads of a block, hold a row in registers, and a longer one is kept in the shared memory of a block, or of a cluster
+// of blocks, as far as that reaches; only what is beyond is read again.
 //
 // A `Row` is what source.py emits: the type T, the types of what the operands and the results hold (First, Second and
 // Result), and the formulas of one operation. A row is summed in the blocks and trees of fastloa_kernels.sums, so that
@@ -14,39 +14,17 @@ namespace fastloa {
 // Below this a sum minus 1 is taken again without the 1, or float64 would leave too few digits of a float32 row.
 constexpr double CLOSE = 9.5367431640625e-07;  // 2**-20
 
-// Shared memory beside what kernels declare.
-__device__ __forceinline__ unsigned char* shared_room() {
-#ifdef FASTLOA_SHIM
-  return reinterpret_cast<unsigned char*>(shim::room);
-#else
-  extern __shared__ __align__(16) unsigned char room[];
-  return room;
-#endif
-}
+constexpr int BEYOND = 1 << 28;  // more elements than any shared memory has room for
 
-// There, for a row of n elements: the sums of its blocks, of two sums at a time, and then the elements that are kept.
-// Each thread reads only such elements as it has written itself.
-template <class Team>
-__device__ __forceinline__ long long blocks_of(long long n) {
-  return (n + Team::LENGTH - 1) / Team::LENGTH;
-}
-template <class Team, int SLOT>
-__device__ __forceinline__ Part* block_sums(long long n) {
-  return reinterpret_cast<Part*>(shared_room()) + SLOT * blocks_of<Team>(n);
-}
-template <class T, class Team>
-__device__ __forceinline__ T* kept_elements(long long n) {
-  return reinterpret_cast<T*>(block_sums<Team, 2>(n));
-}
-
-// Part of a row: where it starts, and how many elements there are from there on, as far as that matters.
+// Part of a row: where it starts, how many elements there are from there on, as far as that matters, and where shared
+// memory has room for what a team's threads hold of it.
 struct Piece {
   long long start;
-  int left;
+  int left, room;
 };
 
 // All of a row, for a team that holds it.
-__device__ __forceinline__ Piece whole_row(long long n) { return {0, static_cast<int>(n)}; }
+__device__ __forceinline__ Piece whole_row(long long n) { return {0, static_cast<int>(n), 0}; }
 
 // Calls body(piece) for all that a team has of a row of n elements, one part after the other.
 template <class Team, class Body>
@@ -54,7 +32,8 @@ __device__ __forceinline__ void pieces(const Team& team, long long n, Body body)
   if constexpr (Team::WHOLE) {
     body(whole_row(n));
   } else {
-    for (long long block = team.warp(); block < blocks_of<Team>(n); block += team.warps()) {
+    int room = team.warp() * Team::LENGTH;
+    for (long long block = team.number(); block < team.blocks(n); block += team.apart()) {
       const long long first = block * Team::LENGTH;
       const int left = static_cast<int>(n - first < Team::LENGTH ? n - first : Team::LENGTH);
 #pragma unroll 1
@@ -63,8 +42,9 @@ __device__ __forceinline__ void pieces(const Team& team, long long n, Body body)
         int turned = 0;
 #pragma unroll
         for (int bit = 1; bit < Team::STEPS; bit *= 2) turned = turned * 2 + (step & bit ? 1 : 0);
-        body(Piece{first + turned * WARP, left - turned * WARP});
+        body(Piece{first + turned * WARP, left - turned * WARP, room + turned * (WARP * Team::EACH)});
       }
+      room += room < BEYOND ? team.warps() * Team::LENGTH : 0;
     }
   }
 }
@@ -78,25 +58,61 @@ struct Held {
   // predicates than there are, and keep the loads from going out together.
   template <class Stored>
   __device__ __forceinline__ void load(const Team& team, const Stored* row, Piece piece) {
-    const Stored* from = row + piece.start;
-    if (!Team::WHOLE && piece.left >= Team::REACH) {
+    const Stored* from = settled(row + piece.start);
+    if (piece.left >= Team::REACH) {
 #pragma unroll
       for (int k = 0; k < Team::EACH; ++k) at[k] = get(from + team.place(k));
+      settled();
     } else {
 #pragma unroll
       for (int k = 0; k < Team::EACH; ++k) {
-        const int i = team.place(k);
-        at[k] = get(from + (i < piece.left ? i : piece.left - 1));
+        const int i = team.place(k), last = piece.left - 1;  // which lies before the piece, if it is all beyond
+        at[k] = get(from + (i < last ? i : last));
       }
     }
   }
 
-  __device__ __forceinline__ void keep(const Team& team, T* row, Piece piece) const {
+  // A thread takes back only such elements as it has kept itself: they lie as 16 bytes are best accessed.
+  __device__ __forceinline__ void keep(T* room, Piece piece) const {
 #pragma unroll
-    for (int k = 0; k < Team::EACH; ++k)
-      if (team.place(k) < piece.left) row[piece.start + team.place(k)] = at[k];
+    for (int k = 0; k < Team::EACH; k += VECTOR) {
+      T* place = room + piece.room + place_in_room(k);
+      if constexpr (VECTOR == 1)
+        *place = at[k];
+      else
+        store(at + k, place);
+    }
+  }
+  __device__ __forceinline__ void take(const T* room, Piece piece) {
+#pragma unroll
+    for (int k = 0; k < Team::EACH; k += VECTOR) {
+      const T* place = room + piece.room + place_in_room(k);
+      if constexpr (VECTOR == 1)
+        at[k] = *place;
+      else
+        fastloa::load(place, at + k);
+    }
+  }
+
+ private:
+  static constexpr int VECTOR = Team::EACH < lanes<T>() ? 1 : lanes<T>();
+
+  static __device__ __forceinline__ int place_in_room(int k) {
+    return k * WARP + static_cast<int>(threadIdx.x) % WARP * VECTOR;
   }
 };
+
+// Puts value(k) to the place of the k-th element that this thread holds of a piece of a row. What is beyond the row's
+// end is computed, too: what all values have in common is then computed once.
+template <class Team, class Stored, class Value>
+__device__ __forceinline__ void write(const Team& team, Stored* row, Piece piece, Value value) {
+  Stored* to = settled(row + piece.start);
+#pragma unroll
+  for (int k = 0; k < Team::EACH; ++k) {
+    const auto found = value(k);
+    if (team.place(k) < piece.left) put(found, to + team.place(k));
+  }
+}
 
 // A sum over a row, to which its parts are added in turn. SLOT tells sums apart that are taken at the same time. One that
 // is COMPENSATED carries its rounding errors along.
@@ -108,10 +124,17 @@ struct RowSum {
   int step = 0;
   long long block = 0;
 
-  __device__ __forceinline__ RowSum(const Team& team, long long n) : team(team), n(n) {}
+  __device__ __forceinline__ RowSum(const Team& team, long long n) : team(team), n(n) {
+    if constexpr (!Team::WHOLE) block = team.number();
+  }
 
   __device__ __forceinline__ void add(const Held<T, Team>& held, Piece piece) {
-    add_each([&](int k) { return double(held.at[k]); }, piece);
+    if (piece.left >= Team::REACH)
+      take(folded<COMPENSATED, Team::EACH>([&](int k) { return Part{double(held.at[k]), 0.0}; }));
+    else
+      take(folded<COMPENSATED, Team::EACH>([&](int k) {
+        return Part{double(settled(team.place(k) < piece.left ? held.at[k] : T(0))), 0.0};
+      }));
   }
 
   // The same of term(k), of the k-th element that this thread holds.
@@ -128,9 +151,9 @@ struct RowSum {
     if constexpr (Team::WHOLE) {
       team.template sums<COMPENSATED, SLOT>(pending[0], add);
     } else {
-      __syncthreads();
-      for (long long i = 0; i < blocks_of<Team>(n); ++i) add(block_sums<Team, SLOT>(n)[i]);
-      __syncthreads();
+      team.wait();
+      for (long long i = 0; i < team.blocks(n); ++i) add(team.template sums_of_blocks<SLOT>(n)[i]);
+      team.wait();
     }
   }
 
@@ -149,7 +172,7 @@ struct RowSum {
       carry<0>(own);
       if (++step < Team::STEPS) return;
       step = 0;
-      block += team.warps();
+      block += team.apart();
     }
   }
 
@@ -163,7 +186,7 @@ struct RowSum {
         pending[LEVEL] = own;
     } else {
       own = lanes_tree<COMPENSATED, WARP>(own);
-      if (threadIdx.x % WARP == 0) block_sums<Team, SLOT>(n)[team.warp() + block] = own;
+      team.give(team.template sums_of_blocks<SLOT>(n) + block, own);
     }
   }
 };
@@ -175,14 +198,15 @@ struct Scores {
   using First = typename Row::First;
   const Team& team;
   const First* row;
-  long long n, kept;  // elements of the row, and of those how many shared memory keeps: whole blocks, or all
-  bool spent;     // whether the exponentials have taken the scores' place where they are kept
+  long long n, kept;  // elements of the row, and how many of them a block's shared memory keeps
+  bool spent = false;  // whether the exponentials have taken the scores' place where they are kept
+  bool near = false;   // whether fewer instructions give the exponentials
   Held<T, Team> x, e;
-  T m, rest;
-  double wide;  // rest, before it is rounded
+  T m = T(0), rest = T(0), floor = T(0);
+  double wide = 0.0;  // rest, before it is rounded
 
   __device__ __forceinline__ Scores(const Team& team, const First* row, long long n, long long kept)
-      : team(team), row(row), n(n), kept(Row::NORMALISED ? kept : 0), spent(false), m(T(0)), rest(T(0)), wide(0.0) {
+      : team(team), row(row), n(n), kept(Row::NORMALISED ? kept : 0) {
     if (Team::WHOLE) load_scores(whole_row(n));
   }
 
@@ -190,6 +214,8 @@ struct Scores {
   __device__ __forceinline__ void find(bool reread) {
     if constexpr (Row::NORMALISED) {
       find_maximum();
+      near = m > T(-Row::NEAR) && m < T(Row::NEAR);
+      floor = Row::floor(m);
       find_rest(!reread);
     } else if (Team::WHOLE) {
       exponentiate();
@@ -221,15 +247,15 @@ struct Scores {
   // Makes the part's x, and exp(x - m), what this thread holds.
   __device__ __forceinline__ void load(Piece piece) {
     if constexpr (!Team::WHOLE) {
-      if (piece.start < kept)
-        x.load(team, kept_elements<T, Team>(n), piece);
+      if (piece.room < kept)
+        x.take(team.template room<T>(n), piece);
       else
         load_scores(piece);
     }
   }
   __device__ __forceinline__ void load_exponentials(Piece piece) {
     if constexpr (!Team::WHOLE) {
-      if (spent && piece.start < kept) return e.load(team, kept_elements<T, Team>(n), piece);
+      if (spent && piece.room < kept) return e.take(team.template room<T>(n), piece);
       load(piece);
       exponentiate();
     }
@@ -243,13 +269,18 @@ struct Scores {
   }
 
   __device__ __forceinline__ void exponentiate() {
+    if (near) {
 #pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) e.at[k] = Row::exponential(x.at[k], m);
+      for (int k = 0; k < Team::EACH; ++k) e.at[k] = Row::near_exponential(x.at[k], m, floor);
+    } else {
+#pragma unroll
+      for (int k = 0; k < Team::EACH; ++k) e.at[k] = Row::exponential(x.at[k], m);
+    }
   }
 
   __device__ __forceinline__ void keep(const Held<T, Team>& held, Piece piece) {
     if constexpr (!Team::WHOLE)
-      if (piece.start < kept) held.keep(team, kept_elements<T, Team>(n), piece);
+      if (piece.room < kept) held.keep(team.template room<T>(n), piece);
   }
 
   __device__ __forceinline__ void find_rest(bool replace) {
@@ -286,7 +317,7 @@ struct RowArguments {
   const typename Row::Second* second;
   typename Row::Result* out;
   long long rows, classes;
-  long long kept;  // elements of a row, of each array that is read, that shared memory keeps: whole blocks, or all
+  long long kept;  // elements of a row, of each array that is read, that a block's shared memory keeps: whole BLOCKs
 };
 
 // out = value(x) for each row of x, which may be out itself.
@@ -303,15 +334,12 @@ __device__ __forceinline__ void rowwise_value(const RowArguments<Row>& a) {
       scores.load_exponentials(piece);
     else
       scores.load(piece);
-#pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      if (team.place(k) >= piece.left) continue;
-      typename Row::Result* place = out + piece.start + team.place(k);
+    write(team, out, piece, [&](int k) {
       if constexpr (Row::OF_EXPONENTIAL)
-        put(Row::value(scores.e.at[k], scores.rest), place);
+        return Row::value(scores.e.at[k], scores.rest);
       else
-        put(Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest), place);
-    }
+        return Row::value(Row::distance(scores.x.at[k], scores.m), scores.rest);
+    });
   });
 }
 
@@ -332,18 +360,18 @@ struct Operands {
     g.load(team, a.first + offset, piece);
     y.load(team, a.second + offset, piece);
     if constexpr (!Team::WHOLE)
-      if (piece.start < a.kept) {
-        g.keep(team, kept_elements<T, Team>(a.classes), piece);
-        y.keep(team, kept_elements<T, Team>(a.classes) + a.kept, piece);
+      if (piece.room < a.kept) {
+        g.keep(team.template room<T>(a.classes), piece);
+        y.keep(team.template room<T>(a.classes) + a.kept, piece);
       }
   }
 
   // Makes it what this thread holds again.
   __device__ __forceinline__ void load(Piece piece) {
     if constexpr (!Team::WHOLE) {
-      if (piece.start < a.kept) {
-        g.load(team, kept_elements<T, Team>(a.classes), piece);
-        y.load(team, kept_elements<T, Team>(a.classes) + a.kept, piece);
+      if (piece.room < a.kept) {
+        g.take(team.template room<T>(a.classes), piece);
+        y.take(team.template room<T>(a.classes) + a.kept, piece);
       } else {
         g.load(team, a.first + offset, piece);
         y.load(team, a.second + offset, piece);
@@ -370,11 +398,7 @@ __device__ __forceinline__ void rowwise_backward(const RowArguments<Row>& a) {
   const T sum = T(whole(summands.total()));
   pieces(team, a.classes, [&](Piece piece) {
     both.load(piece);
-#pragma unroll
-    for (int k = 0; k < Team::EACH; ++k) {
-      if (team.place(k) >= piece.left) continue;
-      put(Row::backward(both.g.at[k], both.y.at[k], sum), a.out + both.offset + piece.start + team.place(k));
-    }
+    write(team, a.out + both.offset, piece, [&](int k) { return Row::backward(both.g.at[k], both.y.at[k], sum); });
   });
 }
 

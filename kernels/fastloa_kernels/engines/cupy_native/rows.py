@@ -3,7 +3,7 @@
 import functools
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
@@ -12,7 +12,22 @@ from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, 
 from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
-SUM = 32  # bytes of shared memory that the sums over a strip of a row take
+# Bytes of shared memory: what is made once, what a warp takes, and what the sums over a block of a row do; and what a
+# block of threads keeps of a row at most, if others may keep the rest: then three share a multiprocessor, and one loads
+# while others compute. The blocks of a cluster have so many warps at most, for there to be registers for three as well.
+ONCE, KEY, SUMS, ROOM = 64, 16, 32, 72 << 10
+WARPS = 8
+UNKEPT = 4  # bytes that an element counts as where none is kept
+
+
+class _Shape(NamedTuple):
+    """How a team takes rows that none of its threads hold, and whether its shared memory keeps the `whole` of them."""
+
+    team: source.Team
+    threads: int
+    kept: int  # elements, by a block
+    bytes: int  # of shared memory
+    whole: bool
 
 
 class _Teams:
@@ -27,16 +42,32 @@ class _Teams:
         self._driver, self._teams, self._room, self._text = driver, teams, room, text
         self._shape, self._found = functools.lru_cache(self._shape_for), functools.cache(self._load)
 
-    def _shape_for(self, classes: int, shared: int) -> tuple[source.Team, int, int, int]:
-        """The team for rows of a length, its threads, the elements that shared memory keeps, and its bytes."""
+    def _shape_for(self, classes: int, shared: int, cluster: int) -> tuple[source.Team, int, int, int]:
+        """The team for rows of a length; of its blocks the threads, the elements that are kept, and the shared memory.
+
+        There may be so many bytes of shared memory, and so many blocks in a cluster.
+        """
         for team in self._teams:
             if team.limit is not None and classes <= team.limit:
                 return team, team.threads, 0, 0
-        blocks = -(-classes // BLOCK)
-        turns = -(-blocks * source.WARP // team.threads)
-        most = (shared - blocks * SUM) // self._room if self._room else 0
-        kept = classes if classes <= most else max(0, most) // BLOCK * BLOCK
-        return team, source.WARP * -(-blocks // turns), kept, blocks * SUM + kept * self._room
+        strips = [team for team in self._teams if team.limit is None and team.blocks <= cluster]
+        shapes = [self._strip_for(team, classes, shared) for team in strips]
+        found = next((shape for shape in shapes if shape.whole and shape.bytes <= ROOM), shapes[-1])
+        if found.bytes > shared:
+            raise ValueError(f"the cupy backend has no room for rows of {classes:,} elements on this device")
+        return found.team, found.threads, found.kept, found.bytes
+
+    def _strip_for(self, team: source.Team, classes: int, shared: int) -> _Shape:
+        blocks, size = -(-classes // BLOCK), BLOCK * (self._room or UNKEPT)
+        own, most = -(-blocks // team.blocks), team.threads // source.WARP
+        if team.blocks > 1:
+            most, shared = min(most, WARPS), min(shared, ROOM)
+        turns = -(-own // most)
+        warps = -(-own // turns)
+        taken = ONCE + team.blocks * warps * KEY + blocks * SUMS
+        kept = min(own, max(0, shared - taken) // size)
+        held = kept * size if self._room else 0
+        return _Shape(team, warps * source.WARP, kept * BLOCK if self._room else 0, taken + held, kept == own)
 
     def _load(self, team: source.Team, *dtypes: Any) -> Launch:
         """The kernel of a team for operands of these dtypes."""
@@ -49,9 +80,9 @@ class _Teams:
         ``pack(kept)`` gives the kernel's arguments, with as many elements of a row kept in shared memory.
         """
         rows, classes = first.shape
-        team, threads, kept, shared = self._shape(classes, self._driver.shared_memory())
+        team, threads, kept, shared = self._shape(classes, self._driver.shared_memory(), self._driver.cluster())
         launch = self._found(team, first.dtype, second.dtype, result.dtype)
-        launch(-(-rows // team.rows), threads, pack(kept), shared)
+        launch(-(-rows // team.rows) * team.blocks, threads, pack(kept), shared)
 
 
 class RowKernel:
@@ -87,9 +118,10 @@ class RowLossKernel:
     ) -> None:
         self._driver, self._form = driver, form
         self._total, self._finish = total, finish
+        normalised = isinstance(record, ProjectionLoss) or record.normalised  # or scores are read once
         self._pack = struct.Struct(f"9Pqqqq{3 + max(1, len(record.parameters))}d{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
-            driver, source.loss_teams(record, dtype, form), source.SIZES[dtype],
+            driver, source.loss_teams(record, dtype, form), source.SIZES[dtype] * normalised,
             functools.partial(source.row_loss_source, record, form, dtype),
         )  # fmt: skip
 

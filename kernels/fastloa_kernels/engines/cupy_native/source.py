@@ -17,6 +17,7 @@ from fastloa_kernels.sums import BLOCK, LANES
 
 THREADS, WARP = 256, 32  # as in map.cuh and sum.cuh
 RESIDENT = 1024  # threads that must fit on a multiprocessor at once where that takes a limit on registers: 64 for each
+CLUSTERS = (2, 4, 8)  # how many blocks may have a row together, where a device has clusters
 SIZES = {"float16": 2, "bfloat16": 2, "int16": 2, "float32": 4, "float64": 8}
 # What arrays may hold.
 STORED = {**SCALAR, "float16": "fastloa::Float16", "bfloat16": "fastloa::BFloat16", "int16": "fastloa::Int16"}
@@ -25,18 +26,22 @@ PUT = 504  # addresses that a launch takes along: with what else it takes, 4 KB 
 
 @dataclass(frozen=True)
 class Source:
-    """One piece of text, the names of its kernels, and whether they ask for more shared memory than they declare."""
+    """One piece of text, the names of its kernels, and whether they ask for more shared memory than they declare.
+
+    The blocks of threads that a launch starts are `cluster` together.
+    """
 
     text: str
     names: tuple[str, ...]
     shared: bool = False
+    cluster: int = 1
 
 
 @dataclass(frozen=True)
 class Team:
     """A way to share out the rows: up to `limit` classes, `rows` of them to a block of at most `threads`.
 
-    Without a limit a block has one row, and a warp for each `sums.BLOCK` of it.
+    Without a limit, `blocks` of threads have one row, whose warps take each `sums.BLOCK` of it in turn.
     """
 
     suffix: str
@@ -44,13 +49,15 @@ class Team:
     limit: int | None
     rows: int
     threads: int
+    blocks: int = 1
 
 
 @functools.cache
 def teams(held: int, most: int) -> tuple[Team, ...]:
     """The kinds of teams, for longer and longer rows, whose threads hold `held` elements each.
 
-    Blocks of many threads, which have few registers, leave rows that they do not hold to blocks of at most `most`.
+    Blocks of many threads, which have few registers, leave rows that they do not hold to blocks of at most `most`, one
+    or a cluster for each.
     """
     found = [
         Team(f"lanes{lanes}", f"LaneTeam<{held}, {lanes}>", lanes * held, THREADS // lanes, THREADS)
@@ -60,7 +67,11 @@ def teams(held: int, most: int) -> tuple[Team, ...]:
         block = min(threads * held, BLOCK)
         kind = f"BlockTeam<{held}, {block}, {threads * held // block}>"
         found.append(Team(f"span{threads}", kind, threads * held, 1, threads))
-    return *found, Team("strip", f"StripTeam<{held}, {BLOCK}>", None, 1, most)
+    strips = (
+        Team(f"strip{blocks}", f"StripTeam<{held}, {BLOCK}, {blocks}>", None, 1, most, blocks)
+        for blocks in (1, *CLUSTERS)
+    )
+    return *found, *strips
 
 
 def activation_teams(record: Rowwise | Projection, dtype: str) -> tuple[Team, ...]:
@@ -99,6 +110,7 @@ class Text:
     emitter: Emitter = field(default_factory=Emitter)
     members: list[str] = field(default_factory=list)
     entries: list[tuple[str, str, str, str]] = field(default_factory=list)
+    cluster: int = 1
 
     def constants(self, **numbers: int) -> None:
         text = ", ".join(f"{name} = {int(number)}" for name, number in numbers.items())
@@ -138,16 +150,17 @@ class Text:
         digest = hashlib.sha256(f"{self.include}{inner}{self.entries}".encode()).hexdigest()[:10]
         label = f"{self.label}_{'f32' if self.dtype == 'float32' else 'f64'}_{digest}"
         lines, names = [f'#include "{self.include}"', f"namespace formulas_{label} {{", inner, "}"], []
+        cluster = "" if self.cluster == 1 else f" __cluster_dims__({self.cluster}, 1, 1)"
         for suffix, arguments, bounds, call in self.entries:
             name = f"{label}{suffix}"
             operation = f"formulas_{label}::{struct}"
             lines.append(
-                f'extern "C" __global__ void __launch_bounds__({bounds}) {name}'
+                f'extern "C" __global__ void{cluster} __launch_bounds__({bounds}) {name}'
                 f"(const __grid_constant__ fastloa::{arguments.format(operation)} a) {{\n"
                 f"  fastloa::{call.format(operation)}(a);\n}}"
             )
             names.append(name)
-        return Source("\n".join(lines) + "\n", tuple(names))
+        return Source("\n".join(lines) + "\n", tuple(names), cluster=self.cluster)
 
 
 def parted(stored: tuple[str, ...]) -> bool:
@@ -370,6 +383,7 @@ def _of_team(text: Text, team: Team, stored: tuple[str, str, str] | None, argume
     # Of projections and pairs of float64 the compiler spills what registers would hold, unless it is told how many.
     limited = call.startswith(("projection", "paired")) and text.dtype == "float64" and team.limit is not None
     operation = f"{call}<{{0}}, fastloa::{team.kind}>"
+    text.cluster = team.blocks
     text.entry(f"_{team.suffix}", f"{arguments}<{{0}}>", team.threads, operation, limited=limited)
     return replace(text.source("Row"), shared=team.limit is None)
 
@@ -378,7 +392,10 @@ def _scores(text: Text, score: Formula, *, normalised: bool) -> None:
     text.constants(NORMALISED=normalised)
     text.member("score", score, "x")
     text.member("distance", rowwise.distance, "x m")
+    text.constants(NEAR=int(rowwise.NEAR))
     text.member("exponential", rowwise.exponential, "x m")
+    text.member("near_exponential", rowwise.near_exponential, "x m floor")
+    text.member("floor", rowwise.floor, "m")
     text.member("other", rowwise.other, "e")
     text.member("rest", rowwise.rest, "excess m", wide=True)
 

@@ -59,19 +59,24 @@ __device__ __forceinline__ void vector_row(const VectorArguments<Row>& a) {
     });
     sums[s] = whole(sum.total());
   }
-  const double t = Row::LABELLED ? double(a.target[row]) : 0.0;
-  const double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
-  if constexpr (Row::VALUE) {
-    if (team.leads()) {
-      const double loss = scale * Row::value(sums, t, a.parameters).at[0];
-      if (a.slots != nullptr)
-        a.slots[row] = loss;
-      else
-        a.out[row] = T(loss);
+  const auto coefficients = team.once([&] {
+    const double t = Row::LABELLED ? double(a.target[row]) : 0.0;
+    const double scale = a.sample_weight != nullptr ? double(a.sample_weight[row]) : 1.0;
+    if constexpr (Row::VALUE) {
+      if (team.leads()) {
+        const double loss = scale * Row::value(sums, t, a.parameters).at[0];
+        if (a.slots != nullptr)
+          a.slots[row] = loss;
+        else
+          a.out[row] = T(loss);
+      }
     }
-  }
+    if constexpr (Row::GRAD)
+      return Row::coefficients(scale / read(a.divisor), sums, t, a.parameters);
+    else
+      return Values<double, 1>{};
+  });
   if constexpr (Row::GRAD) {
-    const auto coefficients = Row::coefficients(scale / read(a.divisor), sums, t, a.parameters);
     pieces(team, n, [&](Piece piece) {
       if constexpr (!Team::WHOLE) held.load(team, a, piece);
 #pragma unroll
