@@ -130,6 +130,12 @@ class TogetherOnDevice(Together):
         """What a kernel takes only one of: a dtype for each row."""
         return p.dtype.name, *(state.dtype.name for state in states)
 
+    def take(self, grads: Sequence[Any], *, written: bool) -> bool:
+        """Take these gradients, if kernels find them by a table."""
+        with self._device:
+            serve = self.engine.tables_serve()
+        return serve and super().take(grads, written=written)
+
     @property
     def _table(self) -> Any:
         if self._kept_table is None:

@@ -95,6 +95,24 @@ def test_a_list_takes_as_many_launches_as_one_array_and_has_the_cpus_bits(monkey
 
 
 @own_arrays
+def test_a_list_whose_launches_are_recorded_goes_one_by_one_and_all_at_once_again(monkeypatch):
+    engine, launches, original = engines.load_engine("cuda"), [], toolchain.Kernel._simulate
+    monkeypatch.setattr(toolchain.Kernel, "_simulate", lambda *a: (launches.append(a), original(*a)))
+    p, q, recording, counts = lists(0, "float32", SIZES), lists(0, "float32", SIZES), [True, False, True, False], []
+    monkeypatch.setattr(engine, "tables_serve", lambda: not recording[0])
+    optimizer, expected = fl.Adam(p, backend="cuda"), fl.Adam(q)
+    for seed in range(1, 5):
+        optimizer.step(lists(seed, "float32", SIZES))
+        expected.step(lists(seed, "float32", SIZES))
+        counts.append(len(launches))
+        recording.pop(0)
+        launches.clear()
+    assert counts == [len(SIZES), 1, len(SIZES), 1]
+    for own, wanted in zip(p, q, strict=True):
+        np.testing.assert_array_equal(own, wanted)
+
+
+@own_arrays
 def test_16_bit_lists_go_one_by_one():
     found = [stepped("AdamW", ml_dtypes.bfloat16, backend, {}) for backend in ("cuda", "cpu")]
     for own, wanted in zip(*found, strict=True):

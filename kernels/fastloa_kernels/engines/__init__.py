@@ -68,7 +68,7 @@ class Engine(Protocol):
     """Kernels take C-contiguous, aligned arrays of one compute dtype in the engine's own `library`.
 
     Maps and sums also take many arrays at once, by their addresses: on the CPU with ``kernel.over_arrays``, on a GPU
-    ``over_arrays`` gives another kernel, and ``table`` what it finds them by.
+    ``over_arrays`` gives another kernel, and ``table`` what it finds them by, while ``tables_serve``.
 
     Where `sixteen_bits`, those that compute in float32 take 16-bit arrays too, and round what they write there once:
     maps and sums in any place, rows in those of operands and results, but not of weights, nor of the rows' losses.

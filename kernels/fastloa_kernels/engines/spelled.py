@@ -170,9 +170,9 @@ def numbers_of(count: int) -> Callable[..., Any]:
     return _written("numbers", ["def numbers(places, steps, i):", f"    return ({parts})"])
 
 
-def first_of_three(a: Any, b: Any, c: Any) -> Any:
-    """The first of three arguments, for numbers that are there already."""
-    return a
+def by_value(numbers: Any, steps: Any, i: Any) -> Any:
+    """The same of numbers that are no arrays."""
+    return numbers
 
 
 def as_tuple(outputs: int) -> Callable[..., Any]:

@@ -79,6 +79,10 @@ class Engine:
         """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
         return self._driver.places_of(like)
 
+    def tables_serve(self) -> bool:
+        """Whether tables may be used: they tell their addresses to what is recorded as well."""
+        return True
+
     def table(self, places: Any, sizes: Any, varying: int) -> Table:
         return Table(self._driver, places, sizes, varying)
 

@@ -350,17 +350,14 @@ class Engine:
         return many.Table(self.xp, places, sizes, varying)
 
     def places_of(self, like: Sequence[Any]) -> lists.Places:
-        """``places(arrays)``: the addresses of such arrays' elements; 0 where a kernel may not have them."""
+        """``places(arrays)``: the addresses of the elements of such arrays, 0 where they are not in order."""
         if SIMULATED:
             return lambda arrays: [x.ctypes.data if x.flags.carray else 0 for x in arrays]
-        found = lists.places_of(self.xp.cuda.runtime.getDevice(), like)
+        return lists.places_of(self.xp.cuda.runtime.getDevice(), like)
 
-        def places(arrays: Sequence[Any]) -> list[int]:
-            # What is recorded is played back with the gradients it was recorded with, which a table would not tell.
-            recording = self.xp.cuda.get_current_stream().is_capturing()
-            return [0] * len(arrays) if recording else found(arrays)
-
-        return places
+    def tables_serve(self) -> bool:
+        """Whether tables may be used: what is recorded is played back with gradients that they tell no more."""
+        return SIMULATED or not self.xp.cuda.get_current_stream().is_capturing()
 
     def label_weights(
         self, labels: Any, class_weight: Any, sample_weight: Any, ignore_index: int, classes: int

@@ -72,7 +72,7 @@ def pointer(dtype: str) -> Any:
 
 def reader(count: int, *, on_device: bool) -> Any:
     """``read(numbers, steps, array)``: a tuple of `count` numbers for that array, given as in `Numbers`."""
-    return device(spelled.numbers_of(count) if on_device else spelled.first_of_three)
+    return device(spelled.numbers_of(count) if on_device else spelled.by_value)
 
 
 def map_kernel(formula: Any, inputs: int, places: tuple[int, ...], dtype: str, read: Any) -> Callable[..., None]:
