@@ -5,6 +5,7 @@ import pytest
 from fastloa_kernels.engines import RowForm, RowOptions, load_engine
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.engines.cupy_native.teams import loss_teams
 from fastloa_kernels.formulas.rowwise import SOFTMAX
 from fastloa_kernels.records import Projection, ProjectionLoss, RowLoss, Rowwise
 
@@ -39,14 +40,14 @@ def engine(request):
         of_losses = (
             source.row_loss_source(record, everything(record, labels), dtype, team)
             for record, labels in (parameter.values for parameter in LABELLED)
-            for team in catalogue.used(source.loss_teams(record, dtype, everything(record, labels)), lengths(record))
+            for team in catalogue.used(loss_teams(record, dtype, everything(record, labels)), lengths(record))
         )
         of_few_classes = (
             source.row_loss_source(record, form, dtype, team)
             for record in catalogue.records(RowLoss, ProjectionLoss).values()
             if record not in ALIKE
             for form in catalogue.row_loss_forms(record)
-            for team in catalogue.used(source.loss_teams(record, dtype, form), [FEW])
+            for team in catalogue.used(loss_teams(record, dtype, form), [FEW])
         )
         of_activations = catalogue.row_sources(dtype, lengths=SHIM)
         driver.prepare([*of_activations, *of_losses, *of_few_classes, *catalogue.other_sources(dtype)])

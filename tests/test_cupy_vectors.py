@@ -8,6 +8,7 @@ import pytest
 from fastloa_kernels.engines import load_engine
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.engine import Engine
+from fastloa_kernels.engines.cupy_native.teams import vector_teams
 from fastloa_kernels.records import PairedLoss, VectorLoss
 
 from tests.mirrored import Mirrored
@@ -34,7 +35,7 @@ def engine(request):
         driver.prepare([
             *(source.vector_loss_source(record, form, dtype, team)
               for record in catalogue.records(VectorLoss, PairedLoss).values() for form in forms_of(record)
-              for team in catalogue.used(source.vector_teams(dtype, record), LENGTHS)),
+              for team in catalogue.used(vector_teams(dtype, record), LENGTHS)),
             *catalogue.other_sources(dtype),
         ])  # fmt: skip
     return Engine(driver)

@@ -6,6 +6,7 @@ import pkgutil
 from fastloa_kernels import forms, formulas
 from fastloa_kernels.engines import RowForm
 from fastloa_kernels.engines.cupy_native import alignments, source
+from fastloa_kernels.engines.cupy_native.teams import activation_teams, loss_teams, vector_teams
 from fastloa_kernels.formulas.activations import ELU
 from fastloa_kernels.formulas.folded import DESCENT_SQUARE
 from fastloa_kernels.formulas.losses import MSE_LOSS
@@ -139,7 +140,7 @@ def row_sources(dtype, half=None, lengths=None):
     """
     for record in records(Rowwise, Projection).values():
         for form in ("value", "backward_from_output"):
-            teams = source.activation_teams(record, dtype)
+            teams = activation_teams(record, dtype)
             for team in teams if lengths is None else used(teams, lengths):
                 stored = None if half is None else (half, half if form == "value" else dtype, half)
                 yield source.row_source(record, form, dtype, team, stored)
@@ -162,7 +163,7 @@ def row_loss_sources(dtype, suffixes=None, half=None):
     """Give the text of every form of every row loss, for the teams of these suffixes or for all."""
     for record in records(RowLoss, ProjectionLoss).values():
         for form in row_loss_forms(record):
-            for team in source.loss_teams(record, dtype, form):
+            for team in loss_teams(record, dtype, form):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.row_loss_source(record, form, dtype, team, half and (half,) * 3)
 
@@ -177,7 +178,7 @@ def vector_loss_sources(dtype, suffixes=None):
     """Give the text of every form of every loss of vectors or pairs, for the teams of these suffixes or for all."""
     for record in records(VectorLoss, PairedLoss).values():
         for form in vector_forms(record):
-            for team in source.vector_teams(dtype, record):
+            for team in vector_teams(dtype, record):
                 if suffixes is None or team.suffix in suffixes:
                     yield source.vector_loss_source(record, form, dtype, team)
 

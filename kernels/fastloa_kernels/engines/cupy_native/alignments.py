@@ -8,6 +8,7 @@ from fastloa_kernels.engines.alignments import ALPHAS, BETAS, LINKS, POSTERIORS,
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
+from fastloa_kernels.engines.cupy_native.teams import THREADS, WARP
 from fastloa_kernels.records import AlignmentLoss
 
 ROOMS = 1 << 27  # numbers that are held at a time, if a sequence has no more: 1 GB
@@ -29,7 +30,7 @@ def alignment_source(record: AlignmentLoss, form: str, dtype: str) -> source.Sou
     text.member("factor", record.factor, "weight divisor length", wide=True)
     text.member("posterior", record.posterior, f"{pair('forward')} {pair('backward')} {pair('loss')}", wide=True)
     text.member("slope", record.slope, "factor total loss", wide=True)
-    text.entry("", "AlignmentArguments<{0}>", source.THREADS, "alignments<{0}>")
+    text.entry("", "AlignmentArguments<{0}>", THREADS, "alignments<{0}>")
     return text.source("Loss")
 
 
@@ -57,7 +58,7 @@ class AlignmentKernel:
         places = [0 if array is None else driver.pointer(array) for array in arrays]
         flags = options.blank, options.zero_infinity, options.averaged
         numbers = steps, count, classes, rows, width, *flags, *number(driver, options.divisor)
-        threads = min(source.THREADS, source.WARP * -(-max(width, classes) // source.WARP))
+        threads = min(THREADS, WARP * -(-max(width, classes) // WARP))
         for start in range(0, count, step or 1):
             self._launch(min(step, count - start), threads, self._pack(*places, start, *numbers))
         if not summed:

@@ -8,6 +8,7 @@ from fastloa_kernels.engines import lists
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver
 from fastloa_kernels.engines.cupy_native.maps import LETTER, NUMBER, Layout, number
+from fastloa_kernels.engines.cupy_native.teams import THREADS
 from fastloa_kernels.forms import Form
 from fastloa_kernels.sums import LANES
 
@@ -59,7 +60,7 @@ class Table:
             return
         for i in range(0, self.arrays, source.PUT):
             some = self._own[i : i + source.PUT].tobytes()
-            self._put(1, source.THREADS, struct.pack(f"Pq{8 * source.PUT}s", self._row + 8 * i, len(some) // 8, some))
+            self._put(1, THREADS, struct.pack(f"Pq{8 * source.PUT}s", self._row + 8 * i, len(some) // 8, some))
         self._recorded |= recording
         self._sent[:] = self._own
 
@@ -93,7 +94,7 @@ class _Kernel:
         if self._narrow:
             parameters = tuple([c_float(p).value for p in parameters])
         arguments = self._pack(*table.pointers(row), *numbers, *no_leading, *parameters, *no_parameters, *rest)
-        self._launch(table.chunks, source.THREADS, arguments)
+        self._launch(table.chunks, THREADS, arguments)
 
     def _number(self, value: Any) -> tuple[int, int, float]:
         if isinstance(value, self._driver.array):

@@ -8,6 +8,7 @@ from typing import Any
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
 from fastloa_kernels.engines.cupy_native.strides import LIMIT, collapsed
+from fastloa_kernels.engines.cupy_native.teams import THREADS
 from fastloa_kernels.forms import Form
 from fastloa_kernels.sums import BLOCK, LANES
 
@@ -106,7 +107,7 @@ class MapKernel:
         leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
         launch, tile = self._found(tuple([x.dtype for x in arrays]))
-        launch(-(-size // tile), source.THREADS, self._pack(*values))
+        launch(-(-size // tile), THREADS, self._pack(*values))
 
     def run_at(self, places: list[int], like: Any, parameters: tuple[float, ...]) -> None:
         """The same for arrays like this one, of which the addresses are known, and no numbers from elsewhere."""
@@ -115,13 +116,13 @@ class MapKernel:
         if found is None:
             found = self._alike[dtype] = self._found((dtype,) * len(places))
         launch, tile = found
-        launch(-(-size // tile), source.THREADS, self._pack(*self._layout.of_places(places, size, (), parameters)))
+        launch(-(-size // tile), THREADS, self._pack(*self._layout.of_places(places, size, (), parameters)))
 
     def _load(self, dtypes: tuple[Any, ...], *, strided: bool = False) -> tuple[Launch, int]:
         """The kernel for arrays of these dtypes, and how many elements a block of it maps."""
         stored = tuple([dtype.name for dtype in dtypes])
         (launch,) = self._driver.load(source.map_source(*self._texts, stored, strided=strided))
-        return launch, 4 * source.THREADS if strided else tile_size(self._form, stored)
+        return launch, 4 * THREADS if strided else tile_size(self._form, stored)
 
     def _run_strided(
         self, arrays: tuple[Any, ...], size: int, leading: tuple[Any, ...], parameters: tuple[Any, ...]
@@ -137,7 +138,7 @@ class MapKernel:
         leading = self._layout.narrowed(leading)
         values = self._layout.values(arrays, size, leading, parameters)
         filled = [number for row in (shape, *strides) for number in (*row, *[0] * (LIMIT - len(row)))]
-        launch(-(-size // tile), source.THREADS, self._pack_strided(*values, len(shape), *filled))
+        launch(-(-size // tile), THREADS, self._pack_strided(*values, len(shape), *filled))
 
     def _run_copies(self, arrays: tuple[Any, ...], leading: tuple[Any, ...], parameters: tuple[Any, ...]) -> None:
         """For the rare layouts with more dimensions than a kernel takes."""
@@ -152,7 +153,7 @@ class MapKernel:
 def tile_size(form: Form, stored: tuple[str, ...]) -> int:
     """How many elements a block maps, as in map.cuh."""
     lanes, inputs = 16 // min(source.SIZES[dtype] for dtype in stored), form.inputs + source.parted(stored)
-    return source.THREADS * (2 * lanes if inputs == 1 else min(lanes, 4) if inputs > 4 else lanes)
+    return THREADS * (2 * lanes if inputs == 1 else min(lanes, 4) if inputs > 4 else lanes)
 
 
 class Finish:
@@ -205,5 +206,5 @@ class SumKernel:
             arrays = inputs + outputs
             values = self._layout.values(arrays, size, leading, parameters)
             launch = self._found(tuple([x.dtype for x in arrays]))
-            launch(blocks, source.THREADS, self._pack(*values, high, high + 8 * blocks))
+            launch(blocks, THREADS, self._pack(*values, high, high + 8 * blocks))
         return partials, blocks

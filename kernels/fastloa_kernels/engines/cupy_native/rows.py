@@ -9,6 +9,7 @@ from fastloa_kernels.engines import RowForm, RowOptions
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver, Launch
 from fastloa_kernels.engines.cupy_native.maps import NUMBER, Finish, SumKernel, number
+from fastloa_kernels.engines.cupy_native.teams import THREADS, WARP, Team, activation_teams, loss_teams, vector_teams
 from fastloa_kernels.records import PairedLoss, Projection, ProjectionLoss, RowLoss, Rowwise, VectorLoss
 from fastloa_kernels.sums import BLOCK, LANES
 
@@ -23,7 +24,7 @@ UNKEPT = 4  # bytes that an element counts as where none is kept
 class _Shape(NamedTuple):
     """How a team takes rows that none of its threads hold, and whether its shared memory keeps the `whole` of them."""
 
-    team: source.Team
+    team: Team
     threads: int
     kept: int  # elements, by a block
     bytes: int  # of shared memory
@@ -36,13 +37,11 @@ class _Teams:
     `room` is the bytes of shared memory that an element of a row takes where it is kept there, or 0 if none is.
     """
 
-    def __init__(
-        self, driver: Driver, teams: tuple[source.Team, ...], room: int, text: Callable[..., source.Source]
-    ) -> None:
+    def __init__(self, driver: Driver, teams: tuple[Team, ...], room: int, text: Callable[..., source.Source]) -> None:
         self._driver, self._teams, self._room, self._text = driver, teams, room, text
         self._shape, self._found = functools.lru_cache(self._shape_for), functools.cache(self._load)
 
-    def _shape_for(self, classes: int, shared: int, cluster: int) -> tuple[source.Team, int, int, int]:
+    def _shape_for(self, classes: int, shared: int, cluster: int) -> tuple[Team, int, int, int]:
         """The team for rows of a length; of its blocks the threads, the elements that are kept, and the shared memory.
 
         There may be so many bytes of shared memory, and so many blocks in a cluster.
@@ -57,9 +56,9 @@ class _Teams:
             raise ValueError(f"the cupy backend has no room for rows of {classes:,} elements on this device")
         return found.team, found.threads, found.kept, found.bytes
 
-    def _strip_for(self, team: source.Team, classes: int, shared: int) -> _Shape:
+    def _strip_for(self, team: Team, classes: int, shared: int) -> _Shape:
         blocks, size = -(-classes // BLOCK), BLOCK * (self._room or UNKEPT)
-        own, most = -(-blocks // team.blocks), team.threads // source.WARP
+        own, most = -(-blocks // team.blocks), team.threads // WARP
         if team.blocks > 1:
             most, shared = min(most, WARPS), min(shared, ROOM)
         turns = -(-own // most)
@@ -67,9 +66,9 @@ class _Teams:
         taken = ONCE + team.blocks * warps * KEY + blocks * SUMS
         kept = min(own, max(0, shared - taken) // size)
         held = kept * size if self._room else 0
-        return _Shape(team, warps * source.WARP, kept * BLOCK if self._room else 0, taken + held, kept == own)
+        return _Shape(team, warps * WARP, kept * BLOCK if self._room else 0, taken + held, kept == own)
 
-    def _load(self, team: source.Team, *dtypes: Any) -> Launch:
+    def _load(self, team: Team, *dtypes: Any) -> Launch:
         """The kernel of a team for operands of these dtypes."""
         (launch,) = self._driver.load(self._text(team, tuple([dtype.name for dtype in dtypes])))
         return launch
@@ -92,7 +91,7 @@ class RowKernel:
         self._driver = driver
         self._pack = struct.Struct("PPPqqq").pack
         self._teams = _Teams(
-            driver, source.activation_teams(record, dtype), source.SIZES[dtype] * (1 if form == "value" else 2),
+            driver, activation_teams(record, dtype), source.SIZES[dtype] * (1 if form == "value" else 2),
             functools.partial(source.row_source, record, form, dtype),
         )  # fmt: skip
 
@@ -121,7 +120,7 @@ class RowLossKernel:
         normalised = isinstance(record, ProjectionLoss) or record.normalised  # or scores are read once
         self._pack = struct.Struct(f"9Pqqqq{3 + max(1, len(record.parameters))}d{NUMBER}{NUMBER}").pack
         self._teams = _Teams(
-            driver, source.loss_teams(record, dtype, form), source.SIZES[dtype] * normalised,
+            driver, loss_teams(record, dtype, form), source.SIZES[dtype] * normalised,
             functools.partial(source.row_loss_source, record, form, dtype),
         )  # fmt: skip
 
@@ -156,7 +155,7 @@ class VectorLossKernel:
         pointers = record.vectors + self._results + 4
         self._pack = struct.Struct(f"{pointers}Pqq{max(1, len(record.parameters))}d{NUMBER}").pack
         self._teams = _Teams(
-            driver, source.vector_teams(dtype, record), 0,
+            driver, vector_teams(dtype, record), 0,
             functools.partial(source.vector_loss_source, record, form, dtype),
         )  # fmt: skip
 
@@ -190,7 +189,7 @@ class PairedLossKernel:
         self._pack = struct.Struct(f"{5 + self._results}Pqqq{parameters}d{NUMBER}").pack
         self._teams = _Teams(
             driver,
-            source.vector_teams(dtype, record),
+            vector_teams(dtype, record),
             0,
             functools.partial(source.vector_loss_source, record, form, dtype),
         )
@@ -231,7 +230,7 @@ class LabelWeights:
         if blocks:
             weights = [0 if array is None else driver.pointer(array) for array in (class_weight, sample_weight)]
             arguments = self._pack(driver.pointer(labels), *weights, size, ignore_index, classes, *places)
-            self._launch(blocks, source.THREADS, arguments)
+            self._launch(blocks, THREADS, arguments)
         bad, total = driver.xp.empty((), "int64"), driver.xp.empty((), "float64")
         self._finish(1, LANES, self._pack_finish(*places, blocks, driver.pointer(total), driver.pointer(bad)))
         return bad, total

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastloa_kernels.engines.cupy_native import source
 from fastloa_kernels.engines.cupy_native.driver import Driver
+from fastloa_kernels.engines.cupy_native.teams import THREADS
 
 
 class Uniforms:
@@ -18,6 +19,6 @@ class Uniforms:
         """Fill a contiguous array with the numbers of a stream from that one on."""
         block, odd = divmod(start, 2)
         if out.size:
-            blocks = -(-((odd + out.size + 1) // 2) // source.THREADS)
+            blocks = -(-((odd + out.size + 1) // 2) // THREADS)
             arguments = self._pack(self._driver.pointer(out), seed, stream, block, out.size, odd)
-            self._launch(blocks, source.THREADS, arguments)
+            self._launch(blocks, THREADS, arguments)

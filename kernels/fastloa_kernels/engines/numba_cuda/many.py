@@ -22,20 +22,7 @@ from fastloa_kernels.sums import BLOCK, LANES
 
 
 class Table:
-    """Many arrays of one dtype by their addresses.
-
-    Parameters
-    ----------
-    xp : module
-        CuPy, or NumPy in the simulator.
-    places : array of int64, shape (operands, arrays)
-        The address of each operand of each array. Kernels find the arrays whose addresses it holds when they are
-        launched, but only the row `varying` may change.
-    sizes : array of int64, shape (arrays,)
-        How many elements each array has.
-    varying : int
-        The row that may change.
-    """
+    """Many arrays of one dtype, by the addresses of their operands: of `places`, only the row `varying` may change."""
 
     def __init__(self, xp: Any, places: Any, sizes: Any, varying: int) -> None:
         self._xp, self._own, self._sent = xp, places[varying], places[varying].copy()
