@@ -22,13 +22,13 @@ UNKEPT = 4  # bytes that an element counts as where none is kept
 
 
 class _Shape(NamedTuple):
-    """How a team takes rows that none of its threads hold, and whether its shared memory keeps the `whole` of them."""
+    """How a team takes rows that its threads do not hold, and whether they go into `ROOM` of each block."""
 
     team: Team
     threads: int
     kept: int  # elements, by a block
     bytes: int  # of shared memory
-    whole: bool
+    fits: bool
 
 
 class _Teams:
@@ -51,7 +51,7 @@ class _Teams:
                 return team, team.threads, 0, 0
         strips = [team for team in self._teams if team.limit is None and team.blocks <= cluster]
         shapes = [self._strip_for(team, classes, shared) for team in strips]
-        found = next((shape for shape in shapes if shape.whole and shape.bytes <= ROOM), shapes[-1])
+        found = next((shape for shape in shapes if shape.fits), shapes[-1])
         if found.bytes > shared:
             raise ValueError(f"the cupy backend has no room for rows of {classes:,} elements on this device")
         return found.team, found.threads, found.kept, found.bytes
@@ -64,9 +64,8 @@ class _Teams:
         turns = -(-own // most)
         warps = -(-own // turns)
         taken = ONCE + team.blocks * warps * KEY + blocks * SUMS
-        kept = min(own, max(0, shared - taken) // size)
-        held = kept * size if self._room else 0
-        return _Shape(team, warps * WARP, kept * BLOCK if self._room else 0, taken + held, kept == own)
+        kept = min(own, max(0, shared - taken) // size) * BLOCK if self._room else 0
+        return _Shape(team, warps * WARP, kept, taken + kept * self._room, taken + own * size <= ROOM)
 
     def _load(self, team: Team, *dtypes: Any) -> Launch:
         """The kernel of a team for operands of these dtypes."""
