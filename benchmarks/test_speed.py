@@ -9,7 +9,8 @@ Others are not in it: `fastloa bench --compare` lets them take turns, which a no
 import numpy as np
 import pytest
 
-from fastloa.cli.bench_cases import Place, cases
+from fastloa.cli.bench_case import Place
+from fastloa.cli.bench_cases import cases
 
 
 @pytest.mark.parametrize("size", ["1e4", "1e6"])

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import fastloa as fl
 from fastloa.cli.app import app
 from fastloa.cli.bench import TOLERANCE, Settings, disagreement, on_host, point
-from fastloa.cli.bench_cases import Place, cases
+from fastloa.cli.bench_case import Place
+from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_peers import COMPILED, PEERS, library
 from fastloa.cli.timing import Competitor
 
@@ -36,6 +38,12 @@ def test_numpy_agrees_as_people_write_it(name):
     plain = case.plain(inputs, PLACE)
     assert plain is None or disagreement(expected, plain, TOLERANCE[4]) is None
     assert case.size(inputs) >= sum(x.nbytes for x in inputs)
+
+
+def test_nothing_is_left_out():
+    measured = {case.operation for case in cases().values()}
+    assert {*fl.activations.__all__, *fl.losses.__all__} <= measured
+    assert set(fl.optimizers.__all__) - measured == {"LBFGS", "Lookahead"}  # which step by what they are given
 
 
 @pytest.mark.parametrize("peer", [*PEERS, COMPILED])

@@ -10,7 +10,7 @@ import numpy as np
 import fastloa as fl
 from fastloa import backends
 from fastloa.cli.bench import on_host
-from fastloa.cli.bench_cases import Place
+from fastloa.cli.bench_case import Place
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 import fastloa as fl
 from benchmarks.device.place import Device, ends, tiled
 from benchmarks.device.timing import Clock, measure
-from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, flat, on_host
-from fastloa.cli.bench_cases import Case, cases
+from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, flat, on_host, shape_of
+from fastloa.cli.bench_case import Case
+from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_torch import Compiled, Tensors, Torch, outermost
 from fastloa.cli.timing import Competitor, Time
 
@@ -109,6 +110,10 @@ def rows(plan: Plan) -> Iterator[Row]:
                 continue
             if plan.dry:  # a simulated thread costs as much as thousands
                 yield of_case(plan, "rows", case, (3, plan.size), 1, dtype_of(dtype))
+                continue
+            if case.whole:
+                for size in case.sizes[1:]:
+                    yield of_case(plan, "rows", case, shape_of(size, rows=True), 1, dtype_of(dtype))
                 continue
             for classes in CLASSES_OF_ROWS if known and dtype == "float32" else SAMPLED_ROWS:
                 drawn = max(1, min(TILE // classes, total // classes))

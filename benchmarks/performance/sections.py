@@ -16,7 +16,8 @@ from benchmarks.performance.bars import WIDE
 from fastloa.activations import __all__ as ACTIVATIONS
 from fastloa.cli import bench_report
 from fastloa.cli.bench import Settings, dtype_of, point
-from fastloa.cli.bench_cases import Case, Place, cases
+from fastloa.cli.bench_case import Case, Place
+from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_peers import COMPILED, GIVEN, PEERS, library
 from fastloa.cli.bench_torch import Torch, outermost
 from fastloa.cli.timing import Competitor

@@ -17,15 +17,14 @@ from tqdm.auto import tqdm
 import fastloa as fl
 from fastloa import backends
 from fastloa.cli import bench_report
-from fastloa.cli.bench_cases import Case, Place, Shape, cases
+from fastloa.cli.bench_case import Case, Place, Shape
+from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_peers import COMPILED, PEERS, library
 from fastloa.cli.console import fail
 from fastloa.cli.timing import Competitor, Time, copies, measure
 from fastloa.config import config
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-SIZES = ("3", "1000000", "16777216")
-ROW_SIZES = ("1x3", "65536x10", "8192x1000", "512x50257")
 TOLERANCE = {2: 2e-2, 4: 1e-4, 8: 1e-9}  # by the dtype's bytes: formulas as people write them lose digits
 
 
@@ -41,7 +40,7 @@ class Choice:
     def points(self) -> Iterator[tuple[Case, Shape, Any, str]]:
         """Name everything to measure, one backend and dtype after the other."""
         for backend, dtype, case in product(self.backends, self.dtypes, self.cases):
-            for size in self.sizes or (ROW_SIZES if case.rows else SIZES):
+            for size in self.sizes or case.sizes:
                 yield case, shape_of(size, rows=case.rows), dtype, backend
 
 

@@ -59,6 +59,7 @@ LOSSES: Mapping[str, Callable[..., Any]] = {
     "exponential_loss": lambda jax, x, t: jax.numpy.exp(-t * x).mean(),
     "poisson_nll_loss": lambda jax, x, t: (jax.numpy.exp(x) - t * x).mean(),
     "cross_entropy": _cross_entropy,
+    "linear_cross_entropy": lambda jax, x, weight, labels: _cross_entropy(jax, x @ weight.T, labels),
     "nll_loss": _nll,
 }
 
@@ -85,10 +86,20 @@ class Jax(Library):
         function = self._function(name, row.options)
         return None if function is None else self._call(lambda g, x: self.jax.vjp(function, x)[1](g)[0], arrays)
 
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """The value and the gradient of the loss of that name."""
+    def loss(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], wanted: tuple[int, ...]
+    ) -> Competitor | None:
+        """The value and the gradients of the loss of that name."""
         formula = LOSSES.get(name)
-        return None if formula is None else self._call(self.jax.value_and_grad(partial(formula, self.jax)), arrays)
+        if formula is None:
+            return None
+        derived = self.jax.value_and_grad(partial(formula, self.jax), wanted)
+
+        def value_and_grad(*given: Any) -> tuple[Any, ...]:
+            value, grads = derived(*given)
+            return value, *grads
+
+        return self._call(value_and_grad, arrays)
 
     def _function(self, name: str, options: Mapping[str, Any]) -> Callable[..., Any] | None:
         function = getattr(self.jax.nn, NAMES.get(name, name), None) or getattr(self.jax.numpy, name, None)

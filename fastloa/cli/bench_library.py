@@ -20,8 +20,10 @@ class Library:
         """Its backward, from its input or its output."""
         return None
 
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """The value and the gradient of a loss."""
+    def loss(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], wanted: tuple[int, ...]
+    ) -> Competitor | None:
+        """The value of a loss, and its gradients in the arrays at the places `wanted`."""
         return None
 
     def step(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:

@@ -52,7 +52,9 @@ class Numexpr(Library):
         """Its backward."""
         return self._map(name, form, dict(zip("gx", arrays, strict=True)), allocate=allocate)
 
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+    def loss(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], wanted: tuple[int, ...]
+    ) -> Competitor | None:
         """The sum, divided, and the gradient of the loss of that name."""
         found = EXPRESSIONS.get((name, "value_and_grad"))
         if found is None:

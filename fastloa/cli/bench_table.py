@@ -75,6 +75,8 @@ class Row:
         For a loss, ``draw(rng, shape)`` gives predictions and targets.
     rows : bool
         Whether it takes matrices, although its kind takes any arrays.
+    wanted : tuple of int
+        The places of the arrays in which a loss of several has gradients, where they are not the first.
     """
 
     numpy: Mapping[str, Formula] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Row:
     options: Mapping[str, Any] = field(default_factory=dict)
     draw: Draw | None = None
     rows: bool = False
+    wanted: tuple[int, ...] = ()
 
 
 def _masked(xp: Any, g: Any, x: Any) -> Any:
@@ -148,6 +151,24 @@ def _nll(xp: Any, x: Any, labels: Any) -> tuple[Any, Any]:
     rows, grad = xp.arange(len(x)), xp.zeros_like(x)
     grad[rows, labels] = -1 / len(x)
     return -x[rows, labels].mean(), grad
+
+
+def _linear_cross_entropy(xp: Any, x: Any, weight: Any, labels: Any) -> tuple[Any, Any, Any]:
+    value, slopes = _cross_entropy(xp, x @ weight.T, labels)
+    return value, slopes @ weight, slopes.T @ x
+
+
+def _nt_xent(xp: Any, x: Any, labels: Any) -> tuple[Any, Any]:
+    length = xp.linalg.norm(x, axis=-1, keepdims=True)
+    z = x / length
+    e = xp.exp(z @ z.T / 0.07)
+    alike = labels[:, None] == labels
+    other = alike & ~xp.eye(len(x), dtype=bool)
+    negatives = xp.where(alike, 0, e).sum(axis=-1, keepdims=True)
+    p, weights = e / (e + negatives), xp.where(other, 1 / (e + negatives), 0).sum(axis=-1, keepdims=True)
+    slopes = xp.where(other, p - 1, xp.where(alike, 0, e * weights)) / other.sum()
+    g = (slopes + slopes.T) @ z / 0.07
+    return -xp.log(p[other]).sum() / other.sum(), (g - z * (z * g).sum(axis=-1, keepdims=True)) / length
 
 
 def _sgd(xp: Any, p: Any, g: Any) -> None:
@@ -310,6 +331,9 @@ ROWS: dict[str, Row] = {
     "jensen_shannon_divergence": Row(draw=distributions),
     "cross_entropy": Row({"value_and_grad": _cross_entropy}),
     "nll_loss": Row({"value_and_grad": _nll}),
+    "linear_cross_entropy": Row({"value_and_grad": _linear_cross_entropy}),
+    "nt_xent_loss": Row({"value_and_grad": _nt_xent}),
+    "gaussian_nll_loss": Row(wanted=(0, 2)),
     "sgd_step": Row({"step": _sgd}),
     "sgd_step(momentum=0.9)": Row({"step": _momentum}, options=_MOMENTUM),
     "adam_step": Row({"step": _adam}),

@@ -105,19 +105,22 @@ class Torch(Given):
                     calls.append(partial(getattr(overloads, kind), *arguments, **{word: out}))
         return self._first([*calls, partial(overloads.default, *arguments)])
 
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
+    def loss(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], wanted: tuple[int, ...]
+    ) -> Competitor | None:
         """The loss of that name, forward and backward."""
         function = getattr(self.torch.nn.functional, name, None)
         if function is None:
             return None
-        x, target = map(self.tensor, arrays)
-        x.requires_grad_()
+        tensors = list(map(self.tensor, arrays))
+        leaves = [tensors[i].requires_grad_() for i in wanted]
 
-        def run() -> tuple[Any, Any]:
-            x.grad = None
-            value = function(x, target, **options)
+        def run() -> tuple[Any, ...]:
+            for leaf in leaves:
+                leaf.grad = None
+            value = function(*tensors, **options)
             value.backward()
-            return value, x.grad
+            return value, *(leaf.grad for leaf in leaves)
 
         return self._first([run])
 
@@ -155,15 +158,21 @@ class Compiled(Tensors):
             return None
         return self._compiled(lambda g, x: self.torch.func.vjp(partial(function, **row.options), x)[1](g)[0], arrays)
 
-    def loss(self, name: str, arrays: list[Any], options: Mapping[str, Any]) -> Competitor | None:
-        """The loss of that name with its gradient."""
+    def loss(
+        self, name: str, arrays: list[Any], options: Mapping[str, Any], wanted: tuple[int, ...]
+    ) -> Competitor | None:
+        """The loss of that name with its gradients."""
         function = getattr(self.torch.nn.functional, name, None)
         if function is None:
             return None
 
-        def value_and_grad(x: Any, target: Any) -> tuple[Any, Any]:
-            value, pull = self.torch.func.vjp(lambda z: function(z, target, **options), x)
-            return value, pull(self.torch.ones_like(value))[0]
+        def value_and_grad(*tensors: Any) -> tuple[Any, ...]:
+            def loss(*leaves: Any) -> Any:
+                given = dict(zip(wanted, leaves, strict=True))
+                return function(*(given.get(i, tensor) for i, tensor in enumerate(tensors)), **options)
+
+            value, pull = self.torch.func.vjp(loss, *(tensors[i] for i in wanted))
+            return value, *pull(self.torch.ones_like(value))
 
         return self._compiled(value_and_grad, arrays)
 

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from fastloa.cli.bench import Choice, choose
-from fastloa.cli.bench_cases import Case, Place
+from fastloa.cli.bench_case import Case, Place
 from fastloa.cli.console import console
 
 # Few elements, and more than one thread takes; a tile of narrow rows, and rows one by one.
