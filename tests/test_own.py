@@ -308,3 +308,69 @@ def test_kernels_are_found_on_the_disk_by_what_they_compute(tmp_path):
     assert before
     assert run(*paths[:1]) == "[-2.0, 6.0]\n"
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")} == before
+
+
+def box(x):
+    return 1.0 if abs(x) < 0.5 else 0.0
+
+
+def step(x):
+    return 1.0 if x > 0 else 0.0
+
+
+def kept(x, scale=1.0):
+    return x
+
+
+def stretched(x, scale=1.0):
+    return scale * x
+
+
+def test_derivatives_may_be_given_with_the_formula():
+    x = np.array([0.25, 3.0])
+    assert fl.activation(step, derivative=box, check=False).derivative(x).tolist() == [1.0, 0.0]
+    with pytest.raises(ValueError, match=r"^step: derivative must be 0 at "):
+        fl.activation(step, derivative=box)
+    made = fl.loss(cauchy_formula, derivative=wide, second=narrow, check=False)
+    assert [one.tolist() for one in made.grad_and_hess(x, x, reduction="sum")] == [[9.0, 9.0], [4.0, 4.0]]
+
+
+def wide(input, target, c=1.0):
+    return 9.0
+
+
+def narrow(input, target, c=1.0):
+    return 4.0
+
+
+STEP = fl.activation(derivative=box, check=False)(step)
+KEPT = fl.activation(derivative=stretched, check=False)(kept)
+WIDE = fl.loss(derivative=wide, second=narrow, check=False)(cauchy_formula)
+
+
+def test_a_derivative_that_was_given_is_that_of_the_operation_in_other_formulas():
+    x = np.array([0.25, 3.0])
+
+    def calls(x):
+        return 2 * STEP(x * x) + KEPT(scale=4.0, x=x) + x
+
+    made = fl.activation(calls, check=False)
+    np.testing.assert_array_equal(made(x), [2.5, 8.0])
+    np.testing.assert_array_equal(made.derivative(x), [2 * 2 * 0.25 + 4 * 0.25 + 1.0, 4 * 3.0 + 1.0])
+    with pytest.raises(ValueError, match=r"^calls: the derivative derived from it must be 2 at "):
+        fl.activation(calls)
+
+    def twice(input, target):
+        return WIDE(2 * input, target)
+
+    grad, hess = fl.loss(twice, check=False).grad_and_hess(x, x, reduction="sum")
+    assert (grad.tolist(), hess.tolist()) == ([18.0, 18.0], [16.0, 16.0])
+
+    def lost(x):
+        return KEPT(x, x)
+
+    message = (
+        r"^lost: derivative must be given: of what has a derivative of its own, nothing but the first argument may"
+    )
+    with pytest.raises(TypeError, match=message):
+        fl.activation(lost)

@@ -13,7 +13,7 @@ Formula: TypeAlias = Callable[..., Any]
 
 
 @overload
-def activation(formula: Formula, /) -> Activation[...]: ...
+def activation(formula: Formula, /, *, derivative: Formula | None = None, check: bool = True) -> Activation[...]: ...
 @overload
 def activation(*, derivative: Formula | None = None, check: bool = True) -> Callable[[Formula], Activation[...]]: ...
 def activation(formula: Formula | None = None, /, *, derivative: Formula | None = None, check: bool = True) -> Any:
@@ -31,7 +31,7 @@ def activation(formula: Formula | None = None, /, *, derivative: Formula | None 
         comparisons, ``a if c else b``, functions of `math` and of NumPy (exp, log1p, tanh, erf, sqrt, maximum, where,
         ...), numbers of its module, and calls of functions such as itself. It is read, never called.
     derivative : function, optional
-        Of the same arguments; ``@activation(derivative=...)``.
+        Of the same arguments; also ``@activation(derivative=...)``.
     check : bool, default True
         Whether the derivative is held against differences of the formula, at numbers between -100 and 100. False for
         one that is wrong on purpose, such as a surrogate for that of a step.
@@ -53,9 +53,10 @@ def activation(formula: Formula | None = None, /, *, derivative: Formula | None 
     Notes
     -----
     The formula is compiled for each engine and dtype as ours are, at the first call. It is computed in the dtype of the
-    array as it is written: what cancels or overflows there does so here. Numbers of its module are those of the time
-    when it is defined. NaN in an element gives NaN, whatever the formula says. Where Python raises, log and sqrt of
-    what is negative are NaN, and division by 0 gives an infinity.
+    array as it is written: what cancels or overflows there does so here, but for ``1 / (1 + exp(-x))`` and
+    ``log(1 + exp(x))``, which are recognised. Numbers of its module are those of the time when it is defined. NaN in an
+    element gives NaN, whatever the formula says. Where Python raises, log and sqrt of what is negative are NaN, and
+    division by 0 gives an infinity. In the formula of another operation, this one has the derivative given here.
 
     References
     ----------
@@ -74,14 +75,16 @@ def activation(formula: Formula | None = None, /, *, derivative: Formula | None 
     """
     from fastloa.own import definition  # what reads and writes formulas is loaded for the first of them
 
-    if formula is not None:
-        return definition.activation(formula, None, True)
     checks.flag("activation", "check", check)
+    if formula is not None:
+        return definition.activation(formula, derivative, check)
     return lambda formula: definition.activation(formula, derivative, check)
 
 
 @overload
-def loss(formula: Formula, /) -> Loss[...]: ...
+def loss(
+    formula: Formula, /, *, derivative: Formula | None = None, second: Formula | None = None, check: bool = True
+) -> Loss[...]: ...
 @overload
 def loss(
     *, derivative: Formula | None = None, second: Formula | None = None, check: bool = True
@@ -104,7 +107,7 @@ def loss(
         Of two numbers, the prediction and the target, and of options that have numbers as defaults. It may hold what
         that of an `activation` may.
     derivative, second : function, optional
-        Of the same arguments; ``@loss(derivative=..., second=...)``.
+        Of the same arguments; also ``@loss(derivative=..., second=...)``.
     check : bool, default True
         Whether each derivative is held against differences, at predictions between -100 and 100.
 
@@ -144,7 +147,7 @@ def loss(
     """
     from fastloa.own import definition  # what reads and writes formulas is loaded for the first of them
 
-    if formula is not None:
-        return definition.loss(formula, None, None, True)
     checks.flag("loss", "check", check)
+    if formula is not None:
+        return definition.loss(formula, derivative, second, check)
     return lambda formula: definition.loss(formula, derivative, second, check)

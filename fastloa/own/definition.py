@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from fastloa_kernels.own import writing
+from fastloa_kernels.own.differentiation import NotDerived
 from fastloa_kernels.own.differentiation import derivative as derived
 from fastloa_kernels.own.expressions import Graph, Node, evaluate, passes_nan
 from fastloa_kernels.own.reading import FormulaError, parameters_of
@@ -44,6 +45,7 @@ class Definition:
         self.defaults = {p.name: self._default(p) for p in parameters[arrays:]}
         self._arguments = (*self.arrays, *self.defaults)
         self._expressions, self._words, self._given = [expression], ["value"], [True]
+        self.derivatives: tuple[Any, ...] = ()  # those of the user's
 
     def _signature(self, function: Any = None) -> str:
         return str(inspect.signature(function or self._function, follow_wrapped=False))
@@ -63,7 +65,10 @@ class Definition:
         """Add the derivative of the last expression: the user's, or derived."""
         graph, last = self._translator.graph, self._expressions[-1]
         if function is None:
-            self._expressions.append(derived(graph, last, self.arrays[0]))
+            try:
+                self._expressions.append(derived(graph, last, self.arrays[0]))
+            except NotDerived as error:
+                raise FormulaError(f"{self.name}: {word} must be given: {error} {self.arrays[0]}") from None
         else:
             found = self._translator.expression(function, word)
             if tuple(parameters_of(function)) != self._arguments:
@@ -74,6 +79,7 @@ class Definition:
             self._expressions.append(found)
         self._words.append(word)
         self._given.append(function is not None)
+        self.derivatives = (*self.derivatives, function)
 
     def check(self) -> None:
         """Raise for a derivative that is none; it is asked at the default options, and at others near them."""
@@ -140,8 +146,8 @@ class Definition:
         return definition
 
     def seen_through(self, operation: Made) -> Made:
-        """`operation`, through which `inspect.unwrap` finds the function that it was made of."""
-        vars(operation)["__wrapped__"] = self._function
+        """`operation`, through which `inspect.unwrap` finds the function that it was made of, and formulas the rest."""
+        vars(operation).update(__wrapped__=self._function, __derivatives__=self.derivatives)
         return operation
 
 

@@ -1,7 +1,6 @@
 """Functions of everyday use, as Python and NumPy have them: NaN in any operand reaches the result."""
 
-from fastloa_kernels.formulas.elementary import power
-from fastloa_kernels.primitives import copysign, nan, round_even
+from fastloa_kernels.primitives import copysign, round_even
 
 
 def greater(a, b):
@@ -37,11 +36,3 @@ def ceil(x):
 
 def trunc(x):
     return copysign(floor(abs(x)), x)
-
-
-def signed_power(x, y):
-    """x**y for any x: for x < 0 that of a whole y, else NaN."""
-    value = power(abs(x), y)
-    half = 0.5 * y
-    below = value if round_even(half) == half else (-value if round_even(y) == y else nan)
-    return below if x < 0.0 else value

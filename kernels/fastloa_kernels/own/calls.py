@@ -36,17 +36,9 @@ def _plain(name: str, count: int = 1) -> Call:
     return Call(lambda graph, *given: graph.call(name, *given), count, count)
 
 
-def _scaled(name: str, factor: float) -> Call:
-    return Call(lambda graph, u: graph.multiply(graph.call(name, u), graph.constant(factor)))
-
-
 def _log(graph: Graph, u: Node, *base: Node) -> Node:
-    value = graph.call("log", u)
+    value = graph.logarithm(u)
     return graph.divide(value, graph.call("log", *base)) if base else value
-
-
-def _cbrt(graph: Graph, u: Node) -> Node:
-    return graph.call("copysign", graph.call("signed_power", graph.call("abs", u), graph.constant(1.0 / 3.0)), u)
 
 
 def _extreme(name: str) -> Callable[..., Node]:
@@ -66,20 +58,15 @@ def _where(graph: Graph, test: Node, chosen: Node, other: Node) -> Node:
     return graph.choose("!=", test, graph.constant(0.0), chosen, other)
 
 
-def _logaddexp(graph: Graph, a: Node, b: Node) -> Node:
-    apart = graph.negative(graph.call("abs", graph.subtract(a, b)))
-    return graph.add(graph.call("greater", a, b), graph.call("log1p", graph.call("exp", apart)))
-
-
 CALLS = {
     **{name: _plain(name) for name in (
-        "abs", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor", "log1p", "sign", "sin", "sinh", "sqrt",
-        "tanh", "trunc",
+        "abs", "cbrt", "ceil", "cos", "cosh", "erf", "erfc", "exp", "expm1", "floor", "log2", "log10", "sign", "sin",
+        "sinh", "sqrt", "tanh", "trunc",
     )},
     "absolute": _plain("abs"), "fabs": _plain("abs"), "rint": _plain("round_even"), "round": _plain("round_even"),
     "expit": _plain("sigmoid"), "copysign": _plain("copysign", 2),
-    "log": Call(_log, 1, 2), "log2": _scaled("log", 1.0 / math.log(2.0)), "log10": _scaled("log", 1.0 / math.log(10.0)),
-    "exp2": Call(lambda graph, u: graph.call("signed_power", graph.constant(2.0), u)), "cbrt": Call(_cbrt),
+    "log": Call(_log, 1, 2), "log1p": Call(Graph.logarithm_beside_one), "logaddexp": _plain("log_add_exp", 2),
+    "exp2": Call(lambda graph, u: graph.call("signed_power", graph.constant(2.0), u)),
     "tan": Call(lambda graph, u: graph.divide(graph.call("sin", u), graph.call("cos", u))),
     "pow": Call(Graph.power, 2, 2), "power": Call(Graph.power, 2, 2), "float_power": Call(Graph.power, 2, 2),
     "square": Call(lambda graph, u: graph.multiply(u, u)),
@@ -87,7 +74,7 @@ CALLS = {
     "negative": Call(Graph.negative), "positive": Call(lambda graph, u: u), "float": Call(lambda graph, u: u),
     "max": Call(_extreme("greater"), 2, None), "min": Call(_extreme("lesser"), 2, None),
     "maximum": Call(_extreme("greater"), 2, 2), "minimum": Call(_extreme("lesser"), 2, 2),
-    "clip": Call(_clip, 3, 3), "logaddexp": Call(_logaddexp, 2, 2), "where": Call(_where, 3, 3),
+    "clip": Call(_clip, 3, 3), "where": Call(_where, 3, 3),
 }  # fmt: skip
 KNOWN = ", ".join(sorted(CALLS))
 LIBRARIES = ("numpy", "scipy", "fastloa")  # whose functions are known here or not at all

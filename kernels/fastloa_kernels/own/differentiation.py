@@ -14,6 +14,10 @@ from fastloa_kernels.own.functions import STEPWISE
 Slope = Node | None
 
 
+class NotDerived(ValueError):
+    """A derivative that only the user knows."""
+
+
 def derivative(graph: Graph, root: Node, argument: str) -> Node:
     """The derivative of `root` in the argument of that name."""
     slopes: dict[Node, Slope] = {}
@@ -97,7 +101,19 @@ _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 
 def _bell(graph: Graph, factor: float, u: Node) -> Node:
-    return graph.multiply(graph.constant(factor), graph.call("exp", graph.negative(graph.multiply(u, u))))
+    return graph.multiply(graph.constant(factor), graph.call("bell", u))
+
+
+def _bell_bend(graph: Graph, node: Node, u: Node) -> Node:
+    return graph.multiply(graph.multiply(graph.constant(-2.0), u), node)
+
+
+def _over(factor: float) -> Callable[[Graph, Node, Node], Node]:
+    return lambda graph, node, u: graph.divide(graph.constant(factor), u)
+
+
+def _cbrt_slope(graph: Graph, node: Node, u: Node) -> Node:
+    return graph.divide(graph.constant(1.0 / 3.0), graph.multiply(node, node))
 
 
 def _sigmoid_bend(graph: Graph, node: Node, u: Node) -> Node:
@@ -113,12 +129,17 @@ _UNARY: dict[str, Callable[[Graph, Node, Node], Node]] = {
     "sqrt": lambda graph, node, u: graph.divide(graph.constant(0.5), node),
     "exp": lambda graph, node, u: node,
     "expm1": lambda graph, node, u: graph.call("exp", u),
-    "log": lambda graph, node, u: graph.divide(graph.one, u),
+    "log": _over(1.0),
+    "log2": _over(1.0 / math.log(2.0)),
+    "log10": _over(1.0 / math.log(10.0)),
+    "cbrt": _cbrt_slope,
     "log1p": lambda graph, node, u: graph.divide(graph.one, graph.add(graph.one, u)),
     "tanh": lambda graph, node, u: graph.call("tanh_derivative", u),
     "tanh_derivative": _tanh_bend,
     "sigmoid": lambda graph, node, u: graph.call("sigmoid_derivative", u),
     "sigmoid_derivative": _sigmoid_bend,
+    "softplus": lambda graph, node, u: graph.call("sigmoid", u),
+    "bell": _bell_bend,
     "erf": lambda graph, node, u: _bell(graph, _TWO_OVER_ROOT_PI, u),
     "erfc": lambda graph, node, u: _bell(graph, -_TWO_OVER_ROOT_PI, u),
     "sin": lambda graph, node, u: graph.call("cos", u),
@@ -168,6 +189,26 @@ def _power(graph: Graph, node: Node, da: Slope, db: Slope) -> Slope:
     return slope
 
 
+def _log_add_exp(graph: Graph, node: Node, da: Slope, db: Slope) -> Slope:
+    a, b = node.operands
+    return _sum(
+        graph, _times(graph, da, graph.call("exp_share", a, b)), _times(graph, db, graph.call("exp_share", b, a))
+    )
+
+
+def _exp_share(graph: Graph, node: Node, da: Slope, db: Slope) -> Slope:
+    a, b = node.operands
+    apart = graph.choose("==", a, b, graph.constant(0.0), graph.subtract(a, b))  # infinite ones, too
+    return _times(graph, _difference(graph, da, db), graph.call("sigmoid_derivative", apart))
+
+
+def _given(graph: Graph, node: Node, _: Slope, __: Slope, dx: Slope, *others: Slope) -> Slope:
+    if any(other is not None for other in others):
+        raise NotDerived("of what has a derivative of its own, nothing but the first argument may depend on")
+    return _times(graph, dx, node.operands[1])
+
+
 _CALLS: dict[str, Callable[..., Slope]] = {
     "abs": _absolute, "copysign": _copysign, "greater": _extreme(">"), "lesser": _extreme("<"), "signed_power": _power,
+    "log_add_exp": _log_add_exp, "exp_share": _exp_share, "given": _given,
 }  # fmt: skip

@@ -27,6 +27,10 @@ class Node:
     def __init__(self, kind: str, word: Any, operands: tuple["Node", ...]) -> None:
         self.kind, self.word, self.operands = kind, word, operands
 
+    def calls(self, *names: str) -> bool:
+        """Whether it is a call of one of these functions."""
+        return self.kind == "call" and self.word in names
+
 
 class Graph:
     """Makes expressions. What is constant is computed here, in float64, and rounded once by each engine."""
@@ -62,15 +66,41 @@ class Graph:
     def multiply(self, a: Node, b: Node) -> Node:
         if self.one in (a, b):
             return b if a is self.one else a
+        if a is b and a.calls("abs"):  # whose square bends at 0 as that of the number does
+            (a,) = (b,) = a.operands
         return self._node("*", None, a, b)
 
     def divide(self, a: Node, b: Node) -> Node:
+        u = self._exponent_beside_one(b)
+        if u is not None:  # 1 / (1 + exp(u)), and times whatever else
+            if a.calls("exp") and a.operands == (u,):
+                return self.call("sigmoid", u)
+            return self.multiply(a, self.call("sigmoid", self.negative(u)))
         return a if b is self.one else self._node("/", None, a, b)
+
+    def logarithm(self, u: Node) -> Node:
+        power = self._exponent_beside_one(u)
+        return self.call("log", u) if power is None else self.call("softplus", power)
+
+    def logarithm_beside_one(self, u: Node) -> Node:
+        return self.call("softplus", *u.operands) if u.calls("exp") else self.call("log1p", u)
+
+    def _exponent_beside_one(self, node: Node) -> Node | None:
+        """u of 1 + exp(u)."""
+        if node.kind != "+" or self.one not in node.operands:
+            return None
+        other = node.operands[node.operands[0] is self.one]
+        return other.operands[0] if other.calls("exp") else None
 
     def negative(self, a: Node) -> Node:
         return a.operands[0] if a.kind == "negative" else self._node("negative", None, a)
 
     def call(self, name: str, *operands: Node) -> Node:
+        first = operands[0]
+        if name in EVEN and (first.calls("abs") or first.kind == "negative"):
+            return self.call(name, *first.operands)
+        if name == "copysign" and operands[1] in (first, *(first.operands if first.calls("abs") else ())):
+            return operands[1]
         return self._node("call", name, *operands)
 
     def choose(self, comparison: str, left: Node, right: Node, chosen: Node, other: Node) -> Node:
@@ -99,9 +129,12 @@ class Graph:
             for _ in range(int(-n)):
                 quotient = self.divide(quotient, base)
             return quotient
+        if n is not None and 0.5 * n == round(0.5 * n) and base.calls("abs"):
+            (base,) = base.operands
         return self.call("signed_power", base, exponent)
 
 
+EVEN = ("abs", "cos", "cosh")
 PRODUCTS, QUOTIENTS = (1.0, 2.0, 3.0, 4.0), (-1.0, -2.0, -3.0)
 
 
@@ -140,13 +173,15 @@ def evaluate(root: Node, arguments: dict[str, Any]) -> tuple[Any, Any]:
                     error = error + np.maximum(*map(np.abs, moved))
             if node.word in STEPWISE:  # steps that are small beside the number look like a slope
                 error = np.where(np.abs(value) < 16.0, error, np.inf)
-            elif node.word in PERIODIC:  # the same number may come from anywhere
-                error = np.where(errors[node.operands[0]] < 0.5, error, np.inf)
+            elif node.word in PERIODIC:  # the same number may come from anywhere, and from many where steps are wide
+                sure = (errors[node.operands[0]] < 0.5) & (np.abs(given[0]) < FAR)
+                error = np.where(sure, error, np.inf)
             errors[node] = error
     return values[root], errors[root]
 
 
 EPS, LEAST = 2.0**-52, 2.0**-1074
+FAR = 2.0**20  # times the least step of differences this is a small part of a period
 
 
 def _applied(node: Node, given: list[Any], arguments: dict[str, Any]) -> Any:
@@ -170,7 +205,7 @@ def passes_nan(root: Node, argument: str) -> bool:
         operands = [passing[operand] for operand in node.operands]
         if node.kind == "choice":
             passing[node] = operands[2] and operands[3]
-        elif node.kind == "call" and node.word == "copysign":
+        elif node.calls("copysign", "given"):
             passing[node] = operands[0]
         else:
             passing[node] = any(operands) or (node.kind == "argument" and node.word == argument)

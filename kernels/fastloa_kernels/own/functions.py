@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastloa_kernels import primitives
-from fastloa_kernels.formulas import activations, elementary, everyday, hyperbolic, trigonometric
+from fastloa_kernels.formulas import activations, called, elementary, everyday, hyperbolic, trigonometric
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,15 @@ FUNCTIONS = {
     "floor": Function(everyday.floor, np.floor),
     "ceil": Function(everyday.ceil, np.ceil),
     "trunc": Function(everyday.trunc, np.trunc),
-    "signed_power": Function(everyday.signed_power, np.power),
+    "signed_power": Function(called.signed_power, np.power),
+    "cbrt": Function(called.cbrt, np.cbrt),
+    "log2": Function(called.log2, np.log2),
+    "log10": Function(called.log10, np.log10),
+    "bell": Function(called.bell, lambda x: np.exp(-x * x)),
+    "softplus": Function(called.softplus, lambda x: np.logaddexp(0.0, x)),
+    "log_add_exp": Function(called.log_add_exp, np.logaddexp),
+    "exp_share": Function(called.exp_share, lambda a, b: _sigmoid(np.where(a == b, 0.0, a - b))),
+    "given": Function(called.given, lambda value, *others: value),
 }
 PERIODIC = ("sin", "cos")
 STEPWISE = ("round_even", "floor", "ceil", "trunc")

@@ -1,8 +1,12 @@
 """The source of a function, and errors that point into it."""
 
+import __future__
+
 import ast
+import dis
 import inspect
-from collections.abc import Mapping
+import types
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -13,6 +17,24 @@ class FormulaError(TypeError):
 def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
     """The parameters of a function itself, and not of what it wraps."""
     return inspect.signature(function, follow_wrapped=False).parameters
+
+
+OPERANDS = ("LOAD_CONST", "LOAD_FAST", "STORE_FAST")  # instructions of which more than the name is compared
+WORK = ("BINARY_", "COMPARE_", "UNARY_")
+
+
+def _within(code: types.CodeType) -> Iterator[types.CodeType]:
+    return (one for one in code.co_consts if isinstance(one, types.CodeType))
+
+
+def _work(code: types.CodeType) -> list[Any]:
+    """What code computes, of which numbers; how it finds names depends on the module around it."""
+    found: list[Any] = [code.co_name, code.co_varnames, code.co_names]
+    for step in dis.get_instructions(code):
+        if step.opname.startswith((*OPERANDS, *WORK)):
+            value = _work(step.argval) if isinstance(step.argval, types.CodeType) else repr(step.argval)
+            found.append((step.opname, value))
+    return found
 
 
 class Source:
@@ -57,10 +79,18 @@ class Source:
         )
 
     def _is_of_the_code(self, found: ast.FunctionDef) -> bool:
-        given = found.args
-        named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
-        count = self._code.co_argcount + self._code.co_kwonlyargcount
-        return found.name == self._code.co_name and tuple(a.arg for a in named) == self._code.co_varnames[:count]
+        """Whether Python makes the function's code of what was found: the file may have changed since."""
+        outer = ast.parse("def outer(): pass")
+        (inside,) = outer.body
+        assert isinstance(inside, ast.FunctionDef)
+        around = self._code.co_freevars
+        inside.body = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in around]
+        inside.body += [*([] if found.name in around else [ast.Global([found.name])]), found]
+        decorators, found.decorator_list = found.decorator_list, []
+        flags = self._code.co_flags & __future__.annotations.compiler_flag
+        made = compile(ast.fix_missing_locations(outer), "", "exec", flags, dont_inherit=True)
+        found.decorator_list = decorators
+        return any(_work(code) == _work(self._code) for one in _within(made) for code in _within(one))
 
     def error(self, node: Any, expected: str) -> FormulaError:
         """To be raised: `node` must be what is expected."""

@@ -8,7 +8,7 @@ import ast
 import inspect
 import numbers
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -51,7 +51,10 @@ class Translator:
         """The expression of its arguments that a function is; errors call it `what`."""
         source = Source(self.operation, function, what)
         names = {name: self.graph.argument(name) for name in parameters_of(function)}
-        return self.number(source, source.tree, self.run(source, names))
+        try:
+            return self.number(source, source.tree, self.run(source, names))
+        except RecursionError:
+            raise source.error(source.tree, "be less deeply nested: sums of hundreds of terms go in parts") from None
 
     def run(self, source: Source, names: Names) -> Any:
         """What the function returns for its arguments."""
@@ -81,7 +84,7 @@ class Translator:
                     return None if None in found else self._either(source, statement, test, *found)
                 for name in {**arms[0], **arms[1]}:
                     kept = [arm.get(name) for arm in arms]
-                    names[name] = None if None in kept else self._either(source, statement, test, *kept)
+                    names[name] = None if None in kept else self._once(self._either(source, statement, test, *kept))
             elif not self._is_idle(statement):
                 self._assign(source, statement, names)
         return None
@@ -98,8 +101,10 @@ class Translator:
         return text or declared or isinstance(statement, ast.Pass)
 
     def _assign(self, source: Source, statement: ast.stmt, names: Names) -> None:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            self._bind(source, statement.targets[0], self.value(source, statement.value, names), names)
+        if isinstance(statement, ast.Assign):
+            value = self.value(source, statement.value, names)
+            for target in statement.targets:
+                self._bind(source, target, value, names)
         elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
             self._bind(source, statement.target, self.value(source, statement.value, names), names)
         elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
@@ -111,14 +116,21 @@ class Translator:
 
     def _bind(self, source: Source, target: ast.expr, value: Any, names: Names) -> None:
         if isinstance(target, ast.Name):
-            names[target.id] = value
+            names[target.id] = self._once(value)
             if isinstance(value, Node) and value.operands:
                 self.graph.names.setdefault(value, target.id)
-        elif isinstance(target, ast.Tuple) and isinstance(value, tuple) and len(target.elts) == len(value):
+        elif isinstance(target, ast.Tuple | ast.List) and isinstance(value, tuple) and len(target.elts) == len(value):
             for one, part in zip(target.elts, value, strict=True):
                 self._bind(source, one, part, names)
         else:
             raise source.error(target, "assign to local names, as many as there are values")
+
+    def _once(self, value: Any) -> Any:
+        """A truth value as one expression, which names may use again and again; anything else as it is."""
+        if not isinstance(value, Truth):
+            return value
+        zero = self.graph.constant(0.0)
+        return self._comparison("!=", value.choose(self.graph.one, zero), zero)
 
     def _either(self, source: Source, node: ast.AST, test: Truth, chosen: Any, other: Any) -> Any:
         """``chosen if test else other`` of numbers, truth values or several of them."""
@@ -236,13 +248,27 @@ class Translator:
             # Another operation of the user's own, or what numba compiles, is looked through.
             plain = meaning if isinstance(meaning, types.FunctionType) else getattr(meaning, "__wrapped__", None)
             if isinstance(plain, types.FunctionType) and (plain.__module__ or "").partition(".")[0] not in LIBRARIES:
-                return self._followed(source, node, plain, names)
+                found = self._followed(source, node, plain, names)
+                return self._with_slopes(source, node, found, getattr(meaning, "__derivatives__", ()), names)
             raise source.error(
                 node, f"call plain functions written with def, or those of math and numpy known here: {KNOWN}"
             )
         if node.keywords or not build.takes(len(node.args)):
             raise source.error(node, f"call it with {build.count} by position")
         return build.build(self.graph, *(self._operand(source, argument, names) for argument in node.args))
+
+    def _with_slopes(self, source: Source, node: ast.Call, found: Any, derivatives: Sequence[Any], names: Names) -> Any:
+        """What an operation returns, with the derivatives that its user gave, each that of the one before."""
+        if not any(derivatives):
+            return found
+        given, *others = derivatives
+        if given is None:
+            raise source.error(node, "call operations whose first derivative is given, if the second is")
+        slope = self._with_slopes(source, node, self._followed(source, node, given, names), others, names)
+        order = list(parameters_of(given))
+        named = dict(zip(order, node.args, strict=False)) | {word.arg: word.value for word in node.keywords}
+        arguments = [self._operand(source, named[name], names) for name in order if name in named]
+        return self.graph.call("given", self.number(source, node, found), self.number(source, node, slope), *arguments)
 
     def _followed(self, source: Source, node: ast.Call, function: Any, names: Names) -> Any:
         if function in self._open:

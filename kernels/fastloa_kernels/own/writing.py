@@ -29,7 +29,8 @@ class Spelling:
         self._taken = {*NAMES, *keyword.kwlist, *keyword.softkwlist}
 
     def __call__(self, name: str) -> str:
-        plain = "".join(letter if letter.isascii() else f"u{ord(letter):x}" for letter in name)
+        plain = "".join(one if one.isascii() and f"_{one}".isidentifier() else f"u{ord(one):x}" for one in name)
+        plain = plain if plain.isidentifier() else f"_{plain}"
         found, count = plain, 1
         while found in self._taken:
             count += 1
@@ -87,4 +88,7 @@ def made(text: str) -> dict[str, Formula]:
     names: dict[str, Any] = {"__name__": __name__, **NAMES}
     before = set(names)
     exec(compile(text, filename, "exec"), names)
-    return {name: value for name, value in names.items() if name not in before and name != "__builtins__"}
+    found = {name: value for name, value in names.items() if name not in before and name != "__builtins__"}
+    for formula in found.values():
+        formula.text = text  # for engines that read it, whatever becomes of the cache of lines
+    return found
