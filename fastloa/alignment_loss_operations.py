@@ -6,12 +6,11 @@ from typing import Any, ParamSpec
 
 import numpy as np
 from fastloa_kernels.engines import AlignmentOptions
-from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.records import AlignmentLoss
 
 from fastloa import checks, dtypes
 from fastloa.calls import Call, check_apart, check_out
-from fastloa.loss_operations import GradientOperation, check_summed, index, take_buffers
+from fastloa.loss_operations import GradientOperation, check_summed, index, shares, take_buffers
 from fastloa.row_targets import within_int64
 from fastloa.straight_losses import REDUCTIONS, RESULTS
 
@@ -48,9 +47,10 @@ class AlignmentLossOperation(GradientOperation[P]):
             given = _Sequences(call, names, frames, targets, lengths, terms)
             kind, engine = given.kind, call.engine
             weights, divisor = given.weights(sample_weight), 1.0
-            if reduction == "mean":
-                total = None if weights is None else engine.load(IDENTITY, "value_summed", kind.compute)
-                divisor = float(given.count) if total is None else total((weights,), (), (), ())
+            if reduction == "mean" and weights is None:
+                divisor = float(given.count)
+            elif reduction == "mean":
+                weights, divisor = shares(engine, weights)
             wanted = {"out": (given.batch, kind.value), "grad_out": (tuple(frames.shape), kind.result)}
             wanted = {name: wanted[name] for name in RESULTS[form] if not (name == "out" and summed)}
             made = {n: _room(call, n, buffers.get(n), *what, kind.compute) for n, what in wanted.items()}
@@ -76,6 +76,8 @@ class _Sequences:
             wanted = "(frames, sequences, classes) or (frames, classes)"
             raise ValueError(f"{function}: {names[0]} must have shape {wanted}, got {shape}")
         self.batch, self._classes = shape[1:-1], shape[-1]
+        if self._classes == 0:
+            raise ValueError(f"{function}: {names[0]} must have at least one class, got shape {shape}")
         self.count = shape[1] if self.batch else 1
         if not 0 <= terms.blank < self._classes:
             raise ValueError(f"{function}: blank must be in 0..{self._classes - 1}, got {terms.blank}")
@@ -88,7 +90,7 @@ class _Sequences:
             raise ValueError(f"{function}: {names[1]} must have shape {wanted}, got {tuple(targets.shape)}")
         sizes = self._lengths(names[3], lengths[1], targets.shape[1] if padded else None)
         if not padded:
-            dtypes.of_shape(function, names[1], targets, (int(sizes.sum()),))
+            dtypes.of_shape(function, names[1], targets, (sum(sizes.tolist()),))
         starts = np.arange(self.count) * targets.shape[1] if padded else np.cumsum(sizes) - sizes
         if call.engine.name == "cpu" or call.moved or terms.check:
             self._check_labels(names[1], targets, sizes if padded else None, terms.blank)
@@ -124,7 +126,8 @@ class _Sequences:
             at = int(np.argmax(wrong))
             wanted = "non-negative" if high is None else f"in 0..{high}"
             raise ValueError(f"{function}: {name} must be {wanted}, got {array[at]} at index {at}")
-        return array.astype(np.int64)
+        # Of uint64 what no int64 holds is too large all the same.
+        return (np.minimum(array, np.uint64(2**63 - 1)) if array.dtype == np.uint64 else array).astype(np.int64)
 
     def _check_labels(self, name: str, targets: Any, sizes: Any, blank: int) -> None:
         """On a GPU a wrong label makes its sequence NaN; a call that waits anyway, and ``check=True``, say so."""

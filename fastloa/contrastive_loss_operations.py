@@ -1,11 +1,12 @@
 """The callable objects behind losses of all embeddings against each other: a loss of rows of their similarities."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
 import numpy as np
 from fastloa_kernels.engines import RowForm, RowOptions
+from fastloa_kernels.formulas.rowwise import SOFTMAX
 from fastloa_kernels.formulas.totals import IDENTITY
 from fastloa_kernels.formulas.vectors import PRODUCT_WITH_DIRECTION
 
@@ -13,7 +14,7 @@ from fastloa import backends, checks, dtypes
 from fastloa.calls import Call, check_apart
 from fastloa.loss_operations import GradientOperation, check_buffers, shares, take_buffers
 from fastloa.row_loss_operations import RowLossOperation
-from fastloa.row_targets import total_of, within_int64
+from fastloa.row_targets import total_of
 from fastloa.straight_losses import REDUCTIONS
 
 P = ParamSpec("P")
@@ -71,25 +72,13 @@ class ContrastiveLossOperation(GradientOperation[P]):
 
 
 class _Pairs:
-    """Which embeddings share a label, in order. The labels are read where Python runs."""
+    """Which embeddings share a label, and with how many. The labels are read where Python runs."""
 
     def __init__(self, call: Call, labels: Any) -> None:
-        own = backends.bring_home(call.ready(within_int64(call, labels), "int64"), "numpy")
-        self.labels, self._call = call.engine.xp.asarray(own), call
-        order = np.argsort(own, kind="stable")
-        starts = np.flatnonzero(np.r_[True, own[order][1:] != own[order][:-1]]) if own.size else order
-        self._groups = np.split(order, starts[1:]) if own.size else []
-        self.counts = np.zeros(own.size)
-        for group in self._groups:
-            self.counts[group] = len(group) - 1
-
-    def turns(self) -> Iterator[tuple[Any, Any]]:
-        """Rows and the place of one positive of each: in the k-th turn of the k-th after it, going round its group."""
-        for k in range(1, max(map(len, self._groups), default=0)):
-            groups = [group for group in self._groups if len(group) > k]
-            rows, places = np.concatenate(groups), np.concatenate([np.roll(group, -k) for group in groups])
-            order = np.argsort(rows)
-            yield rows[order], places[order]
+        own = backends.bring_home(call.ready(labels, labels.dtype.name), "numpy")
+        _, members, counts = np.unique(own, return_inverse=True, return_counts=True)
+        self.labels, self._call = call.engine.xp.asarray(members.reshape(-1)), call
+        self.counts = (counts[members] - 1.0).reshape(-1)
 
     def weight(self, weights: Any) -> Any:
         """How many pairs there are, or their weight."""
@@ -108,38 +97,58 @@ class _Similarities:
         self._shrunk = _in_range(self._xp, x) if dtype == "float64" and x.size else 1.0
         self._x = x * self._shrunk if dtype == "float64" else x
         self._kernel = call.engine.load(PRODUCT_WITH_DIRECTION, "grad", dtype)
+        self._softmax = call.engine.load(SOFTMAX, "value", dtype)
         self._z = self._along(x)[1]
         self._scaled = self._z * self._z.dtype.type(1.0 / terms.temperature)
         self._slopes = self._xp.zeros_like(x)
 
     def run(self, kernel: Any, pairs: _Pairs, weights: Any, divisor: Any, form: RowForm) -> Any:
-        """The losses of the embeddings; with a gradient, what it is in the directions is left behind."""
+        """The losses of the embeddings; with a gradient, what it is in the directions is left behind.
+
+        The loss of a pair is a cross entropy of two scores: its own, and the logarithm of the sum of the negatives'.
+        """
         xp, count = self._xp, len(self._x)
         losses: Any = xp.zeros(count, self._dtype) if form.value else None
-        options = RowOptions(NONE, 1.0, 0.0, float(count), divisor)
+        options = RowOptions(NONE, 1.0, 0.0, 2.0, divisor)
         step = max(1, SCORES // max(count, 1))
-        for rows, places in pairs.turns():
-            for start in range(0, len(rows), step):
-                some, at = (xp.asarray(a[start : start + step]) for a in (rows, places))
-                scores = self._scores(pairs.labels, some, at)
-                out = xp.empty(len(some), self._dtype) if form.value else None
-                d: Any = xp.empty_like(scores) if form.grad else None
-                kernel(scores, at, None, None if weights is None else weights[some], options, out, d, None)
-                if form.value:
-                    losses[some] += out
-                if form.grad:
-                    self._slopes[some] += d @ self._scaled
-                    self._slopes += d.T @ self._scaled[some]
+        for start in range(0, count, step):
+            some = slice(start, start + step)
+            scores = xp.matmul(self._scaled[some], self._z.T)
+            alike = pairs.labels[some, None] == pairs.labels
+            each = xp.arange(len(scores))
+            alike[each, start + each] = False
+            rows, places = xp.nonzero(alike)
+            alike[each, start + each] = True
+            two = xp.empty((len(rows), 2), self._dtype)
+            two[:, 0] = scores[rows, places]
+            scores[alike] = -np.inf
+            shares, rest = self._negatives(scores)
+            two[:, 1] = rest[rows]
+            weight = None if weights is None else weights[some][rows]
+            out = xp.empty(len(rows), self._dtype) if form.value else None
+            d: Any = xp.empty_like(two) if form.grad else None
+            kernel(two, xp.zeros(len(rows), "int64"), None, weight, options, out, d, None)
+            scores[...] = 0.0  # from here on a number for each pair
+            if form.value:
+                scores[rows, places] = out
+                losses[some] = scores.sum(axis=1, dtype="float64")
+            if form.grad:
+                scores[rows, places] = d[:, 1]
+                shares *= scores.sum(axis=1, keepdims=True, dtype="float64").astype(self._dtype)
+                shares[rows, places] = d[:, 0]
+                self._slopes[some] += shares @ self._scaled
+                self._slopes += shares.T @ self._scaled[some]
         return losses
 
-    def _scores(self, labels: Any, rows: Any, places: Any) -> Any:
-        """The similarities of some rows to one positive each and to all of other labels; of the rest none."""
-        xp, each = self._xp, self._xp.arange(len(rows))
-        scores = xp.matmul(self._scaled[rows], self._z.T)
-        own = scores[each, places]
-        scores[labels[rows][:, None] == labels[None, :]] = -np.inf
-        scores[each, places] = own
-        return scores
+    def _negatives(self, scores: Any) -> tuple[Any, Any]:
+        """The softmax of each row, and the logarithm of its sum: 0 and minus infinity where all scores are that."""
+        xp = self._xp
+        shares, best = xp.empty_like(scores), (xp.arange(len(scores)), scores.argmax(axis=1))
+        self._softmax((scores,), shares)
+        top = scores[best]
+        none = top == -np.inf
+        shares[none] = 0.0
+        return shares, xp.where(none, top, top - xp.log(xp.where(none, top.dtype.type(1.0), shares[best])))
 
     def gradient(self) -> Any:
         """The gradient in the embeddings."""

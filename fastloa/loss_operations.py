@@ -246,11 +246,17 @@ class Loss(LossOperation[P]):
 
 def shares(engine: Any, weights: Any) -> tuple[Any, Any]:
     """Weights, and what they add up to; on the CPU both times a power of two, if float32 holds no such sum."""
-    divisor = engine.load(IDENTITY, "value_summed_wide", weights.dtype.name)((weights,), (), (), ())
-    if engine.name != "cpu" or not 0.0 < divisor < math.inf or LEAST < divisor < MOST:
+    total = engine.load(IDENTITY, "value_summed_wide", weights.dtype.name)
+    divisor = total((weights,), (), (), ())
+    if engine.name != "cpu" or LEAST < abs(divisor) < MOST:
         return weights, divisor
-    scale = 2.0 ** -math.frexp(divisor)[1]
-    return (weights * scale).astype(weights.dtype), divisor * scale
+    if math.isinf(divisor) and np.isfinite(weights).all():  # float64 holds no such sum
+        weights = np.ldexp(weights, -64)
+        divisor = total((weights,), (), (), ())
+    if divisor == 0.0 or not math.isfinite(divisor):
+        return weights, divisor
+    exponent = math.frexp(divisor)[1]
+    return np.ldexp(weights, -exponent), math.ldexp(divisor, -exponent)
 
 
 def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -302,14 +308,22 @@ def check_sample_weight(function: str, weight: Any, shape: tuple[int, ...]) -> N
         )
 
 
-def check_probabilities(call: Call, names: tuple[str, ...], arrays: list[Any], dtype: str) -> None:
-    """Raise for a number outside [0, 1]. On a GPU that would wait for the device, and gives NaN instead."""
+def check_probabilities(call: Call, names: tuple[str, ...], arrays: list[Any], dtype: str, skipped: Any = None) -> None:
+    """Raise for a number outside [0, 1], but in rows that are `skipped`.
+
+    On a GPU that would wait for the device, and gives NaN instead.
+    """
     if call.engine.name != "cpu":
         return
     kernel = call.engine.load(NOT_A_PROBABILITY, "value_summed", dtype)
     for name, array in zip(names, arrays, strict=True):
         if kernel((array,), (), (), ()) > 0:
-            at = int(np.argmax((array < 0) | (array > 1)))
+            wrong = (array < 0) | (array > 1)
+            if skipped is not None:
+                wrong[skipped] = False
+                if not wrong.any():
+                    continue
+            at = int(np.argmax(wrong))
             value = array.reshape(-1)[at]
             place = index(at, array.shape)
             raise ValueError(f"{call.function}: {name} must be in [0, 1], got {value} at index {place}")

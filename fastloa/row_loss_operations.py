@@ -63,6 +63,8 @@ class RowLossOperation(LossOperation[P]):
             targets = targets_of(call, args[1], terms, sample_weight, args[0].shape, rows.axis, rows.kind.compute)
             check_summed(function, reduction, buffers)
             results = _Results(call, form, rows, reduction != "none", args[0].shape, buffers)
+            if reduction == "mean" and targets.skipped is not None:
+                targets = targets.of_mean(call.engine)
             options_of_rows = options_of(call, targets, terms, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), rows.kind.compute)
             losses, *others = results.arrays

@@ -9,7 +9,7 @@ from fastloa_kernels.formulas.totals import IDENTITY
 
 from fastloa import dtypes
 from fastloa.calls import Call
-from fastloa.loss_operations import check_probabilities, index
+from fastloa.loss_operations import check_probabilities, index, shares
 from fastloa.operations import Array
 from fastloa.score_maps import ScoreMap
 
@@ -50,6 +50,12 @@ class Targets:
         """Those of some of the rows."""
         sample_weight, skipped = (None if a is None else a[rows] for a in (self.sample_weight, self.skipped))
         return replace(self, target=self.target[rows], sample_weight=sample_weight, skipped=skipped)
+
+    def of_mean(self, engine: Any) -> "Targets":
+        """The same for a mean whose weighted losses go through an array of their dtype, which is to hold them."""
+        if self.sample_weight is None:
+            return self
+        return replace(self, sample_weight=shares(engine, self.sample_weight)[0])
 
     def clear(self, *results: Any) -> None:
         """Make the rows of the results that do not count 0, whatever was computed of them."""
@@ -102,7 +108,7 @@ def options_of(call: Call, targets: Targets, terms: RowTerms, reduction: str) ->
         _check_labels(call, bad, targets, terms)
         divisor = _divisor(call, total, terms, "target must hold a label") if reduction == "mean" else 1.0
     else:
-        check_probabilities(call, ("target",), [targets.target], targets.dtype)
+        check_probabilities(call, ("target",), [targets.target], targets.dtype, targets.skipped)
         if reduction == "mean":
             divisor = _weight_of_rows(call, targets)
             if targets.skipped is not None:

@@ -363,6 +363,14 @@ REFUSALS = [
         "ctc_loss: reduction must be 'mean', 'sum' or 'none', got 'avg'",
     ),
     (
+        lambda: fl.ctc_loss(X, T[0], [3, 3], [2**63 - 1, 2**63 - 1]), ValueError,
+        "ctc_loss: targets must have shape (18446744073709551614,), got (2,)",
+    ),
+    (
+        lambda: fl.ctc_loss(X[..., :0], T, [3, 3], [2, 2]), ValueError,
+        "ctc_loss: log_probs must have at least one class, got shape (3, 2, 0)",
+    ),
+    (
         lambda: fl.ctc_loss(X, T, [3, 3], [2, 2], sample_weight=np.ones(3)), ValueError,
         "ctc_loss: sample_weight must have shape (2,), got (3,)",
     ),

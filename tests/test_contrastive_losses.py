@@ -132,3 +132,29 @@ def test_refusal(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value) == message
+
+
+def test_labels_of_64_bits_are_told_apart():
+    x, labels = embeddings(), VIEWS.astype(np.uint64) + np.uint64(2**63)
+    harness.check_same_bits(fl.nt_xent_loss(x, labels), fl.nt_xent_loss(x, VIEWS))
+    assert fl.nt_xent_loss(x, labels) > 0.0
+
+
+def test_many_rows_of_a_label_take_one_product(monkeypatch):
+    counted = []
+    monkeypatch.setattr(np, "matmul", lambda *arguments, kept=np.matmul: counted.append(1) or kept(*arguments))
+    x = rng_for("classes").normal(size=(200, 4))
+    fl.nt_xent_loss.value_and_grad(x, np.arange(200) % 2)
+    assert len(counted) == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "weight"), [("float32", 1e-44), ("float32", 2e38), ("float64", 1e-320), ("float64", 1e308)]
+)
+def test_weights_of_any_size_make_a_mean(dtype, weight, engine):
+    x = embeddings(dtype)
+    plain = fl.nt_xent_loss.value_and_grad(x, VIEWS, **engine)
+    if engine.get("backend", "cpu") == "cpu":
+        weighted = fl.nt_xent_loss.value_and_grad(x, VIEWS, sample_weight=np.full(8, weight, dtype))
+        for found, wanted in zip(weighted, plain, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)

@@ -1,5 +1,7 @@
 """Numbers at the ends of the range: what float32 holds in the end is not lost on the way, against float64 and exact sums."""
 
+from functools import partial
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -98,16 +100,28 @@ def test_means_by_weights_that_add_up_to_no_number_of_float32(weight):
     np.testing.assert_array_equal(plain[1], slopes[1])  # as they are, where they are nothing special
 
 
-@pytest.mark.parametrize("weight", [1e-30, 3e38])
+@pytest.mark.parametrize("weight", [5e-324, 1e-320, 1e-308, 1.7e308])
+def test_means_by_weights_that_add_up_to_no_number_of_float64(weight):
+    x, t = np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 2.0])
+    value, grad = fl.mse_loss.value_and_grad(x, t, sample_weight=np.full(3, weight))
+    np.testing.assert_allclose([value, *grad], [2.0, 2 / 3, 4 / 3, 2 / 3], rtol=1e-15)
+    part = np.array([1.0, 0.25, 0.5]) * 1.7e308
+    np.testing.assert_allclose(fl.l1_loss(x, t, sample_weight=part), (1.0 + 0.5 + 0.5) / 1.75, rtol=1e-15)
+
+
+@pytest.mark.parametrize("weight", [1e-44, 1e-30, 3e38])
 def test_weights_of_rows_vectors_and_pairs_that_add_up_to_no_number(weight):
     rng = np.random.default_rng(1)
     x, q = rng.normal(size=(4, 3)).astype(SINGLE), rng.dirichlet(np.ones(3), 4).astype(SINGLE)
     w, even, labels = np.full(4, weight, SINGLE), np.ones(4, SINGLE), np.array([0, 0, 1, 1])
     for loss, given in (
         (fl.cross_entropy, (x, q)), (fl.cross_entropy, (x, labels)), (fl.cosine_distance, (x, q)),
-        (fl.nt_xent_loss, (x, labels)),
+        (fl.nt_xent_loss, (x, labels)), (partial(fl.cross_entropy.value_and_grad, mask=labels == 0), (x, q)),
+        (partial(fl.sparsemax_loss.value_and_grad, mask=labels == 0), (x, q)), (fl.linear_cross_entropy, (x, x[:3], labels)),
+        (fl.ctc_loss, (np.log(np.stack([q, q, q])), labels[:, None] + 1, [3, 3, 2, 3], [1, 1, 1, 1])),
     ):  # fmt: skip
-        found, wanted = (loss.value_and_grad(*given, sample_weight=s) for s in (w, even))
+        call = getattr(loss, "value_and_grad", loss)
+        found, wanted = (call(*given, sample_weight=s) for s in (w, even))
         np.testing.assert_allclose(found[0], wanted[0], rtol=1e-6)
         for one, other in zip(*(a if isinstance(a, tuple) else (a,) for a in (found[1], wanted[1])), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-8)

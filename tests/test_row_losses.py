@@ -309,7 +309,7 @@ def test_rows_that_a_mask_leaves_out_count_for_nothing_whatever_they_hold(operat
     x, skipped = scores(dtype), np.arange(8) % 3 == 1
     wanted = [x.copy(), labels(), shares(dtype)]
     x[skipped] = np.array([[np.nan], [np.inf], [-np.inf]], dtype)
-    for target, wild in ((labels(), 9), (shares(dtype), np.nan)):
+    for target, wild in ((labels(), 9), (shares(dtype), np.nan), (shares(dtype), 5.0)):
         good = wanted[1] if target.ndim == 1 else wanted[2]
         target[skipped] = wild
         for reduction in REDUCTIONS:
