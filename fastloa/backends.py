@@ -16,6 +16,7 @@ import numpy as np
 from fastloa_kernels.engines import MODULES, Engine, Unavailable, load_engine
 
 from fastloa import checks
+from fastloa.wording import kind
 
 BACKENDS = ("auto", *MODULES)
 ENVIRONMENT = "FASTLOA_BACKEND"
@@ -161,7 +162,7 @@ def library(function: str, argument: str, array: Any) -> str:
     if found is None:
         found = _library_of(type(array))
         if found is None:
-            raise TypeError(f"{function}: {argument} must be a NumPy or CuPy array, got {checks.kind(array)}")
+            raise TypeError(f"{function}: {argument} must be a NumPy or CuPy array, got {kind(array)}")
         _LIBRARIES[type(array)] = found
     return found
 

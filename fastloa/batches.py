@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
-from fastloa.checks import flag, integer, is_cupy, kind, namespace
+from fastloa.checks import flag, integer, is_cupy, namespace
+from fastloa.wording import kind
 
 if TYPE_CHECKING:
     import numpy.typing as npt  # a tenth of NumPy's own import time (its random numbers, too: their names are quoted)

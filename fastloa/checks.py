@@ -5,7 +5,6 @@ Each check takes the names of the function and of the argument, returns the argu
 value. A bool is not a number, NaN and the infinities are not hyper-parameters, and nothing here reads a device.
 """
 
-import contextlib
 import math
 import numbers
 import sys
@@ -13,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from fastloa.wording import bounds, interval, kind, shown
 
 
 def number(
@@ -60,7 +61,7 @@ def number(
         and (high is None or x < high or (x == high and not high_open))
     ):
         return x
-    raise ValueError(f"{function}: {argument} must be {_interval(low, high, low_open, high_open)}, got {_shown(value)}")
+    raise ValueError(f"{function}: {argument} must be {interval(low, high, low_open, high_open)}, got {shown(value)}")
 
 
 def integer(function: str, argument: str, value: object, *, low: int | None = None, high: int | None = None) -> int:
@@ -99,10 +100,10 @@ def integer(function: str, argument: str, value: object, *, low: int | None = No
     elif _is_integer(value):
         n = int(value)  # type: ignore[call-overload]
     else:
-        raise TypeError(f"{function}: {argument} must be {_bounds(low, high)}, got {kind(value)}")
+        raise TypeError(f"{function}: {argument} must be {bounds(low, high)}, got {kind(value)}")
     if (low is None or n >= low) and (high is None or n <= high):
         return n
-    raise ValueError(f"{function}: {argument} must be {_bounds(low, high)}, got {_shown(n)}")
+    raise ValueError(f"{function}: {argument} must be {bounds(low, high)}, got {shown(n)}")
 
 
 def flag(function: str, argument: str, value: object) -> bool:
@@ -209,9 +210,9 @@ def items(function: str, argument: str, value: object) -> tuple[Any, ...]:
 
 def scalar(function: str, argument: str, value: Any) -> float:
     """What a function of the caller's returned as a loss: a number, or an array without axes; it may be infinite."""
-    if isinstance(value, numbers.Real) or getattr(value, "shape", None) == ():
-        with contextlib.suppress(TypeError, ValueError):
-            return float(value)
+    found = real(value)
+    if found is not None:
+        return found
     wrong = ValueError if getattr(value, "shape", ()) else TypeError
     raise wrong(f"{function}: {argument} must return a scalar value, got {kind(value)}")
 
@@ -319,38 +320,24 @@ def listed(options: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def kind(value: object) -> str:
-    """Name what came, for the end of a TypeError: its type, and for arrays the library, shape and dtype.
-
-    Parameters
-    ----------
-    value : object
-        Anything.
-
-    Returns
-    -------
-    str
-        The name.
-
-    Examples
-    --------
-    >>> kind("huber"), kind(np.zeros(3))
-    ('str', 'numpy.ndarray of shape (3,) and dtype float64')
-    """
-    name = type(value).__name__
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if shape is None or dtype is None or isinstance(value, np.generic):
-        return name
-    return f"{type(value).__module__.partition('.')[0]}.{name} of shape {tuple(shape)} and dtype {dtype}"
+def real(value: Any) -> float | None:
+    """A real scalar, or any library's array of one without axes, as a float, infinite beyond float64; else None."""
+    known = isinstance(value, np.ndarray | np.generic | numbers.Number)
+    if not (_is_real(value) if known else getattr(value, "shape", None) == ()):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value > 0 or -1)
+    except (TypeError, ValueError, RuntimeError):
+        return None
 
 
 def _real(function: str, argument: str, value: object) -> float:
     """Turn any real scalar but a bool into a float; what lies beyond float64 becomes infinite."""
-    if _is_real(value):
-        try:
-            return float(value)  # type: ignore[arg-type]
-        except OverflowError:
-            return math.inf
+    found = real(value) if _is_real(value) else None
+    if found is not None:
+        return found
     raise TypeError(f"{function}: {argument} must be a real number, got {kind(value)}")
 
 
@@ -364,36 +351,3 @@ def _is_integer(value: object) -> bool:
     if isinstance(value, np.ndarray | np.generic):  # by dtype: NumPy counts its timedelta among the integers
         return value.shape == () and value.dtype.kind in "iu"
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _interval(low: float | None, high: float | None, low_open: bool, high_open: bool) -> str:
-    """Say an interval in the words of a message."""
-    if low is not None and high is not None:
-        return f"in {'(' if low_open else '['}{_plain(low)}, {_plain(high)}{')' if high_open else ']'}"
-    if low is not None:
-        if low == 0:
-            return "positive and finite" if low_open else "non-negative and finite"
-        return f"finite and {'>' if low_open else '>='} {_plain(low)}"
-    if high is not None:
-        return f"finite and {'<' if high_open else '<='} {_plain(high)}"
-    return "finite"
-
-
-def _bounds(low: int | None, high: int | None) -> str:
-    """Say integer bounds in the words of a message."""
-    if low is not None and high is not None:
-        return f"an integer in {low}..{high}"
-    if low is not None:
-        return f"an integer >= {low}"
-    return "an integer" if high is None else f"an integer <= {high}"
-
-
-def _plain(bound: float) -> str:
-    return str(bound).removesuffix(".0")
-
-
-def _shown(value: object) -> str:
-    """Show a number as the caller wrote it, unless it would fill the screen."""
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"an integer of {value.bit_length()} bits"
-    return str(value)

@@ -17,6 +17,7 @@ Sums = Callable[..., Any]  # sums(lift, which): the sums of squares of some arra
 
 SCALES = {"float32": (2.0**-80, 2.0**90), "float64": (2.0**-600, 2.0**700)}
 LEAST = {"float32": 2.0**-102, "float64": 2.0**-969}  # a smaller mean square may have lost its small terms
+FAINT = 2.0**-400  # of scales: times the least of SCALES a smaller one may be no number
 ADDED = 1e-6  # to a norm, as in PyTorch
 
 
@@ -71,10 +72,11 @@ def _norm(parts: Sequence[Part], scale: float, limit: float) -> tuple[float, flo
     square = total(parts, lambda part: _of_gradients(part, scale, limit)(1.0))
     if sum(np.sum(part.sizes) * LEAST[part.dtype] for part in parts) <= square < math.inf:
         return math.sqrt(square), 1.0  # as on a GPU
-    squares, factors = map(
-        np.concatenate,
-        zip(*(_in_range(part, _of_gradients(part, scale, limit, shrunk=True)) for part in parts), strict=True),
-    )
+    # What is not clipped before is unscaled here: gradients may be no numbers once that is done.
+    apart = scale if limit == math.inf and scale > FAINT else 1.0
+    found = [_in_range(part, _of_gradients(part, scale / apart, limit)) for part in parts]
+    squares, factors = map(np.concatenate, zip(*found, strict=True))
+    factors *= apart
     least = min(1.0, float(factors.min()))
     norms = np.sqrt(squares) * (least / factors)
     return math.nan if np.isnan(norms).any() else math.hypot(*norms.tolist()), least  # an infinity would hide a NaN
@@ -122,12 +124,11 @@ def total(parts: Sequence[Part], sums: Callable[[Part], Any]) -> Any:
         return engine.load(IDENTITY, "value_summed", "float64")((each,), (), (), ())
 
 
-def _of_gradients(part: Part, scale: float, limit: float, *, shrunk: bool = False) -> Sums:
-    """The squares of gradients; those that are `shrunk` may be no numbers once they are unscaled, and before that."""
+def _of_gradients(part: Part, scale: float, limit: float) -> Sums:
+    """The squares of gradients."""
 
     def sums(lift: float, which: Any = slice(None)) -> Any:
-        folding = (scale / lift, limit * lift, 1.0) if shrunk and lift < 1.0 else (scale, limit, lift)
-        return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(1, 2), (), folding, which)
+        return part.sums(DESCENT_SQUARE, "value_summed_wide", slice(1, 2), (), (scale, limit, lift), which)
 
     return sums
 

@@ -15,6 +15,7 @@ from fastloa.hyper import SWITCH, Kind
 from fastloa.norms import finite, shrinkage, trust
 from fastloa.optimizer_steps import Alone, check_step
 from fastloa.together import Together, together
+from fastloa.wording import kind
 
 Params: TypeAlias = Any  # an array, or a list, tuple or dict of arrays
 
@@ -286,7 +287,7 @@ class Optimizer:
     def _checked_state(self, function: str, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         """What has been saved, checked."""
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"{function}: state_dict must be a dict, got {checks.kind(state_dict)}")
+            raise TypeError(f"{function}: state_dict must be a dict, got {kind(state_dict)}")
         for key in ("steps", "states", "hyper"):
             if key not in state_dict:
                 raise ValueError(f"{function}: state_dict must have the key {key!r}, got {keys(state_dict)}")
@@ -296,7 +297,7 @@ class Optimizer:
             raise ValueError(f"{function}: states must have {len(self._states)} entries, got {len(loaded)}")
         for own, new in zip(self._states.values(), loaded, strict=True):
             if not isinstance(new, Mapping):
-                raise TypeError(f"{function}: states must be dicts of arrays, got {checks.kind(new)}")
+                raise TypeError(f"{function}: states must be dicts of arrays, got {kind(new)}")
             if set(own) != set(new):
                 raise ValueError(f"{function}: states must be {sorted(own)}, got {keys(new)}")
             for name, state in own.items():
@@ -321,7 +322,7 @@ class Optimizer:
         """Hyper-parameters that have been saved, checked like new ones."""
         hyper = hyper.item() if isinstance(hyper, np.ndarray) and hyper.shape == () else hyper  # as np.savez keeps it
         if not isinstance(hyper, Mapping):
-            raise TypeError(f"{function}: hyper must be a dict, got {checks.kind(hyper)}")
+            raise TypeError(f"{function}: hyper must be a dict, got {kind(hyper)}")
         if set(hyper) != set(self._hyper):
             raise ValueError(f"{function}: hyper must be {sorted(self._hyper)}, got {keys(hyper)}")
         found = self.checked(function, hyper, fixed=False)

@@ -5,7 +5,8 @@ from numbers import Integral
 from typing import Any
 
 from fastloa import backends
-from fastloa.checks import choice, integer, items, kind
+from fastloa.checks import choice, integer, items
+from fastloa.wording import kind
 
 Array = Any
 WORDS = 1 << 64
@@ -74,7 +75,7 @@ class Philox:
     def uniform(self, shape: int | tuple[int, ...], dtype: str = "float64", *, backend: str | None = None) -> Array:
         """Return numbers from [0, 1), in float32 or float64: an array of the library that the backend computes on."""
         function = "Philox.uniform"
-        sizes = (shape,) if isinstance(shape, int) else items(function, "shape", shape)
+        sizes = (shape,) if isinstance(shape, Integral) else items(function, "shape", shape)
         sizes = tuple(integer(function, "shape", size, low=0) for size in sizes)
         choice(function, "dtype", dtype, ("float32", "float64"))
         return self.drawn(backends.choose(function, "numpy", backend), sizes, dtype)

@@ -23,7 +23,6 @@ In a bare loop, a state needs only what the criteria read:
 (14, 'gradient norm 0.00061 <= 0.001')
 """
 
-import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +30,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fastloa.checks import integer, is_cupy, kind, leaves, namespace, number
+from fastloa.checks import integer, is_cupy, leaves, namespace, number, real
+from fastloa.wording import kind
 
 __all__ = ["State", "grad_norm", "loss_change", "max_seconds", "max_steps", "non_finite", "patience", "target"]
 
@@ -43,12 +43,12 @@ class State:
     Parameters
     ----------
     step, epoch : int
-        Numbers of the step and of the epoch, from 0; `step` also counts the changes of the parameters so far.
+        Numbers of the step and of the epoch, from 0; steps that were passed over count.
     value : float or array, shape ()
         The loss at the parameters before the step. An array of a GPU becomes a float here when a criterion first
         reads it, so that several criteria wait for it once.
     grads, params : array, sequence or dict of arrays
-        The gradients at the parameters before the step, and the parameters.
+        The gradients at the parameters before the step, or zeros where ``zero_grad`` cleared them, and the parameters.
     seconds : float
         Time since the start, in seconds.
     """
@@ -349,10 +349,10 @@ def _loss(function: str, state: State) -> float:
     value = state.value
     if type(value) is float:
         return value
-    if getattr(value, "shape", ()) == ():
-        with contextlib.suppress(TypeError, ValueError):
-            loss = state.value = float(value)
-            return loss
+    loss = real(value)
+    if loss is not None:
+        state.value = loss
+        return loss
     raise TypeError(f"{function}: state.value must be a real scalar, got {kind(value)}")
 
 
@@ -362,7 +362,7 @@ def _blocks(function: str, grads: Any) -> list[Any]:
     for leaf in leaves(grads):
         array = np.asarray(leaf) if isinstance(leaf, np.generic) else leaf
         namespace(function, "grads", array)
-        if array.dtype.kind in "cOSUmM":
+        if array.dtype.name != "bfloat16" and array.dtype.kind not in "fiub":
             raise TypeError(f"{function}: grads must be real, got dtype {array.dtype}")
         flat, size = array.reshape(-1), 1 << (24 if is_cupy(array) else 15)
         blocks += [flat[start : start + size] for start in range(0, flat.size, size)]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from fastloa.checks import flag, integer, is_cupy, items, kind, leaves, scalar
+from fastloa.checks import flag, integer, is_cupy, items, leaves, scalar
 from fastloa.stopping import Criterion, State
+from fastloa.wording import kind
 
 if TYPE_CHECKING:
     import numpy.typing as npt  # a tenth of NumPy's own import time
@@ -38,7 +39,7 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class History:
-    """What happened, one entry for each evaluation of the loss.
+    """What happened, one entry for each step.
 
     Parameters
     ----------
@@ -60,9 +61,8 @@ class History:
         return len(self.value)
 
     def __repr__(self) -> str:
-        if not len(self):
-            return "History(evaluations=0)"
-        return f"History(evaluations={len(self)}, first={self.value[0]:.6g}, last={self.value[-1]:.6g})"
+        ends = f", first={self.value[0]:.6g}, last={self.value[-1]:.6g}" if len(self) else ""
+        return f"History(evaluations={len(self)}{ends})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -12,7 +12,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from fastloa.checks import choice, flag, integer, is_cupy, items, kind, leaves, namespace, number
+from fastloa.checks import choice, flag, integer, is_cupy, items, leaves, namespace, number, real
+from fastloa.wording import kind
 
 
 def refused(error, message):
@@ -250,6 +251,21 @@ def test_kind_names_arrays_by_library_shape_and_dtype():
     assert kind(np.zeros((2, 3), np.float32)) == "numpy.ndarray of shape (2, 3) and dtype float32"
     assert kind(np.float32(1)) == "float32"
     assert kind(object()) == "object"
+    assert kind(np.float32) == "the class float32"
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (2, 2.0), (np.float32(0.5), 0.5), (np.array(3), 3.0), (10**400, np.inf), (-(10**400), -np.inf),
+        (np.inf, np.inf), (ml_dtypes.bfloat16(2.0), 2.0), (Fraction(1, 4), 0.25), (True, None), (np.True_, None),
+        (1j, None), (np.complex128(1.0), None), (np.array(1j), None), ("0.5", None), (b"0.5", None),
+        (np.array("0.5"), None), (np.ones(1), None), (Decimal("0.5"), None), (None, None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_real_scalar(value, wanted):
+    assert real(value) == wanted
 
 
 def test_importing_loads_nothing_heavy():

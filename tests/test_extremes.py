@@ -55,6 +55,27 @@ def test_a_clip_that_shrinks_by_what_is_no_number_of_float32(size, norm, options
     np.testing.assert_allclose(p.astype(float), -norm / np.sqrt(count), rtol=3e-7)
 
 
+@pytest.mark.parametrize("scale", [2.0**-50, 2.0**47, 2.0**48, 2.0**100, 1e38])
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 1e38), ("float32", 1e20), ("float64", 1e290)])
+def test_a_clip_of_gradients_that_are_scaled_by_much(dtype, size, scale):
+    p, g = np.zeros(4, dtype), np.full(4, size, dtype)
+    optimizer = fl.SGD(p, lr=1.0, grad_scale=scale, clip_norm=1e-5)
+    optimizer.step(g)
+    norm = 2.0 * float(g[0]) / scale
+    np.testing.assert_allclose(optimizer.last_grad_norm, norm, rtol=1e-6)
+    np.testing.assert_allclose(p, -0.5 * min(norm, 1e-5 * norm / (norm + 1e-6)), rtol=1e-6)
+    p = np.zeros(2, dtype)
+    optimizer = fl.SGD(p, lr=1.0, grad_scale=scale, clip_norm=1.0)
+    optimizer.step(np.array([np.inf, 1.0], dtype))
+    assert (optimizer.last_grad_norm, p[1]) == (np.inf, 0.0)
+
+
+def test_a_clip_of_gradients_of_both_dtypes_that_are_scaled_by_much():
+    p = [np.zeros(1, SINGLE), np.zeros(1)]
+    fl.SGD(p, lr=1.0, grad_scale=2.0**50, clip_norm=1.0).step([np.full(1, 1e38, SINGLE), np.full(1, 3e37)])
+    np.testing.assert_allclose(np.concatenate(p), np.array([-1.0, -0.3]) / np.hypot(1.0, 0.3), rtol=1e-6)
+
+
 def test_squares_that_are_numbers_while_their_sum_is_none():
     p = [np.zeros(1) for _ in range(20)]
     fl.SGD(p, lr=1.0, clip_norm=1.0).step([np.full(1, 1e154) for _ in p])

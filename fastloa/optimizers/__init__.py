@@ -19,7 +19,7 @@ Classes take, beside their own arguments (``**folded``), what is then done in th
   gradients as well, and on a GPU waits for it, as PyTorch's ``GradScaler`` does;
 - ``ema`` (float in [0, 1], schedule or None): the decay of a running mean of each parameter, which begins with the
   parameter. The means are in the property ``ema``, in the structure of the parameters (those of 16-bit parameters are
-  float32), and among the states of ``state_dict``;
+  float32, and means of what each step gives before it is rounded), and among the states of ``state_dict``;
 - ``zero_grad`` (bool, default False): gradients are set to 0, those of a step passed over too. They must be writable,
   and apart from each other and all else;
 - ``compensated`` (bool, default False): of float16 and bfloat16 parameters the 16 bits that rounding them loses are

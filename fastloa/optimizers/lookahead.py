@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from fastloa_kernels.formulas import optimizer_averaged as formulas
 from fastloa_kernels.records import Step
 
-from fastloa import checks
 from fastloa.hyper import Integer, Number, kinds
 from fastloa.optimizer_operations import Optimizer, Params, keys
+from fastloa.wording import kind
 
 __all__ = ["Lookahead"]
 
@@ -62,7 +62,7 @@ class Lookahead(Optimizer):
 
     def __init__(self, optimizer: Optimizer, k: int = 5, alpha: float = 0.5) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"Lookahead: optimizer must be an optimizer, got {checks.kind(optimizer)}")
+            raise TypeError(f"Lookahead: optimizer must be an optimizer, got {kind(optimizer)}")
         if optimizer.takes_closure:
             raise TypeError(
                 f"Lookahead: optimizer must be one whose steps take gradients, got {type(optimizer).__name__}"

@@ -13,6 +13,7 @@ from fastloa import backends, checks, dtypes
 from fastloa.hyper import NONNEGATIVE, RATE, Hyper, Integer, kinds
 from fastloa.optimizer_operations import Optimizer, Params, keys
 from fastloa.optimizers.line_search import Point, strong_wolfe
+from fastloa.wording import kind
 
 __all__ = ["LBFGS"]
 
@@ -186,7 +187,7 @@ class LBFGS(Optimizer):
             Something does not fit; nothing has been written if that is seen at the first evaluation.
         """
         if not callable(closure):
-            raise TypeError(f"LBFGS.step: closure must be callable, got {checks.kind(closure)}")
+            raise TypeError(f"LBFGS.step: closure must be callable, got {kind(closure)}")
         rate = self._hyper["lr"]
         rate = rate(self.steps) if callable(rate) else rate
         with backends.device_of(next(iter(self._arrays.values()))):
@@ -260,7 +261,7 @@ class LBFGS(Optimizer):
         """The value and the gradient, as one vector, at the parameters as they are."""
         returned: Any = closure()
         if not isinstance(returned, tuple) or len(returned) != 2:
-            raise TypeError(f"LBFGS.step: closure must return (value, grads), got {checks.kind(returned)}")
+            raise TypeError(f"LBFGS.step: closure must return (value, grads), got {kind(returned)}")
         value = checks.scalar("LBFGS.step", "closure", returned[0])
         gradients = dict(pair for _, pair in self._checked_pairs(returned[1]))
         self._past["evaluations"] += 1
@@ -314,7 +315,7 @@ class LBFGS(Optimizer):
         past = state_dict["past"]
         names = sorted((*NUMBERS, *VECTORS, *LISTS))
         if not isinstance(past, Mapping) or keys(past) != names:
-            got = keys(past) if isinstance(past, Mapping) else checks.kind(past)
+            got = keys(past) if isinstance(past, Mapping) else kind(past)
             raise ValueError(f"{function}: past must be a dict with the keys {names}, got {got}")
         for name in (*LISTS, "products"):
             checks.items(function, name, past[name])

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from fastloa.checks import integer, kind, number
+from fastloa.checks import integer, number
+from fastloa.wording import kind
 
 __all__ = ["Schedule", "constant"]
 
