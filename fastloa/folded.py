@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from fastloa.hyper import SWITCH, Hyper, Number, kinds
 
 SMALL, LIFT = 2.0**-100, 2.0**80  # of what gradients are multiplied by, and that times what they are divided by
+ROOM = 120  # binary digits of the latter, which is to be a number of float32
 CLIP = Number(low=0.0, varying=True, optional=True)
 KINDS = kinds(
     grad_scale=Number(low=0.0, low_open=True, varying=True), clip_value=CLIP, clip_norm=CLIP, skip_nonfinite=SWITCH,
@@ -64,7 +65,10 @@ class Folds:
         """
         if isinstance(factor, float) and factor >= SMALL:
             return self.grad_scale, self.limit, factor
-        lift = 1.0 + (factor < SMALL) * (LIFT - 1.0)  # of a GPU, an array there
+        if isinstance(factor, float):  # half of what the factor lacks, as far as the scale has room
+            lift = 2.0 ** max(0, min(-math.frexp(factor)[1] // 2, ROOM - math.frexp(self.grad_scale)[1]))
+        else:  # of a GPU, an array there
+            lift = 1.0 + (factor < SMALL) * (LIFT - 1.0)
         return self.grad_scale * lift, self.limit / lift, factor * lift
 
     @property

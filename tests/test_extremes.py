@@ -46,8 +46,10 @@ def test_the_trust_of_16_bits():
     assert abs(float(p[0, 0]) - (1.0 - 1e-3 * 100)) < 2.0**-8
 
 
-@pytest.mark.parametrize(("size", "norm"), [(3e38, 1.0), (3e38, 1e-8), (1e37, 1e-20)])
-@pytest.mark.parametrize("options", [{}, {"clip_value": 1e38}, {"grad_scale": 4.0}, {"grad_scale": 0.5}], ids=str)
+@pytest.mark.parametrize(("size", "norm"), [(3e38, 1.0), (3e38, 1e-8), (1e37, 1e-20), (1e38, 1e-30)])
+@pytest.mark.parametrize(
+    "options", [{}, {"clip_value": 1e38}, {"grad_scale": 4.0}, {"grad_scale": 0.5}, {"grad_scale": 2.0**60}], ids=str
+)
 @pytest.mark.parametrize("count", [4, 100_000])
 def test_a_clip_that_shrinks_by_what_is_no_number_of_float32(size, norm, options, count):
     p, g = np.zeros(count, SINGLE), np.full(count, size, SINGLE)

@@ -336,3 +336,20 @@ def test_a_step_that_is_passed_over_has_no_rate():
 
     result = fl.minimize(value_and_grad, np.ones(2), optimizer=make, steps=4)
     np.testing.assert_array_equal(result.history.lr, [np.nan, 1.0, np.nan, 0.5])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_mean_of_parameters_too_far_apart_for_a_number_has_the_limit(dtype):
+    most = np.finfo(dtype).max
+    for share in (0.0, 0.25, 0.75, 1.0):
+        p = np.array([1.0, 1.0, most, most, np.inf, np.nan, 1.0], dtype)
+        optimizer = fl.SGD(p, lr=1.0, ema=share)
+        mean = p.copy()
+        p[:] = [np.inf, -np.inf, -most, most, np.inf, 1.0, np.nan]
+        optimizer.step(np.zeros(7, dtype))
+        wanted = {0.0: p, 1.0: mean}.get(share)
+        if wanted is None:
+            wanted = np.array([np.inf, -np.inf, (2 * share - 1) * float(most), most, np.inf, np.nan, np.nan], dtype)
+        known = ~np.isnan(p) & ~np.isnan(mean)
+        np.testing.assert_allclose(optimizer.ema[known], wanted[known], rtol=2e-7 if dtype == "float32" else 1e-15)
+        assert np.isnan(optimizer.ema[~known]).all()

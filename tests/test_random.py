@@ -56,6 +56,7 @@ def test_any_number_of_threads():
     finally:
         numba.set_num_threads(before)
     harness.check_same_bits(rng.skip(90_000).uniform(7), wanted[90_000:90_007])
+    harness.check_same_bits(rng.uniform(np.int64(7)), wanted[:7])
 
 
 def test_numbers_are_uniform_and_those_of_streams_and_seeds_apart_independent():

@@ -4,7 +4,7 @@
 so does 1 - beta: taken here, in float32, it would keep five digits.
 """
 
-from fastloa_kernels.primitives import fma, sqrt
+from fastloa_kernels.primitives import fma, inf, sqrt
 from fastloa_kernels.records import Step
 
 
@@ -37,7 +37,10 @@ def drawn(m, d, rest):
 def towards(y, z, share):
     """Between two parameters: y for a share of 0, z for 1."""
     gap = z - y if z != y else 0.0  # two equal infinities have none
-    return y + share * gap if share < 0.5 else z - (1.0 - share) * gap
+    rest = 1.0 - share
+    near = y + share * gap if share < 0.5 else z - rest * gap
+    far = y if share == 0.0 else (z if share == 1.0 else rest * y + share * z)
+    return far if abs(gap) == inf else near
 
 
 def mean_square(v, d, decay, rest):
