@@ -66,9 +66,12 @@ def _elsewhere(names: dict[str, str]) -> list[str]:
 
 
 def _options(function: object) -> str:
-    """The arguments that have a default, and their defaults."""
-    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
-    return ", ".join(f"`{p.name}={p.default!r}`" for p in parameters if p.default is not p.empty and p.name not in OWN)
+    """The arguments that are no arrays: those that must be given, and those that have a default, with it."""
+    found = [
+        p for p in inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+        if p.kind is not p.POSITIONAL_ONLY and p.name not in {*OWN, "params"}
+    ]  # fmt: skip
+    return ", ".join(f"`{p.name}`" if p.default is p.empty else f"`{p.name}={p.default!r}`" for p in found)
 
 
 def _summary(function: object) -> str:

@@ -270,6 +270,19 @@ def test_the_page_is_what_its_script_writes():
 def test_what_the_command_line_refuses(tmp_path):
     other = tmp_path / "other"
     other.write_text("{}")
+    row = {"operation": "sigmoid", "form": "value", "dtype": "float32"}
+    broken = [
+        {"run": None, "seconds": 1, "rows": []},
+        {"run": [1], "seconds": 1, "rows": []},
+        {"run": {}, "seconds": 1, "rows": [row]},
+        {
+            "run": {},
+            "seconds": 1,
+            "rows": [{**row, "kernels": "", "whole": False, "chunks": 1, "done": 1, "results": {"fastloa": 1}}],
+        },
+    ]
+    for i, document in enumerate(broken):
+        (tmp_path / f"broken{i}").write_text(json.dumps(document))
     assert run("--op", "relu", "--dtype", "float16", "--json", str(tmp_path / "file")).exit_code == 0
     for arguments, message in (
         (["--op", "rely"], "--op must be one of"),
@@ -277,6 +290,7 @@ def test_what_the_command_line_refuses(tmp_path):
         (["--points", "0"], "--points must be a number of points, such as 1000000 or 1e6, got 0"),
         (["--points", "nan"], "--points must be"),
         (["--op", "relu", "--json", str(tmp_path / "no" / "file")], "cannot write"),
+        *((["--op", "relu", "--json", str(tmp_path / f"broken{i}")], "cannot go on from") for i in range(len(broken))),
         (["--op", "relu", "--json", str(other)], "cannot go on from"),
         (
             ["--op", "relu", "--dtype", "float16", "--points", "7", "--json", str(tmp_path / "file")],

@@ -34,7 +34,7 @@ from fastloa.optimizer_operations import Optimizer
 from fastloa.optimizer_steps import StepOperation
 from fastloa.random_operations import SampledActivation
 from fastloa.vector_loss_operations import VectorLossOperation
-from tests import cases
+from tests import cases, references
 
 KINDS = (
     AlignmentLoss, Elementwise, Gated, PairedLoss, PairwiseLoss, Projection, ProjectionLoss, RowLoss, Rowwise, Step,
@@ -104,11 +104,20 @@ def missing_steps(found, defined, tested, measured):
             messages.append(f"{name}: step 1 (formula and record) is missing: no record in fastloa_kernels.formulas")
         if name not in tested:
             messages.append(f"{name}: step 3 (test case) is missing: tests/cases/")
+        messages += [f"{name}: step 3 (reference) is missing: {one} in tests/references/" for one in unreferenced(name)]
         if isinstance(value, Operation) and not isinstance(value, UNMEASURED) and name not in measured:
             losses = "exact_losses" if isinstance(value, LossOperation) else "accuracy_table"
             where = "exact_activations" if isinstance(value, Activation) else losses
             messages.append(f"{name}: step 3 (exact results) is missing: fastloa/cli/{where}.py")
     return messages
+
+
+def unreferenced(name):
+    """The references that the case of an operation asks for, of those of single elements, and that are not there."""
+    tails = {cases.ActivationCase: ("", "_derivative"), cases.LossCase: ("", "_derivative", "_second")}
+    return [
+        name + tail for tail in tails.get(type(cases.BY_NAME.get(name)), ()) if not hasattr(references, name + tail)
+    ]
 
 
 def names_with_cases():
@@ -189,7 +198,8 @@ def test_all_names_exist():
 
 
 def test_the_catalogue_is_that_of_the_docstrings():
-    assert catalogue.TARGET.read_text(encoding="utf-8") == catalogue.page()
+    same = catalogue.TARGET.read_text(encoding="utf-8") == catalogue.page()
+    assert same, "docs/catalogue.md is older than the docstrings: python benchmarks/catalogue.py"
 
 
 def test_what_others_call_it_is_of_what_there_is():
@@ -204,3 +214,9 @@ def test_pytorch_has_what_the_catalogue_says():
     for named in tomllib.loads(catalogue.PEERS.read_text(encoding="utf-8")).values():
         for name in (peers["torch"] for peers in named.values() if "torch" in peers):
             assert any(hasattr(place, name) for place in places), name
+
+
+def test_a_case_without_reference_is_told_its_step(monkeypatch):
+    monkeypatch.delattr(references, "tanh_derivative")
+    messages = ["tanh: step 3 (reference) is missing: tanh_derivative in tests/references/"]
+    assert missing_steps(records(), public(), names_with_cases(), EXACT) == messages

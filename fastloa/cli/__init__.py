@@ -1,7 +1,9 @@
-"""The command line: ``fastloa demo``, ``fastloa bench`` and ``fastloa info``."""
+"""The command line: ``fastloa demo``, ``bench``, ``warmup``, ``accuracy`` and ``info``."""
 
+import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 NEEDED = ("rich", "typer")
 
@@ -21,8 +23,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         print("fastloa: the command line needs its extra: pip install 'fastloa[demo]'", file=sys.stderr)
         sys.exit(1)
+    if sys.stdout is None:  # the process was started without
+        sys.stdout = _nowhere()
     try:
         status = app(arguments, prog_name="fastloa", standalone_mode=False)
+        sys.stdout.flush()
+    except OSError as error:  # those of files are told where they are named: this is that of standard output
+        sys.stdout = _nowhere()  # for Python writes what is left once more as it ends
+        if not isinstance(error, BrokenPipeError):  # who reads no more needs no word
+            print(f"fastloa: cannot write: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # what the parser of arguments raises
             raise
@@ -31,3 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"fastloa: {message}", file=sys.stderr)
         sys.exit(error.exit_code)  # type: ignore[attr-defined]
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")

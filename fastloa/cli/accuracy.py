@@ -123,6 +123,14 @@ class Walk:
             self.tallies = {name: Tally.from_dict(counted) for name, counted in values["results"].items()}
 
 
+def check_row(values: dict[str, Any]) -> None:
+    """Raise unless these are such as `Walk.as_dict` gives."""
+    for name in ("kernels", "whole", "chunks", "done"):
+        values[name]
+    for counted in values["results"].values():
+        Tally.from_dict(counted)
+
+
 def choose(ops: list[str], dtypes: list[str], points: float, *, exhaustive: bool) -> Choice:
     """Check what the command line names, and fail in one line that lists the choices."""
     found = functions()
@@ -213,9 +221,11 @@ class _File:
             return
         try:
             document = json.loads(path.read_text())
-            run, self._before = document["run"], float(document["seconds"])
+            run, self._before = dict(document["run"]), float(document["seconds"])
             self.rows = {tuple(row[name] for name in KEY): row for row in document["rows"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            for row in self.rows.values():
+                check_row(row)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fail(f"cannot go on from {path}: {type(error).__name__}: {error}")
         if run != self._run:
             differing = sorted(key for key in self._run if run.get(key) != self._run[key])

@@ -75,7 +75,9 @@ def bench(
     """
     from fastloa.cli import bench as command
 
-    chosen = command.choose(*(_split(names) for names in (op, size, dtype, backend)))
+    chosen = command.choose(
+        _split("--op", op), _split("--size", size), _split("--dtype", dtype), _split("--backend", backend)
+    )
     command.run(chosen, command.Settings(repeat, command.peers(compare, compiled), allocate), json)
 
 
@@ -93,7 +95,7 @@ def warmup(
         from fastloa.cli import warmup as command
     except ModuleNotFoundError as error:
         fail(f"warmup needs {error.name}: pip install 'fastloa[demo]'")
-    command.run(*(_split(names) for names in (op, dtype, backend)))
+    command.run(_split("--op", op), _split("--dtype", dtype), _split("--backend", backend))
 
 
 @app.command()
@@ -116,7 +118,7 @@ def accuracy(
         from fastloa.cli import accuracy as command
     except ModuleNotFoundError as error:
         fail(f"accuracy needs {error.name}: pip install 'fastloa[demo]'")
-    chosen = command.choose(_split(op), _split(dtype), points, exhaustive=exhaustive)
+    chosen = command.choose(_split("--op", op), _split("--dtype", dtype), points, exhaustive=exhaustive)
     command.run(chosen, json)
 
 
@@ -131,6 +133,9 @@ def info(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.
         show_config()
 
 
-def _split(names: Names) -> list[str]:
-    """What repeated options and commas name together."""
-    return [name.strip() for given in names or [] for name in given.split(",") if name.strip()]
+def _split(option: str, given: Names) -> list[str]:
+    """What a repeated option and commas name together; nothing, where it is not given."""
+    names = [name.strip() for text in given or [] for name in text.split(",") if name.strip()]
+    if given and not names:  # which would be all, and an unset variable of the shell is none
+        fail(f"{option} must name something, got {','.join(given)!r}")
+    return names

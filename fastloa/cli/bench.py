@@ -143,10 +143,13 @@ def run(choice: Choice, settings: Settings, path: Path | None) -> None:
             points.append(point(case, shape, dtype, backend, settings))
     except KeyboardInterrupt:
         print(f"interrupted after {len(points)} of {len(total)} points")
+    if path is not None:  # first, for who reads the tables may go away
+        bench_report.write(path, points, settings, described)
     bench_report.show(points, settings, described)
     if path is not None:
-        bench_report.write(path, points, settings, described)
         print(f"written: {path}")
+    if points and not any(found.times for found in points):
+        fail(f"nothing could be measured: {points[0].notes['fastloa']}")
 
 
 def point(case: Case, shape: Shape, dtype: Any, backend: str, settings: Settings) -> Point:
