@@ -228,8 +228,11 @@ class Form:
 
     def _native_small(self, key: tuple[Any, int]) -> tuple[Any, int]:
         dtype, ndim = key
-        kernel = self.kernels[dtype] if ndim in (1, 2) and dtype in NATIVE else None
-        return kernel.small(ndim) if kernel is not None else (None, 0)
+        kernel = self.kernels[dtype] if ndim in (1, 2) else None
+        if kernel is None:
+            return None, 0
+        found: tuple[Any, int] = kernel.small(ndim) if dtype in NATIVE else kernel.small_stored(dtype, ndim)
+        return found
 
     def there(self, arrays: tuple[Any, ...], out: Any) -> tuple[Any, Any, Any]:
         """For a GPU's arrays that a kernel may have as they are: it, their addresses, and the result's array."""

@@ -120,6 +120,10 @@ class _Backward:
 
         return run, 0
 
+    def small_stored(self, dtype: Any, ndim: int) -> tuple[None, int]:
+        """Of 16 bits there are none: the output in between is not rounded."""
+        return None, 0
+
 
 def is_last(axis: Any, ndim: int) -> bool:
     """Whether `axis` certainly is the last."""

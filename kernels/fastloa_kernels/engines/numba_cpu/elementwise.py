@@ -10,7 +10,7 @@ from numba.core import types
 
 from fastloa_kernels import forms
 from fastloa_kernels.engines import PARALLEL, spelled
-from fastloa_kernels.engines.numba_cpu import maps, small, stored, summation
+from fastloa_kernels.engines.numba_cpu import maps, small, small_stored, stored, summation
 from fastloa_kernels.engines.numba_cpu.binding import BoundLoop, bind
 from fastloa_kernels.engines.numba_cpu.compilation import address_of, compiled
 from fastloa_kernels.engines.numba_cpu.kinds import NUMBER, array
@@ -162,6 +162,14 @@ class MapKernel:
     def small(self, ndim: int) -> tuple[Callable[..., bool], int]:
         """A function of ``(address, *inputs, out, parameters)`` that looks into its arrays itself, and the address."""
         return small.map_kernel(self._loop.inputs, self._parameters, self._dtype, ndim), self._loop.address
+
+    def small_stored(self, dtype: Any, ndim: int) -> tuple[Callable[..., bool] | None, int]:
+        """The same for arrays of that dtype of 16 bits."""
+        if not LOCKED:
+            return None, 0
+        inputs = self._loop.inputs
+        kernel = small_stored.map_kernel(inputs, self._parameters, ndim)
+        return small_stored.over_bits(kernel, dtype, inputs), self._loop.address
 
     def small_loss(self, ndim: int, mean: bool, parameters: tuple[float, ...]) -> Callable[..., tuple[bool, float]]:
         """``kernel(x, target, *outputs)`` for few elements, where this is a loss: whether it could, and 0."""

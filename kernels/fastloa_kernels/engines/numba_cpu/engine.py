@@ -25,6 +25,7 @@ from fastloa_kernels.engines.numba_cpu import (
     row_losses,
     rows,
     small,
+    small_stored,
     stored,
     uniforms,
     vector_losses,
@@ -82,6 +83,7 @@ class RowKernel:
             kernel = self._variant(not tiled, len(inputs))
             for part, arrays, table in Chunks(inputs, (out,))(0, len(out)):
                 kernel(out[part].size, part.stop - part.start, arrays, table)
+            self._smalls.put(kernel.address, tiled=tiled)
             return
         place = len(inputs) if tiled else next((i for i, x in enumerate(inputs) if x is out), len(inputs))
         arrays = inputs if place < len(inputs) else (*inputs, out)
@@ -97,6 +99,13 @@ class RowKernel:
         for tiled in (False,) if False in self._run else (False, True):
             self._smalls.put(self._variant(True, self._inputs).address, tiled=tiled)
         return small.rows_kernel(self._inputs, self._dtype, ndim), self._smalls.ready()
+
+    def small_stored(self, dtype: Any, ndim: int) -> tuple[Callable[..., bool] | None, int]:
+        """As that of a map."""
+        if not LOCKED:
+            return None, 0
+        _, place = self.small(ndim)
+        return small_stored.over_bits(small_stored.rows_kernel(self._inputs, ndim), dtype, self._inputs), place
 
 
 class RowLossKernel:
