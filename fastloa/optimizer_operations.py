@@ -13,7 +13,7 @@ from fastloa.compensation import DTYPE, NAME
 from fastloa.folded import Folded, Folds
 from fastloa.hyper import SWITCH, Kind
 from fastloa.norms import finite, shrinkage, trust
-from fastloa.optimizer_steps import Alone, check_step
+from fastloa.optimizer_steps import Alone, check_floating, check_step
 from fastloa.together import Together, together
 from fastloa.wording import kind
 
@@ -54,11 +54,14 @@ class Optimizer:
         self.params, self.steps = params, 0
         self._keys = list(params) if isinstance(params, Mapping) else []  # in the order of the arrays, for good
         self._name, self._backend, self._folds = name, folded.get("backend"), Folds.checked(name, folded)
+        if self._backend is not None:
+            checks.choice(name, "backend", self._backend, backends.BACKENDS)
         self._compensated = SWITCH(name, "compensated", folded.get("compensated", False), fixed=True)
         self._hyper = self.checked(name, hyper, fixed=False)
         self._record = self.record(self._hyper)
         self._arrays = named_arrays(name, "params", params)
         for label, p in self._arrays.items():
+            check_floating(name, label, p)
             check_step(name, (label,), (p,), dtypes.kind_of(name, label, p))
         self._home = backends.common_library(name, self._arrays)
         check_parameters_apart(name, self._arrays)
@@ -286,6 +289,7 @@ class Optimizer:
 
     def _checked_state(self, function: str, state_dict: Mapping[str, Any]) -> dict[str, Any]:
         """What has been saved, checked."""
+        state_dict = unwrapped(state_dict)
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"{function}: state_dict must be a dict, got {kind(state_dict)}")
         for key in ("steps", "states", "hyper"):
@@ -320,7 +324,7 @@ class Optimizer:
 
     def _checked_hyper(self, function: str, hyper: Any) -> dict[str, Any]:
         """Hyper-parameters that have been saved, checked like new ones."""
-        hyper = hyper.item() if isinstance(hyper, np.ndarray) and hyper.shape == () else hyper  # as np.savez keeps it
+        hyper = unwrapped(hyper)
         if not isinstance(hyper, Mapping):
             raise TypeError(f"{function}: hyper must be a dict, got {kind(hyper)}")
         if set(hyper) != set(self._hyper):
@@ -364,6 +368,11 @@ def check_parameters_apart(function: str, found: Mapping[str, Any]) -> None:
         if found[name] is found[other]:
             raise ValueError(f"{function}: params must hold each array once, got {name} again as {other}")
         raise ValueError(f"{function}: {name} and {other} must be arrays apart, got overlapping memory")
+
+
+def unwrapped(saved: Any) -> Any:
+    """What has been saved, as it was before `np.savez` kept it in an array of one object."""
+    return saved.item() if isinstance(saved, np.ndarray) and saved.shape == () else saved
 
 
 def keys(mapping: Mapping[Any, Any]) -> list[Any]:

@@ -218,6 +218,8 @@ class Alone:
         What the parameter has lost to rounding (`fastloa.compensation`).
     """
 
+    wide = False  # whether a gradient of 16-bit parameters may be one of float32, as sums are
+
     def __init__(
         self, function: str, names: tuple[str, ...], arrays: tuple[Any, ...], record: Step, folds: Folds,
         backend: str | None, lost: Any = None,
@@ -225,7 +227,7 @@ class Alone:
         whole = {} if lost is None else {f"compensation of {names[0]}": lost}
         self._call = Call(function, whole | dict(zip(names, arrays, strict=True)), backend)
         kind = dtypes.kind_of(function, names[0], arrays[0])
-        check_step(function, names, arrays, kind, zeroed=folds.zero_grad)
+        check_step(function, names, arrays, kind, zeroed=folds.zero_grad, wide=self.wide)
         check_states(function, names, arrays, record, folds)
         self.arrays, self.lost = arrays, lost
         kinds = [dtypes.kind_of(function, name, array) for name, array in zip(names, arrays, strict=True)]
@@ -299,24 +301,29 @@ class Alone:
                 self.arrays[1][...] = 0.0
 
 
+def check_floating(function: str, name: str, p: Any) -> None:
+    """Raise for a parameter of a dtype that is not floating-point, or that is not supported."""
+    if p.dtype.newbyteorder("=").name not in dtypes.COMPUTE:
+        raise TypeError(f"{function}: {name} must be floating-point, got {p.dtype}")
+
+
 def check_step(
-    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind, *, zeroed: bool = False
-) -> None:
+    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind, *, zeroed: bool = False,
+    wide: bool = False,
+) -> None:  # fmt: skip
     """Raise unless all have the parameter's shape and a fitting dtype, and all but a gradient kept can be written."""
-    p = arrays[0]
-    if kind.result != p.dtype.newbyteorder("="):
-        raise TypeError(f"{function}: {names[0]} must be floating-point, got {p.dtype}")
     dtypes.same_shape(function, names, arrays)
-    check_kinds(function, names, arrays, kind, zeroed=zeroed)
+    check_kinds(function, names, arrays, kind, zeroed=zeroed, wide=wide)
 
 
 def check_kinds(
-    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind, *, zeroed: bool = False
-) -> None:
+    function: str, names: tuple[str, ...], arrays: tuple[Any, ...], kind: dtypes.Kind, *, zeroed: bool = False,
+    wide: bool = False,
+) -> None:  # fmt: skip
     """Raise unless all have a fitting dtype, and all but a gradient kept can be written."""
     for i, (name, array) in enumerate(zip(names, arrays, strict=True)):
         native = array.dtype.newbyteorder("=")
-        if native != kind.result and not (i > 1 and native == kind.compute):
+        if native != kind.result and not (i > (0 if wide else 1) and native == kind.compute):
             raise TypeError(f"{function}: {name} must be {kind.result} like {names[0]}, got {array.dtype}")
         if i != 1 or zeroed:
             check_written(function, name, array)

@@ -238,3 +238,15 @@ def test_options():
             fl.Adafactor(np.ones(3), **options)
     with refused(TypeError, "Adafactor: eps[1] must be a real number, got NoneType"):
         fl.Adafactor(np.ones(3), eps=(None, None))
+
+
+def test_means_that_are_too_large_for_a_number():
+    p = np.ones((2, 3), np.float32)
+    optimizer = fl.Adafactor(p)
+    for _ in range(2):
+        optimizer.step(np.full((2, 3), 3e19, np.float32))
+    q = np.ones((2, 3))
+    other = fl.Adafactor(q)
+    for _ in range(2):
+        other.step(np.full((2, 3), 3e19))
+    np.testing.assert_allclose(p, q, rtol=1e-6)

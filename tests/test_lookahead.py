@@ -108,3 +108,24 @@ def test_rows_of_gradients_are_for_the_fast_optimizer():
             optimizer.step((np.array([0]), np.ones((1, 2))))
     np.testing.assert_allclose(t, 1.0 + 0.25 * (plain - 1.0))
     assert (made.steps, made.optimizer.steps) == (2, 2)
+
+
+def test_one_over_another_takes_rows():
+    p = np.ones((4, 2))
+    optimizer = fl.Lookahead(fl.Lookahead(fl.SparseAdam(p), k=1), k=1)
+    optimizer.step((np.array([1]), np.ones((1, 2))))
+    np.testing.assert_allclose(p[:2], [[1.0, 1.0], [0.99975, 0.99975]], rtol=1e-9)
+    assert optimizer.steps == optimizer.optimizer.steps == 1
+
+
+def test_what_numpy_has_saved_is_taken(tmp_path):
+    for make in (lambda p: fl.Lookahead(fl.Adam(p), k=2), fl.Adam, fl.LBFGS):
+        p, q = np.ones(3), np.ones(3)
+        first, second = make(p), make(q)
+        steps = [lambda p=p: (p @ p, 2.0 * p)] if first.takes_closure else [np.ones(3)]
+        first.step(*steps)
+        np.savez(tmp_path / "state.npz", **first.state_dict())
+        with np.load(tmp_path / "state.npz", allow_pickle=True) as saved:
+            second.load_state_dict(saved)
+        assert repr(second) == repr(first)
+        assert second.steps == 1

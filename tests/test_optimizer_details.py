@@ -363,3 +363,20 @@ def test_states_with_keys_of_several_kinds_are_refused():
     state = {key: value for key, value in optimizer.state_dict().items() if key != "steps"} | {3: 1}
     with pytest.raises(ValueError, match=r"^SGD\.load_state_dict: state_dict must have the key 'steps', got \[3, "):
         optimizer.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: fl.Adam(np.ones(3), backend="tpu"), ValueError,
+         "Adam: backend must be 'auto', 'cpu', 'cupy' or 'cuda', got 'tpu'"),
+        (lambda: fl.Adam(np.ones(3), backend=3), TypeError,
+         "Adam: backend must be 'auto', 'cpu', 'cupy' or 'cuda', got int"),
+        (lambda: fl.Adam([np.ones(3), np.ones(2, complex)]), TypeError,
+         "Adam: params[1] must be floating-point, got complex128"),
+    ],
+)  # fmt: skip
+def test_what_an_optimizer_is_made_of_is_refused_at_once(make, error, message):
+    with pytest.raises(error) as caught:
+        make()
+    assert str(caught.value) == message

@@ -274,3 +274,21 @@ def test_a_value_is_a_number(value):
     with pytest.raises((TypeError, ValueError), match=r"^minimize: value_and_grad must return a scalar value, got"):
         fl.minimize(lambda p: (value, p), p, optimizer=fl.SGD(p), steps=1)
     assert (p == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("past", "error", "message"),
+    [
+        ({"gradient": None}, ValueError, "LBFGS.load_state_dict: gradient must be a vector after a step, got None"),
+        (3, TypeError, "LBFGS.load_state_dict: past must be a dict, got int"),
+    ],
+)
+def test_a_past_that_is_none_is_refused(past, error, message):
+    p = np.ones(3)
+    optimizer = fl.LBFGS(p)
+    optimizer.step(lambda: (p @ p, 2.0 * p))
+    saved = optimizer.state_dict()
+    saved["past"] = {**saved["past"], **past} if isinstance(past, dict) else past
+    with pytest.raises(error) as caught:
+        optimizer.load_state_dict(saved)
+    assert str(caught.value) == message

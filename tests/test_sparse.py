@@ -98,3 +98,16 @@ def test_rows_whose_sum_is_too_large_for_16_bits_warn_of_nothing():
     p = np.ones((2, 2), np.float16)
     fl.SparseAdam(p, lr=0.5).step((np.array([0, 0]), np.full((2, 2), 60000.0, np.float16)))
     assert (p[1] == 1.0).all()
+
+
+def test_rows_of_16_bits_are_added_up_in_float32():
+    dtype, size = np.float16, 4e4
+    p, whole = np.ones((2, 1), dtype), np.ones((1, 1), dtype)
+    options = {"grad_scale": 1024.0, "skip_nonfinite": True}
+    optimizer, other = fl.SparseAdam(p, **options), fl.SparseAdam(whole, **options)
+    optimizer.step((np.array([0, 0]), np.full((2, 1), size, dtype)))
+    other.step(np.full((1, 1), size, dtype))
+    found, half = (one.state_dict()["states"][0]["exp_avg"] for one in (optimizer, other))
+    assert found.ravel().tolist() == [2.0 * half[0, 0], 0.0]
+    assert not optimizer.last_skipped
+    assert p[0] == whole[0] < 1.0 == p[1]

@@ -1,7 +1,7 @@
 """Optimizers with PyTorch's arguments and defaults: one fused pass over memory for each step, in place.
 
-The classes hold parameters (an array, or a list, tuple or dict of arrays) and their states; the functions ending in
-``_step`` do the same on bare arrays. ``lr``, ``weight_decay``, ``momentum`` and the like may be schedules (see
+The classes hold parameters (an array, or a list, tuple or dict of arrays: those that are in it when the optimizer is
+made) and their states; the functions ending in ``_step`` do the same on bare arrays. ``lr``, ``weight_decay``, ``momentum`` and the like may be schedules (see
 `fastloa.schedules`): functions of the step, counted from 0.
 
 Classes take, beside their own arguments (``**folded``), what is then done in the same pass as the step:
@@ -24,7 +24,8 @@ Classes take, beside their own arguments (``**folded``), what is then done in th
   and apart from each other and all else;
 - ``compensated`` (bool, default False): of float16 and bfloat16 parameters the 16 bits that rounding them loses are
   kept among the states, and every step goes on from them: as over float32 parameters, to the bit (but for float16
-  numbers below 2**-14), also where a step is less than half of the distance to the next 16-bit number.
+  numbers below 2**-14), also where a step is less than half of the distance to the next 16-bit number. What lies half
+  way between two of these is rounded away from 0.
   That goes with the pass of the step;
 
 and

@@ -59,7 +59,9 @@ def estimate(some: Sequence[Factored], folds: Folds, factor: Any, rest2: float, 
         drawn = []
         for own, axis in zip(zip(*(one.factors for one in some), strict=True), (-1, -2), strict=True):
             mean, means = squares.mean(axis=axis, keepdims=True), stacked(some, own)
-            mean = (mean * (factor * factor)).astype(dtype)
+            mean = mean * (factor * factor)
+            # What is too large for the dtype is kept as its largest: infinite means of rows would have no shares.
+            mean = xp.where(mean < np.inf, xp.minimum(mean, float(np.finfo(dtype).max)), mean).astype(dtype)
             load(formulas.ADAFACTOR_MEAN, "step", dtype)((means, mean), (), (), (rest2,))
             give(some, own, means)
             drawn.append(means)

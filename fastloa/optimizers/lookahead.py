@@ -7,7 +7,7 @@ from fastloa_kernels.formulas import optimizer_averaged as formulas
 from fastloa_kernels.records import Step
 
 from fastloa.hyper import Integer, Number, kinds
-from fastloa.optimizer_operations import Optimizer, Params, keys
+from fastloa.optimizer_operations import Optimizer, Params, keys, unwrapped
 from fastloa.wording import kind
 
 __all__ = ["Lookahead"]
@@ -82,6 +82,10 @@ class Lookahead(Optimizer):
         """The running means of the optimizer."""
         return self.optimizer.ema
 
+    def in_whole(self, grads: Params) -> bool:
+        """Whether the optimizer takes all gradients for whole arrays."""
+        return self.optimizer.in_whole(grads)
+
     def step(self, grads: Params, /) -> None:
         """Take one step of the optimizer, in place, and after every k of them one of the slow parameters.
 
@@ -116,7 +120,7 @@ class Lookahead(Optimizer):
         found = super()._checked_state(function, state_dict)
         if "optimizer" not in state_dict:
             raise ValueError(f"{function}: state_dict must have the key 'optimizer', got {keys(state_dict)}")
-        return {**found, "optimizer": self.optimizer._checked_state(function, state_dict["optimizer"])}
+        return {**found, "optimizer": self.optimizer._checked_state(function, unwrapped(state_dict["optimizer"]))}
 
     def _go_on(self, found: Mapping[str, Any]) -> None:
         super()._go_on(found)

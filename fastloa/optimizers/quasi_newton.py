@@ -11,7 +11,7 @@ from fastloa_kernels.formulas.totals import MAGNITUDE
 
 from fastloa import backends, checks, dtypes
 from fastloa.hyper import NONNEGATIVE, RATE, Hyper, Integer, kinds
-from fastloa.optimizer_operations import Optimizer, Params, keys
+from fastloa.optimizer_operations import Optimizer, Params, keys, unwrapped
 from fastloa.optimizers.line_search import Point, strong_wolfe
 from fastloa.wording import kind
 
@@ -63,12 +63,13 @@ class Lines:
         """The gradient times what is known of the inverse of the second derivatives, with the other sign."""
         known = list(zip(past["moves"], past["changes"], past["products"], strict=True))
         q, shares = self.xp.negative(gradient), []
-        for move, change, product in reversed(known):
-            shares.append(self.product(move, q) * (1.0 / product))
-            self.move(q, change, -shares[-1])
-        r = self.move(self.xp.zeros_like(q), q, past["scale"])
-        for (move, change, product), share in zip(known, reversed(shares), strict=True):
-            self.move(r, move, share - self.product(change, r) * (1.0 / product))
+        with np.errstate(all="ignore"):  # products of a run that diverges may be no numbers
+            for move, change, product in reversed(known):
+                shares.append(self.product(move, q) * (1.0 / product))
+                self.move(q, change, -shares[-1])
+            r = self.move(self.xp.zeros_like(q), q, past["scale"])
+            for (move, change, product), share in zip(known, reversed(shares), strict=True):
+                self.move(r, move, share - self.product(change, r) * (1.0 / product))
         return r
 
 
@@ -312,11 +313,12 @@ class LBFGS(Optimizer):
         found = super()._checked_state(function, state_dict)
         if "past" not in state_dict:
             raise ValueError(f"{function}: state_dict must have the key 'past', got {keys(state_dict)}")
-        past = state_dict["past"]
+        past = unwrapped(state_dict["past"])
         names = sorted((*NUMBERS, *VECTORS, *LISTS))
-        if not isinstance(past, Mapping) or keys(past) != names:
-            got = keys(past) if isinstance(past, Mapping) else kind(past)
-            raise ValueError(f"{function}: past must be a dict with the keys {names}, got {got}")
+        if not isinstance(past, Mapping):
+            raise TypeError(f"{function}: past must be a dict, got {kind(past)}")
+        if keys(past) != names:
+            raise ValueError(f"{function}: past must be a dict with the keys {names}, got {keys(past)}")
         for name in (*LISTS, "products"):
             checks.items(function, name, past[name])
         for name in NUMBERS[:2]:
@@ -327,6 +329,9 @@ class LBFGS(Optimizer):
         if not len(past["moves"]) == len(past["changes"]) == len(past["products"]):
             counts = ", ".join(str(len(past[key])) for key in (*LISTS, "products"))
             raise ValueError(f"{function}: moves, changes and products must be of one length, got {counts}")
+        for name in VECTORS:
+            if past[name] is None and past["iterations"]:
+                raise ValueError(f"{function}: {name} must be a vector after a step, got None")
         size = sum(p.size for p in self._arrays.values())
         vectors = [(key, past[key]) for key in VECTORS if past[key] is not None]
         vectors += [(key, x) for key in LISTS for x in past[key]]

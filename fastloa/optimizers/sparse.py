@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, Unpack
 
+import numpy as np
 from fastloa_kernels.formulas import optimizers as formulas
 from fastloa_kernels.records import Step
 
 from fastloa import backends, dtypes
-from fastloa.calls import rounded, touching
+from fastloa.calls import touching
 from fastloa.folded import Folded, Folds
 from fastloa.hyper import NONNEGATIVE, RATE, SWITCH, Hyper, decays, kinds, sign_of
 from fastloa.optimizer_operations import Optimizer, Params
@@ -23,6 +24,8 @@ __all__ = [
 
 class Rows(Alone):
     """Rows of a parameter, their gradient and states, for a step of their own."""
+
+    wide = True
 
     def __init__(
         self, function: str, names: tuple[str, ...], whole: tuple[Any, ...], index: Any, g: Any, record: Step,
@@ -77,7 +80,7 @@ class SparseAdam(Optimizer):
     Notes
     -----
     PyTorch's convention: t counts all steps, those that left a row alone too, and eps is added before the bias
-    correction, unlike in `Adam`. Rows that are named several times are added up first, in the order in which they come.
+    correction, unlike in `Adam`. Rows that are named several times are added up first, in the precision of the states.
     On a GPU a step with rows waits for it, to see which rows there are.
 
     References
@@ -191,7 +194,8 @@ def _gathered(function: str, name: str, label: str, p: Any, *given: Any) -> tupl
     place = place.reshape(-1)
     order = xp.asarray(xp.argsort(place, kind="stable"))
     firsts = xp.searchsorted(place[order], xp.arange(len(own)))
-    return own, rounded(xp.add.reduceat(rows[order].astype(kind.compute), firsts, axis=0), rows.dtype)
+    with np.errstate(all="ignore"):
+        return own, xp.add.reduceat(rows[order].astype(kind.compute), firsts, axis=0)
 
 
 def _outside(index: Any, count: int) -> int:
