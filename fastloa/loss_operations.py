@@ -18,6 +18,7 @@ P = ParamSpec("P")
 Several = tuple[Array, ...]
 Buffers = tuple[Array | None, ...] | None
 LEAST, MOST = 2.0**-100, 2.0**100  # sums of weights by which a derivative is divided in float32, and multiplied again
+FAINT = 2.0**-100  # of a mean product of float32 numbers: what smaller ones lose may be seen
 LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
@@ -181,7 +182,12 @@ class Loss(LossOperation[P]):
         dtypes.same_shape(function, self._arrays, args)
         summed = reduction != "none"
         check_summed(function, reduction, buffers)
-        inputs = [call.ready(x, call.stored(own, kind.compute)) for x, own in zip(args, kinds, strict=True)]
+        # What holds integers is converted to what is computed in: NumPy takes its time to make 16 bits of them.
+        stored_in = [
+            kind.compute if x.dtype.kind in "iub" else call.stored(own, kind.compute)
+            for x, own in zip(args, kinds, strict=True)
+        ]
+        inputs = [call.ready(x, dtype) for x, dtype in zip(args, stored_in, strict=True)]
         if terms.operand is not None:
             check_pos_weight(call, terms.operand)
             inputs.append(expanded(call, "pos_weight", terms.operand, shape, kind.compute))
@@ -206,17 +212,21 @@ class Loss(LossOperation[P]):
         # Where the gradient overwrites an operand it comes last: a sum that overflows needs all of them once more.
         last = totalled and on_cpu and any(x is r for r in results for x in operands)
         total = run("value_summed") if last else run(form + ("_summed" if totalled else ""), *results)
-        if totalled and on_cpu and not math.isfinite(total):
-            total = self._sum_of_huge(call, operands, divisor, terms, kind, weighted=weight is not None)
+        if (
+            totalled
+            and on_cpu
+            and (not math.isfinite(total) or (weight is not None and vanishing(total, divisor, weight)))
+        ):
+            total = self._sum_again(call, operands, divisor, terms, kind, weighted=weight is not None)
         if last:
             run("grad", *results)
         given = [call.give(r, buffers.get(n), targets[n]) for n, r in zip(names, results, strict=True)]
         return (call.scalar(total), *given) if totalled else tuple(given)
 
-    def _sum_of_huge(
+    def _sum_again(
         self, call: Call, operands: tuple[Array, ...], divisor: Any, terms: Terms, kind: dtypes.Kind, *, weighted: bool
     ) -> Any:
-        """The value once more where it overflowed, which a mean may do on the way only: wider, or scaled down."""
+        """The value once more where it left the range, which a mean may do on the way only: wider, or scaled down."""
         scale = 1.0 if kind.compute == "float32" else 2.0**-64
         wide = [x.astype(np.float64, copy=False) for x in operands]
         weight, inputs = (wide[0], wide[1:]) if weighted else (np.ones_like(wide[0]), wide)
@@ -240,8 +250,14 @@ class Loss(LossOperation[P]):
                 total, divisor = shares(call.engine, total)
         if weight is not None:
             own = expanded(call, "weight", weight, shape, dtype)
-            total = own if total is None else own * total
+            # Of arrays without axes NumPy makes numbers, which kernels do not take.
+            total = own if total is None else call.engine.xp.asarray(own * total)
         return total, divisor
+
+
+def vanishing(total: Any, divisor: Any, weights: Any) -> bool:
+    """Whether products of float32 losses and weights may be too small for numbers, and matter in what they come to."""
+    return bool(weights.dtype == np.float32 and abs(float(total) * float(divisor)) < weights.size * FAINT)
 
 
 def shares(engine: Any, weights: Any) -> tuple[Any, Any]:
@@ -251,12 +267,12 @@ def shares(engine: Any, weights: Any) -> tuple[Any, Any]:
     if engine.name != "cpu" or LEAST < abs(divisor) < MOST:
         return weights, divisor
     if math.isinf(divisor) and np.isfinite(weights).all():  # float64 holds no such sum
-        weights = np.ldexp(weights, -64)
+        weights = np.asarray(np.ldexp(weights, -64))
         divisor = total((weights,), (), (), ())
     if divisor == 0.0 or not math.isfinite(divisor):
         return weights, divisor
     exponent = math.frexp(divisor)[1]
-    return np.ldexp(weights, -exponent), math.ldexp(divisor, -exponent)
+    return np.asarray(np.ldexp(weights, -exponent)), math.ldexp(divisor, -exponent)
 
 
 def take_buffers(function: str, form: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -191,3 +191,44 @@ def test_a_batch_may_be_larger_than_anything():
     x = np.arange(6.0)
     (batch,) = fl.minibatches(x, batch_size=2**70, rng=0, stratify=np.arange(6) % 2)
     assert sorted(batch.tolist()) == x.tolist()
+
+
+def test_weighted_losses_too_small_for_numbers_make_a_mean():
+    for given, weights, wanted in (
+        ([1e-10, 1e-10], [1e-30, 1e-30], 1e-20), ([1e-18, 2e-18], [1e-9, 3e-9], 3.25e-36), ([1e-12], [1e-25], 1e-24),
+    ):  # fmt: skip
+        x, w = np.array(given, SINGLE), np.array(weights, SINGLE)
+        value, grad = fl.mse_loss.value_and_grad(x, np.zeros_like(x), sample_weight=w)
+        np.testing.assert_allclose(value, wanted, rtol=1e-6)
+        part = w.astype(float) / w.astype(float).sum()
+        np.testing.assert_allclose(grad, 2 * part * x, rtol=1e-6)
+    assert fl.l1_loss(np.zeros(3, SINGLE), np.zeros(3, SINGLE), sample_weight=np.ones(3, SINGLE)) == 0.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_weights_without_axes(dtype):
+    x, t, one = (np.array(value, dtype) for value in (1.0, 3.0, 1.0))
+    for weights in ({"weight": one, "sample_weight": one}, {"sample_weight": np.array(1e-40, SINGLE)}):
+        value, grad = fl.mse_loss.value_and_grad(x, t, **weights)
+        assert (float(value), float(grad)) == (4.0, -4.0)
+        assert fl.gaussian_nll_loss(x, t, one, **{"sample_weight": weights["sample_weight"]}) == 2.0
+
+
+@pytest.mark.parametrize(("dtype", "r", "c"), [("float32", 3.8e19, 4e19), ("float64", 2e154, 2.5e154)])
+def test_tukeys_loss_of_a_residual_whose_square_is_none(dtype, r, c):
+    r = np.array([r, -r], dtype)
+    found = fl.tukey_loss(r, np.zeros_like(r), c=c, reduction="none")
+    u = (np.longdouble(r) / np.longdouble(np.dtype(dtype).type(c))) ** 2
+    wanted = np.longdouble(r) ** 2 / 2 * (1 - u + u**2 / 3)
+    np.testing.assert_array_less(abs(found - wanted), 2.0 * np.spacing(found))
+    assert fl.tukey_loss(r * 4, np.zeros_like(r), c=c * 5, reduction="none").tolist() == [np.inf, np.inf]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("alpha", [0.3, 3.0, 7e5])
+def test_celus_slope_keeps_its_digits_as_the_output_comes_to_its_limit(alpha, dtype):
+    a = np.dtype(dtype).type(alpha)
+    y = -a * (1 - np.logspace(-6, -1, 60)).astype(dtype)
+    wanted = (np.longdouble(y) + np.longdouble(a)) / np.longdouble(a)
+    found = fl.celu.backward_from_output(np.ones_like(y), y, alpha=float(a))
+    np.testing.assert_array_less(abs(found - wanted), 2.0 * np.spacing(found))

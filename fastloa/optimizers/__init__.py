@@ -1,8 +1,8 @@
 """Optimizers with PyTorch's arguments and defaults: one fused pass over memory for each step, in place.
 
 The classes hold parameters (an array, or a list, tuple or dict of arrays: those that are in it when the optimizer is
-made) and their states; the functions ending in ``_step`` do the same on bare arrays. ``lr``, ``weight_decay``, ``momentum`` and the like may be schedules (see
-`fastloa.schedules`): functions of the step, counted from 0.
+made) and their states; the functions ending in ``_step`` do the same on bare arrays. ``lr``, ``weight_decay``,
+``momentum`` and the like may be schedules (see `fastloa.schedules`): functions of the step, counted from 0.
 
 Classes take, beside their own arguments (``**folded``), what is then done in the same pass as the step:
 

@@ -85,7 +85,7 @@ def celu_derivative(x, alpha):
 
 
 def celu_derivative_from_output(y, alpha):
-    return 1.0 if y > 0.0 else y / alpha + 1.0
+    return 1.0 if y > 0.0 else (y + alpha) / alpha
 
 
 def sigmoid_derivative(x):

@@ -225,8 +225,11 @@ def tukey_loss(p, t, c):
     high, rest = less(u, u_low, 0.5)
     square, square_low = squared(high, rest)
     factor, part = fast_two_sum(square, fma(u, u, 2.0 * u * u_low) / 12.0)
+    part = part + square_low
     double, double_low = squared(r, low)
-    inside = 0.5 * fma(double, factor, fma(double, part + square_low, double_low * factor))
+    inside = 0.5 * fma(double, factor, fma(double, part, double_low * factor))
+    half = 0.5 * fma(r, factor, fma(r, part, low * factor))  # times r, where r**2 is too large for a number
+    inside = fma(r, half, low * half) if double == inf else inside
     return c / 6.0 * c if beyond(p, t, c) > 0.0 else inside
 
 
