@@ -231,9 +231,21 @@ def test_derivatives_at_kinks(formula, x, expected):
 
 
 @needs_compiler
+def called(x):
+    return math.log2(2 + x * x) * np.log10(1 + x * x) + math.log(1 + math.exp(x)) / (1 + np.exp(-x)) + abs(x) ** 5
+
+
+def with_slopes(x):
+    return STEP(x) * x + KEPT(2 * x)
+
+
 def test_the_cuda_text_gives_the_bits_of_the_cpu():
     driver = ShimDriver()
-    jobs = (fl.activation(own_formulas.statements).record, "backward", ()), (CAUCHY.record, "grad_and_hess", (1.0,))
+    jobs = (
+        *((fl.activation(made).record, "backward", ()) for made in (own_formulas.statements, own_formulas.elementary, called)),
+        (fl.activation(with_slopes, check=False).record, "backward", ()),
+        (CAUCHY.record, "grad_and_hess", (1.0,)), (fl.loss(own_formulas.logistic).record, "grad_and_hess", (1.0,)),
+    )  # fmt: skip
     found = [(record, name, forms.form(record, name), leading) for record, name, leading in jobs]
     driver.prepare([
         source.map_source(source.map_label(record, name), form, len(record.parameters), dtype)
