@@ -213,7 +213,8 @@ def scalar(function: str, argument: str, value: Any) -> float:
     found = real(value)
     if found is not None:
         return found
-    wrong = ValueError if getattr(value, "shape", ()) else TypeError
+    shape = getattr(value, "shape", ())
+    wrong = ValueError if isinstance(shape, tuple) and shape else TypeError
     raise wrong(f"{function}: {argument} must return a scalar value, got {kind(value)}")
 
 

@@ -56,7 +56,7 @@ class ContrastiveLossOperation(GradientOperation[P]):
             weights = _weights(call, sample_weight, len(x), kind.compute)
             divisor: Any = 1.0
             if reduction == "mean":
-                weights = weights if weights is None else shares(call.engine, weights)[0]
+                weights = None if weights is None else shares(call.engine, pairs.only_paired(weights))[0]
                 divisor = pairs.weight(weights)
             work = _Similarities(call, kind.compute, x, terms)
             row_form = RowForm(value="value" in form, grad="grad" in form, hess=False, labels=True, weighted=False)
@@ -72,13 +72,29 @@ class ContrastiveLossOperation(GradientOperation[P]):
 
 
 class _Pairs:
-    """Which embeddings share a label, and with how many. The labels are read where Python runs."""
+    """Which embeddings share a label. The labels are read where Python runs."""
 
     def __init__(self, call: Call, labels: Any) -> None:
-        own = backends.bring_home(call.ready(labels, labels.dtype.name), "numpy")
-        _, members, counts = np.unique(own, return_inverse=True, return_counts=True)
-        self.labels, self._call = call.engine.xp.asarray(members.reshape(-1)), call
-        self.counts = (counts[members] - 1.0).reshape(-1)
+        own, self._call = backends.bring_home(call.ready(labels, labels.dtype.name), "numpy"), call
+        self._order = np.argsort(own, kind="stable")
+        _, members, sizes = np.unique(own, return_inverse=True, return_counts=True)
+        members = members.reshape(-1)
+        self._sizes, self._firsts = sizes[members], (np.cumsum(sizes) - sizes)[members]
+        self.counts = self._sizes - 1.0
+
+    def of(self, rows: slice) -> tuple[Any, Any]:
+        """The pairs of some rows, in order: which of these rows each is of, and the place of the other."""
+        sizes = self._sizes[rows]
+        own = np.repeat(np.arange(len(sizes)), sizes)
+        within = np.arange(len(own)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        others = self._order[np.repeat(self._firsts[rows], sizes) + within]
+        apart = others != own + rows.start
+        return own[apart], others[apart]
+
+    def only_paired(self, weights: Any) -> Any:
+        """The weights of rows that have pairs, and 0 for others, which decide nothing."""
+        xp = self._call.engine.xp
+        return xp.where(xp.asarray(self.counts == 0.0), weights.dtype.type(0.0), weights)
 
     def weight(self, weights: Any) -> Any:
         """How many pairs there are, or their weight."""
@@ -112,32 +128,31 @@ class _Similarities:
         options = RowOptions(NONE, 1.0, 0.0, 2.0, divisor)
         step = max(1, SCORES // max(count, 1))
         for start in range(0, count, step):
-            some = slice(start, start + step)
+            some = slice(start, min(start + step, count))
+            rows, places = pairs.of(some)
+            lonely, sums = xp.asarray(pairs.counts[some] == 0.0), _Sums(xp, pairs.counts[some])
+            rows, places, each = xp.asarray(rows), xp.asarray(places), xp.arange(some.stop - start)
             scores = xp.matmul(self._scaled[some], self._z.T)
-            alike = pairs.labels[some, None] == pairs.labels
-            each = xp.arange(len(scores))
-            alike[each, start + each] = False
-            rows, places = xp.nonzero(alike)
-            alike[each, start + each] = True
             two = xp.empty((len(rows), 2), self._dtype)
             two[:, 0] = scores[rows, places]
-            scores[alike] = -np.inf
+            scores[rows, places] = -np.inf
+            scores[each, start + each] = -np.inf
             shares, rest = self._negatives(scores)
             two[:, 1] = rest[rows]
             weight = None if weights is None else weights[some][rows]
             out = xp.empty(len(rows), self._dtype) if form.value else None
             d: Any = xp.empty_like(two) if form.grad else None
             kernel(two, xp.zeros(len(rows), "int64"), None, weight, options, out, d, None)
-            scores[...] = 0.0  # from here on a number for each pair
             if form.value:
-                scores[rows, places] = out
-                losses[some] = scores.sum(axis=1, dtype="float64")
+                losses[some] = sums(out)
             if form.grad:
-                scores[rows, places] = d[:, 1]
-                shares *= scores.sum(axis=1, keepdims=True, dtype="float64").astype(self._dtype)
+                shares *= sums(d[:, 1])[:, None].astype(self._dtype)
+                shares[lonely] = 0.0  # whatever they hold, and whatever others hold that they would be multiplied with
                 shares[rows, places] = d[:, 0]
-                self._slopes[some] += shares @ self._scaled
-                self._slopes += shares.T @ self._scaled[some]
+                slopes, own = shares @ self._scaled, self._scaled[some].copy()
+                slopes[lonely], own[lonely] = 0.0, 0.0
+                self._slopes[some] += slopes
+                self._slopes += shares.T @ own
         return losses
 
     def _negatives(self, scores: Any) -> tuple[Any, Any]:
@@ -159,6 +174,21 @@ class _Similarities:
         results = self._xp.empty_like(self._x), self._xp.empty_like(self._x)
         self._kernel((self._x, g), None, None, (self._terms.eps,), 1.0, None, results)
         return results
+
+
+class _Sums:
+    """Sums over the pairs of each row, which lie one after the other."""
+
+    def __init__(self, xp: Any, counts: Any) -> None:
+        self._xp, self._rows = xp, len(counts)
+        some = np.flatnonzero(counts)
+        self._some, self._firsts = xp.asarray(some), xp.asarray((np.cumsum(counts) - counts)[some].astype(np.int64))
+
+    def __call__(self, values: Any) -> Any:
+        found = self._xp.zeros(self._rows)
+        if len(self._some):
+            found[self._some] = self._xp.add.reduceat(values.astype("float64"), self._firsts)
+        return found
 
 
 def _in_range(xp: Any, x: Any) -> Any:

@@ -57,7 +57,7 @@ class LinearLossOperation(GradientsOperation[P]):
             scores = (*x.shape[:-1], len(weight))
             targets = targets_of(call, target, terms.rows, sample_weight, scores, len(scores) - 1, kind.compute)
             if reduction == "mean":
-                targets = targets.of_mean(call.engine)
+                targets = targets.of_mean(call.engine, terms.rows.ignore_index)
             own = dict(zip(parts_of("grad_out", len(names)), [array.shape for array in arrays], strict=True))
             check_buffers(function, buffers, reduction, scores[:-1], own, kind)
             shared = options_of(call, targets, terms.rows, reduction)

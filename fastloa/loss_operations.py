@@ -18,7 +18,7 @@ P = ParamSpec("P")
 Several = tuple[Array, ...]
 Buffers = tuple[Array | None, ...] | None
 LEAST, MOST = 2.0**-100, 2.0**100  # sums of weights by which a derivative is divided in float32, and multiplied again
-FAINT = 2.0**-100  # of a mean product of float32 numbers: what smaller ones lose may be seen
+VANISHING = 2.0**-100  # below this, products of float32 numbers lose digits that their sum may show
 LOOKED_AT = 1 << 16  # elements that are looked at together: what is found of them stays in the cache
 
 
@@ -212,11 +212,12 @@ class Loss(LossOperation[P]):
         # Where the gradient overwrites an operand it comes last: a sum that overflows needs all of them once more.
         last = totalled and on_cpu and any(x is r for r in results for x in operands)
         total = run("value_summed") if last else run(form + ("_summed" if totalled else ""), *results)
-        if (
-            totalled
-            and on_cpu
-            and (not math.isfinite(total) or (weight is not None and vanishing(total, divisor, weight)))
-        ):
+        again = totalled and on_cpu and not math.isfinite(total)
+        if totalled and on_cpu and weight is not None and vanishing(total, divisor, weight):
+            # Most losses that come to 0 are 0 without their weights.
+            unweighted = engine.load(terms.record or self.record, "value_summed", kind.compute)
+            again = total != 0.0 or unweighted(tuple(inputs), (), (1.0,), terms.parameters) != 0.0
+        if again:
             total = self._sum_again(call, operands, divisor, terms, kind, weighted=weight is not None)
         if last:
             run("grad", *results)
@@ -257,7 +258,7 @@ class Loss(LossOperation[P]):
 
 def vanishing(total: Any, divisor: Any, weights: Any) -> bool:
     """Whether products of float32 losses and weights may be too small for numbers, and matter in what they come to."""
-    return bool(weights.dtype == np.float32 and abs(float(total) * float(divisor)) < weights.size * FAINT)
+    return bool(weights.dtype == np.float32 and abs(float(total) * float(divisor)) < weights.size * VANISHING)
 
 
 def shares(engine: Any, weights: Any) -> tuple[Any, Any]:

@@ -226,6 +226,7 @@ class Alone:
     ) -> None:  # fmt: skip
         whole = {} if lost is None else {f"compensation of {names[0]}": lost}
         self._call = Call(function, whole | dict(zip(names, arrays, strict=True)), backend)
+        check_floating(function, names[0], arrays[0])
         kind = dtypes.kind_of(function, names[0], arrays[0])
         check_step(function, names, arrays, kind, zeroed=folds.zero_grad, wide=self.wide)
         check_states(function, names, arrays, record, folds)

@@ -64,7 +64,7 @@ class RowLossOperation(LossOperation[P]):
             check_summed(function, reduction, buffers)
             results = _Results(call, form, rows, reduction != "none", args[0].shape, buffers)
             if reduction == "mean" and targets.skipped is not None:
-                targets = targets.of_mean(call.engine)
+                targets = targets.of_mean(call.engine, terms.ignore_index)
             options_of_rows = options_of(call, targets, terms, reduction)
             kernel = call.engine.load(self.record, row_form(form, targets), rows.kind.compute)
             losses, *others = results.arrays

@@ -51,11 +51,14 @@ class Targets:
         sample_weight, skipped = (None if a is None else a[rows] for a in (self.sample_weight, self.skipped))
         return replace(self, target=self.target[rows], sample_weight=sample_weight, skipped=skipped)
 
-    def of_mean(self, engine: Any) -> "Targets":
+    def of_mean(self, engine: Any, ignore_index: int) -> "Targets":
         """The same for a mean whose weighted losses go through an array of their dtype, which is to hold them."""
-        if self.sample_weight is None:
+        weights, skipped = self.sample_weight, self.target == ignore_index if self.labels else self.skipped
+        if weights is None:
             return self
-        return replace(self, sample_weight=shares(engine, self.sample_weight)[0])
+        if skipped is not None:
+            weights = engine.xp.where(skipped, weights.dtype.type(0.0), weights)
+        return replace(self, sample_weight=shares(engine, weights)[0])
 
     def clear(self, *results: Any) -> None:
         """Make the rows of the results that do not count 0, whatever was computed of them."""

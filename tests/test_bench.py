@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 import fastloa as fl
 from fastloa.cli.app import app
-from fastloa.cli.bench import TOLERANCE, Settings, disagreement, on_host, point
+from fastloa.cli.bench import TOLERANCE, Settings, disagreement, point
 from fastloa.cli.bench_case import Place
 from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_peers import COMPILED, PEERS, library
-from fastloa.cli.timing import Competitor
+from fastloa.cli.timing import Competitor, on_host
 
 MODULES = {"PyTorch": "torch", "PyTorch foreach": "torch", COMPILED: "torch", "JAX": "jax", "numexpr": "numexpr"}
 COMPILED_CASES = ("relu", "gelu.backward", "mse_loss.value_and_grad")  # a compilation takes seconds

@@ -151,10 +151,22 @@ def test_many_rows_of_a_label_take_one_product(monkeypatch):
 @pytest.mark.parametrize(
     ("dtype", "weight"), [("float32", 1e-44), ("float32", 2e38), ("float64", 1e-320), ("float64", 1e308)]
 )
-def test_weights_of_any_size_make_a_mean(dtype, weight, engine):
+def test_weights_of_any_size_make_a_mean(dtype, weight):
     x = embeddings(dtype)
-    plain = fl.nt_xent_loss.value_and_grad(x, VIEWS, **engine)
-    if engine.get("backend", "cpu") == "cpu":
-        weighted = fl.nt_xent_loss.value_and_grad(x, VIEWS, sample_weight=np.full(8, weight, dtype))
-        for found, wanted in zip(weighted, plain, strict=True):
-            np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    plain = fl.nt_xent_loss.value_and_grad(x, VIEWS)
+    weighted = fl.nt_xent_loss.value_and_grad(x, VIEWS, sample_weight=np.full(8, weight, dtype))
+    for found, wanted in zip(weighted, plain, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_rows_without_a_pair_decide_nothing(engine):
+    x, labels = embeddings("float32"), np.array([0, 0, 1, 2, 3, 4, 5, 6])
+    w = np.where(labels == 0, 1e-20, 1e31).astype("float32")
+    found = fl.nt_xent_loss.value_and_grad(x, labels, sample_weight=w, **engine)
+    wanted = fl.nt_xent_loss.value_and_grad(x, labels, **engine)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-12)
+    x[7] = np.nan
+    losses, grad = fl.nt_xent_loss.value_and_grad(x[2:], labels[2:], reduction="none", **engine)
+    assert not losses.any()
+    assert not grad[:5].any()

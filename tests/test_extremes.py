@@ -232,3 +232,15 @@ def test_celus_slope_keeps_its_digits_as_the_output_comes_to_its_limit(alpha, dt
     wanted = (np.longdouble(y) + np.longdouble(a)) / np.longdouble(a)
     found = fl.celu.backward_from_output(np.ones_like(y), y, alpha=float(a))
     np.testing.assert_array_less(abs(found - wanted), 2.0 * np.spacing(found))
+
+
+def test_weights_of_rows_that_do_not_count_decide_nothing():
+    rng = np.random.default_rng(3)
+    x, q = rng.normal(size=(3, 4)).astype(SINGLE), rng.dirichlet(np.ones(4), 3).astype(SINGLE)
+    w, labels, mask = np.array([1e-20, 1e-20, 1e31], SINGLE), np.array([0, 1, -100]), np.array([True, True, False])
+    found = fl.linear_cross_entropy.value_and_grad(x, x, np.array([0, 1, -100]), sample_weight=w)
+    wanted = fl.linear_cross_entropy.value_and_grad(x[:2], x, labels[:2])
+    np.testing.assert_allclose(found[0], wanted[0], rtol=1e-6)
+    np.testing.assert_allclose(found[1][0][:2], wanted[1][0], rtol=1e-5)
+    for loss in (fl.cross_entropy, fl.sparsemax_loss):
+        np.testing.assert_allclose(loss(x, q, mask=mask, sample_weight=w), loss(x[:2], q[:2]), rtol=1e-6)

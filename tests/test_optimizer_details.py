@@ -372,6 +372,8 @@ def test_states_with_keys_of_several_kinds_are_refused():
          "Adam: backend must be 'auto', 'cpu', 'cupy' or 'cuda', got 'tpu'"),
         (lambda: fl.Adam(np.ones(3), backend=3), TypeError,
          "Adam: backend must be 'auto', 'cpu', 'cupy' or 'cuda', got int"),
+        (lambda: fl.sgd_step(np.ones(3, int), np.ones(3, int), lr=0.1), TypeError,
+         "sgd_step: p must be floating-point, got int64"),
         (lambda: fl.Adam([np.ones(3), np.ones(2, complex)]), TypeError,
          "Adam: params[1] must be floating-point, got complex128"),
     ],

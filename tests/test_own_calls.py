@@ -224,13 +224,26 @@ def test_names_that_are_none_and_lines_that_are_gone():
     assert made.derivative(np.ones(1)).tolist() == [6.5]
 
 
-def test_a_file_that_has_changed_is_refused(tmp_path):
-    path, names = tmp_path / "changed.py", {}
-    path.write_text("def f(x):\n    return 2.0 * x\n")
+CHANGES = [
+    ("2.0 * x", "5.0 * x"), ("2.0 * x", "2.0 + x"), ("2.0 * x", "x * 2.0"), ("2.0 * x", "2.0 * x if x > 0 else x"),
+    ("2.0", "5.0"), ("2 * x", "3 * x"), ("1 * x if not x > 0 else 2 * x", "1 * x if x > 0 else 2 * x"),
+    ("1 * x if x > 0 and x < 2 else 2 * x", "1 * x if x > 0 or x < 2 else 2 * x"),
+    ("exp(x) * tanh(x) + exp(x)", "exp(x) * tanh(x) + tanh(x)"),
+    ("math.exp(x) * math.tanh(x) + math.exp(x)", "math.exp(x) * math.tanh(x) + math.tanh(x)"),
+    ("A * x + B * x * A", "A * x + B * x * B"), ("x if 0 < x < 2 else 2 * x", "x if 0 < x <= 2 else 2 * x"),
+    ("max(x, A)", "max(x, B)"), ("max(x, A)", "min(x, A)"), ("max(x, A)", "max(x, A, B)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_a_file_that_has_changed_is_refused(before, after, tmp_path):
+    path, head = tmp_path / "changed.py", "import math\nfrom math import exp, tanh\nA, B = 0.25, 0.5\n"
+    names = {}
+    path.write_text(f"{head}def f(x):\n    return {before}\n")
     exec(compile(path.read_text(), path, "exec"), names)
-    assert fl.activation(names["f"])(np.ones(1)) == 2.0
-    for text in ("5.0 * x", "2.0 + x", "x * 2.0", "2.0 * x if x > 0 else x"):
-        path.write_text(f"def f(x):\n    return {text}\n")
+    assert fl.activation(names["f"])(np.ones(1)).tolist() == pytest.approx([names["f"](1.0)])
+    for text in (after,):
+        path.write_text(f"{head}def f(x):\n    return {text}\n")
         linecache.checkcache()
         with pytest.raises(FormulaError, match=r"f: formula must be .*, in a file as it was imported, got 'f' at "):
             fl.activation(names["f"])

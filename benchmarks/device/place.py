@@ -9,8 +9,8 @@ import numpy as np
 
 import fastloa as fl
 from fastloa import backends
-from fastloa.cli.bench import on_host
 from fastloa.cli.bench_case import Place
+from fastloa.cli.timing import on_host
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 import fastloa as fl
 from benchmarks.device.place import Device, ends, tiled
 from benchmarks.device.timing import Clock, measure
-from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, flat, on_host, shape_of
+from fastloa.cli.bench import TOLERANCE, disagreement, dtype_of, shape_of
 from fastloa.cli.bench_case import Case
 from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_torch import Compiled, Tensors, Torch, outermost
-from fastloa.cli.timing import Competitor, Time
+from fastloa.cli.timing import Competitor, Time, flat, on_host
 
 TILE = 1 << 16  # elements that are drawn, of which arrays are made
 # Optimizers' classes do what the steps on bare arrays do, which PyTorch has not.

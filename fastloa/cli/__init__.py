@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         status = app(arguments, prog_name="fastloa", standalone_mode=False)
         sys.stdout.flush()
-    except OSError as error:  # those of files are told where they are named: this is that of standard output
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Standard output has no name, and those of files are told where they are named.
         sys.stdout = _nowhere()  # for Python writes what is left once more as it ends
         if not isinstance(error, BrokenPipeError):  # who reads no more needs no word
             print(f"fastloa: cannot write: {error.strerror}", file=sys.stderr)

@@ -21,7 +21,7 @@ from fastloa.cli.bench_case import Case, Place, Shape
 from fastloa.cli.bench_cases import cases
 from fastloa.cli.bench_peers import COMPILED, PEERS, library
 from fastloa.cli.console import fail
-from fastloa.cli.timing import Competitor, Time, copies, measure
+from fastloa.cli.timing import Competitor, Time, copies, measure, on_host
 from fastloa.config import config
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -202,21 +202,3 @@ def disagreement(expected: list[Any], other: Competitor, tolerance: float) -> st
             worst = float(np.nanmax(np.abs(theirs - ours), initial=0.0))
             return f"disagrees by {worst:.2g} where the largest result is {scale:.2g}"
     return None
-
-
-def flat(results: Any) -> Iterator[Any]:
-    """Results one by one, and those of tuples."""
-    for result in results:
-        if isinstance(result, tuple):
-            yield from flat(result)
-        else:
-            yield result
-
-
-def on_host(results: Any) -> list[Any]:
-    """Results of whatever library as NumPy's float64 arrays; gradients may be several."""
-    arrays = []
-    for result in flat(results):
-        array = result.detach().cpu().double().numpy() if hasattr(result, "detach") else result
-        arrays.append(np.asarray(array.get() if hasattr(array, "get") else array, np.float64))
-    return arrays

@@ -10,7 +10,7 @@ from fastloa.alignment_loss_operations import AlignmentLossOperation
 from fastloa.cli.bench_case import Arrays, Case, Place, Shape
 from fastloa.cli.bench_library import Library
 from fastloa.cli.bench_table import classes, normal
-from fastloa.cli.timing import Competitor
+from fastloa.cli.timing import Competitor, on_host
 from fastloa.contrastive_loss_operations import ContrastiveLossOperation
 from fastloa.joint_loss_operations import JointLoss
 from fastloa.linear_loss_operations import LinearLossOperation
@@ -123,16 +123,23 @@ class _AlignmentLossCase(_LossCase):
         labels = rng.integers(1, number, (count, max(1, frames * LABELS // FRAMES)))
         return [x.astype(dtype), labels, *(np.full(count, n) for n in (frames, labels.shape[1]))]
 
+    def ours(self, inputs: Arrays, place: Place) -> Competitor:
+        # Lengths are read where Python runs.
+        x, labels, *lengths = *map(place.array, inputs[:2]), *(n.astype(int).tolist() for n in on_host(inputs[2:]))
+        out = {} if place.allocate else {"grad_out": place.xp.empty_like(x)}
+        call = partial(self.public.value_and_grad, x, labels, *lengths, **self.row.options, **out)
+        return Competitor(call, wait=place.wait)
+
     def peer(self, library: Library, inputs: Arrays, place: Place) -> Competitor | None:
         found = super().peer(library, inputs, place)
         if found is None:
             return None
         x, labels, *_ = inputs
-        share = np.exp(x.astype(np.float64)) / labels.size
+        share = np.exp(on_host([x])[0]) / labels.size
 
         def results(returned: Any) -> Any:
             value, grad = returned  # which is that of the scores of which log_softmax made the probabilities
-            return value, grad.detach().cpu().double().numpy() - share
+            return value, on_host([grad])[0] - share
 
         return replace(found, results=results)
 

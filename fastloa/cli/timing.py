@@ -4,7 +4,7 @@ import functools
 import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -106,3 +106,21 @@ def _parallel_copy() -> Callable[[Any, Any], None]:
 
     compiled: Callable[[Any, Any], None] = numba.njit(copied, parallel=True, nogil=True)
     return compiled
+
+
+def flat(results: Any) -> Iterator[Any]:
+    """Results one by one, and those of tuples."""
+    for result in results:
+        if isinstance(result, tuple):
+            yield from flat(result)
+        else:
+            yield result
+
+
+def on_host(results: Any) -> list[Any]:
+    """Results of whatever library as NumPy's float64 arrays; gradients may be several."""
+    arrays = []
+    for result in flat(results):
+        array = result.detach().cpu().double().numpy() if hasattr(result, "detach") else result
+        arrays.append(np.asarray(array.get() if hasattr(array, "get") else array, np.float64))
+    return arrays

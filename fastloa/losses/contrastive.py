@@ -57,9 +57,9 @@ def nt_xent_loss(
     zeros has a direction of zeros, and not NaN; in SimCLR, where each label stands there twice, N and the one positive
     are all other embeddings. Without a pair the mean is NaN.
 
-    At most 8,388,608 similarities are held at a time, as many numbers of their gradient, and the places of the pairs
-    among them. The products are the library's own (``numpy.matmul``, ``cupy.matmul``), in float32 for 16-bit arrays,
-    and so are their rounding errors. A GPU is waited for, to read the labels. There is no Hessian.
+    At most 8,388,608 similarities are held at a time, as many numbers of their gradient, and a few for each pair among
+    them. The products and logarithms are the library's own (``numpy.matmul``, ``cupy.matmul``), in float32 for 16-bit
+    arrays, and so are their rounding errors. A GPU is waited for, to read the labels. There is no Hessian.
 
     References
     ----------

@@ -56,7 +56,8 @@ def activation(formula: Formula | None = None, /, *, derivative: Formula | None 
     array as it is written: what cancels or overflows there does so here, but for ``1 / (1 + exp(-x))`` and
     ``log(1 + exp(x))``, which are recognised. Numbers of its module are those of the time when it is defined. NaN in an
     element gives NaN, whatever the formula says. Where Python raises, log and sqrt of what is negative are NaN, and
-    division by 0 gives an infinity. In the formula of another operation, this one has the derivative given here.
+    division by 0 gives an infinity. In the formula of another operation, this one has the derivative given here; where
+    that is wrong on purpose, the other takes ``check=False`` too.
 
     References
     ----------

@@ -129,7 +129,7 @@ class Graph:
             for _ in range(int(-n)):
                 quotient = self.divide(quotient, base)
             return quotient
-        if n is not None and 0.5 * n == round(0.5 * n) and base.calls("abs"):
+        if n is not None and n % 2.0 == 0.0 and base.calls("abs"):
             (base,) = base.operands
         return self.call("signed_power", base, exponent)
 

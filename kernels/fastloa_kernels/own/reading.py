@@ -19,8 +19,13 @@ def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(function, follow_wrapped=False).parameters
 
 
-OPERANDS = ("LOAD_CONST", "LOAD_FAST", "STORE_FAST")  # instructions of which more than the name is compared
-WORK = ("BINARY_", "COMPARE_", "UNARY_")
+# Instructions that follow from where a function stands, and not from what it does.
+AROUND = ("CACHE", "COPY_FREE_VARS", "EXTENDED_ARG", "MAKE_CELL", "NOP", "PRECALL", "PUSH_NULL", "RESUME")
+# What those that are said in several ways have in common, by the beginnings of their names.
+FAMILIES = {
+    "LOAD_GLOBAL": "name", "LOAD_NAME": "name", "LOAD_DEREF": "name", "LOAD_CLASSDEREF": "name",
+    "LOAD_FROM_DICT_OR": "name", "LOAD_ATTR": "attribute", "LOAD_METHOD": "attribute",
+}  # fmt: skip
 
 
 def _within(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -28,12 +33,15 @@ def _within(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _work(code: types.CodeType) -> list[Any]:
-    """What code computes, of which numbers; how it finds names depends on the module around it."""
-    found: list[Any] = [code.co_name, code.co_varnames, code.co_names]
-    for step in dis.get_instructions(code):
-        if step.opname.startswith((*OPERANDS, *WORK)):
-            value = _work(step.argval) if isinstance(step.argval, types.CodeType) else repr(step.argval)
-            found.append((step.opname, value))
+    """What code computes, of which names and numbers; how it finds names depends on the module around it."""
+    steps = [step for step in dis.get_instructions(code) if step.opname not in AROUND]
+    found: list[Any] = [code.co_name, code.co_varnames]
+    for step in steps:
+        word = next((word for name, word in FAMILIES.items() if step.opname.startswith(name)), step.opname)
+        value = step.argval
+        if "JUMP" in step.opname:
+            value = sum(other.offset < value for other in steps)
+        found.append((word, _work(value) if isinstance(value, types.CodeType) else repr(value)))
     return found
 
 
