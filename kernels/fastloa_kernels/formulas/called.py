@@ -5,24 +5,16 @@ NaN in any operand reaches the result.
 
 from fastloa_kernels.formulas.activations import softplus as softplus_of_slope
 from fastloa_kernels.formulas.compensated import fast_two_sum, product
-from fastloa_kernels.formulas.elementary import exp, exp_pair, log1p, power, sigmoid
+from fastloa_kernels.formulas.elementary import exp, exp_pair, log1p, sigmoid
 from fastloa_kernels.formulas.everyday import greater
 from fastloa_kernels.formulas.wide import log_pair
-from fastloa_kernels.primitives import copysign, fma, inf, nan, round_even
+from fastloa_kernels.primitives import copysign, fma, inf, nan
 
 # Each as a number of 24 bits, which both precisions hold, and the rest.
 THIRD, THIRD_REST = 11184811.0 / 2.0**25, -1.0 / (3.0 * 2.0**25)
 LOG2_E, LOG2_E_REST = 1.44269502162933349609375, 1.9259629911266175e-08
 LOG10_E, LOG10_E_REST = 0.4342944920063018798828125, -1.0103050052231683e-08
 FAR = 40.0  # exp(-FAR**2) is 0
-
-
-def signed_power(x, y):
-    """x**y for any x: for x < 0 that of a whole y, else NaN, unless x is infinite."""
-    value = power(abs(x), y)
-    half = 0.5 * y
-    other = (nan if x > -inf else value) if x < 0.0 else value
-    return value if round_even(half) == half else (copysign(value, x) if round_even(y) == y else other)
 
 
 def cbrt(x):
@@ -74,6 +66,11 @@ def exp_share(a, b):
     return sigmoid(0.0 if a == b else a - b)
 
 
-def given(value, *others):
-    """The value of what has a derivative of its own, which stands among the others, and is not computed here."""
+def given(value, slope, x):
+    """The value of what has a derivative of its own in x, the slope, which is not computed here."""
+    return value
+
+
+def apart(value, option):
+    """The value of what has a derivative of its own, but none in an option."""
     return value

@@ -1,6 +1,7 @@
 """Functions of everyday use, as Python and NumPy have them: NaN in any operand reaches the result."""
 
-from fastloa_kernels.primitives import copysign, round_even
+from fastloa_kernels.formulas.elementary import power
+from fastloa_kernels.primitives import copysign, inf, nan, round_even
 
 
 def greater(a, b):
@@ -36,3 +37,11 @@ def ceil(x):
 
 def trunc(x):
     return copysign(floor(abs(x)), x)
+
+
+def signed_power(x, y):
+    """x**y for any x: for x < 0 that of a whole y, else NaN, unless x is infinite."""
+    value = power(abs(x), y)
+    half = 0.5 * y
+    other = (nan if x > -inf else value) if x < 0.0 else value
+    return value if round_even(half) == half else (copysign(value, x) if round_even(y) == y else other)

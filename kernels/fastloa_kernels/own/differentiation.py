@@ -202,13 +202,17 @@ def _exp_share(graph: Graph, node: Node, da: Slope, db: Slope) -> Slope:
     return _times(graph, _difference(graph, da, db), graph.call("sigmoid_derivative", apart))
 
 
-def _given(graph: Graph, node: Node, _: Slope, __: Slope, dx: Slope, *others: Slope) -> Slope:
-    if any(other is not None for other in others):
-        raise NotDerived("of what has a derivative of its own, nothing but the first argument may depend on")
+def _given(graph: Graph, node: Node, _: Slope, __: Slope, dx: Slope) -> Slope:
     return _times(graph, dx, node.operands[1])
+
+
+def _apart(graph: Graph, node: Node, slope: Slope, option: Slope) -> Slope:
+    if option is not None:
+        raise NotDerived("of what has a derivative of its own, nothing but the first argument may depend on")
+    return slope
 
 
 _CALLS: dict[str, Callable[..., Slope]] = {
     "abs": _absolute, "copysign": _copysign, "greater": _extreme(">"), "lesser": _extreme("<"), "signed_power": _power,
-    "log_add_exp": _log_add_exp, "exp_share": _exp_share, "given": _given,
+    "log_add_exp": _log_add_exp, "exp_share": _exp_share, "given": _given, "apart": _apart,
 }  # fmt: skip

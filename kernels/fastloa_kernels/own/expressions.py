@@ -205,7 +205,7 @@ def passes_nan(root: Node, argument: str) -> bool:
         operands = [passing[operand] for operand in node.operands]
         if node.kind == "choice":
             passing[node] = operands[2] and operands[3]
-        elif node.calls("copysign", "given"):
+        elif node.calls("copysign", "given", "apart"):
             passing[node] = operands[0]
         else:
             passing[node] = any(operands) or (node.kind == "argument" and node.word == argument)

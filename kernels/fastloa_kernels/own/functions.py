@@ -53,7 +53,7 @@ FUNCTIONS = {
     "floor": Function(everyday.floor, np.floor),
     "ceil": Function(everyday.ceil, np.ceil),
     "trunc": Function(everyday.trunc, np.trunc),
-    "signed_power": Function(called.signed_power, np.power),
+    "signed_power": Function(everyday.signed_power, np.power),
     "cbrt": Function(called.cbrt, np.cbrt),
     "log2": Function(called.log2, np.log2),
     "log10": Function(called.log10, np.log10),
@@ -61,7 +61,8 @@ FUNCTIONS = {
     "softplus": Function(called.softplus, lambda x: np.logaddexp(0.0, x)),
     "log_add_exp": Function(called.log_add_exp, np.logaddexp),
     "exp_share": Function(called.exp_share, lambda a, b: _sigmoid(np.where(a == b, 0.0, a - b))),
-    "given": Function(called.given, lambda value, *others: value),
+    "given": Function(called.given, lambda value, slope, x: value),
+    "apart": Function(called.apart, lambda value, option: value),
 }
 PERIODIC = ("sin", "cos")
 STEPWISE = ("round_even", "floor", "ceil", "trunc")

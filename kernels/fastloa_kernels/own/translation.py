@@ -267,8 +267,11 @@ class Translator:
         slope = self._with_slopes(source, node, self._followed(source, node, given, names), others, names)
         order = list(parameters_of(given))
         named = dict(zip(order, node.args, strict=False)) | {word.arg: word.value for word in node.keywords}
-        arguments = [self._operand(source, named[name], names) for name in order if name in named]
-        return self.graph.call("given", self.number(source, node, found), self.number(source, node, slope), *arguments)
+        x, *options = [self._operand(source, named[name], names) for name in order if name in named]
+        result = self.graph.call("given", self.number(source, node, found), self.number(source, node, slope), x)
+        for option in options:
+            result = self.graph.call("apart", result, option)
+        return result
 
     def _followed(self, source: Source, node: ast.Call, function: Any, names: Names) -> Any:
         if function in self._open:
