@@ -42,7 +42,7 @@ def kind_of(function: str, argument: str, array: Any) -> Kind:
 def _new_kind(function: str, argument: str, array: Any) -> Kind:
     dtype = array.dtype.newbyteorder("=")
     if dtype.name in COMPUTE:
-        return Kind(dtype, COMPUTE[dtype.name])
+        return Kind(np.dtype(dtype.type), COMPUTE[dtype.name])  # that which all arrays share, and calls ask for by `is`
     if dtype.kind in "iub":
         name = _PROMOTED.get((dtype.kind, dtype.itemsize), "float64")
         return Kind(np.dtype(name), COMPUTE[name])

@@ -39,7 +39,7 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class History:
-    """What happened, one entry for each step.
+    """What happened, one entry for each evaluation of the loss before a step.
 
     Parameters
     ----------

@@ -65,9 +65,16 @@ def test_they_go_straight(dtype, monkeypatch):
     def no(*args):
         raise AssertionError("not straight")
 
+    outputs = {name: getattr(fl, name)(x, backend="cpu") for name in calls}  # by the long way
+    for name in ("relu", "sigmoid", "softmax"):
+        getattr(fl, name).backward_from_output(x, outputs[name])
+        getattr(fl, name).backward_from_output(x, outputs[name])
     monkeypatch.setattr(MapKernel, "__call__", no)
     monkeypatch.setattr(RowKernel, "__call__", no)
     for name, wanted in calls.items():
         check_same_bits(getattr(fl, name)(x), wanted)
+        assert outputs[name].dtype is x.dtype
+    for name in ("relu", "sigmoid", "softmax"):
+        assert getattr(fl, name).backward_from_output(x, outputs[name]).dtype is x.dtype
     with pytest.raises(AssertionError, match="not straight"):
         fl.relu(numbers((2049,), dtype))
